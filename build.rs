@@ -1,0 +1,18 @@
+//! Compiles `proto/` without protoc, and keeps the descriptors for reflection.
+
+use std::path::PathBuf;
+
+use prost::Message;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let out = PathBuf::from(std::env::var("OUT_DIR")?);
+    let files = ["record", "registry", "resolution", "node"]
+        .map(|name| format!("proto/idnode/v1/{name}.proto"));
+    println!("cargo:rerun-if-changed=proto");
+    let descriptors = protox::compile(&files, ["proto"])?;
+    std::fs::write(out.join("idnode.bin"), descriptors.encode_to_vec())?;
+    tonic_prost_build::configure()
+        .bytes(".idnode.v1.Value.binary")
+        .compile_fds(descriptors)?;
+    Ok(())
+}

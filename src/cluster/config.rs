@@ -1,0 +1,22 @@
+//! Settings of the log: section `[log]`.
+
+use serde::{Deserialize, Serialize};
+
+/// Settings of the log.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Changes that may wait to be applied before further ones are refused.
+    pub queue_count_max: usize,
+    /// Changes that share one sync at most.
+    pub group_count_max: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            queue_count_max: 65_536,
+            group_count_max: 8192,
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The node's settings: one struct for each module that has any.

@@ -1,0 +1,5 @@
+//! The DNS face.
+
+pub mod config;
+
+pub use config::Config;

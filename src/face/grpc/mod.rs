@@ -1,0 +1,5 @@
+//! The gRPC face.
+
+pub mod config;
+
+pub use config::Config;

@@ -1,0 +1,28 @@
+//! idnode: a second-level node for industrial identifiers.
+//!
+//! Modules in reading order; arrows point inward (see ARCHITECTURE.md, held by
+//! `tests/it/tidy.rs`).
+
+// Pure: no I/O, no clock, no async.
+pub mod model;
+pub mod wire;
+
+// Machinery that knows no identifier.
+pub mod net;
+pub mod telemetry;
+
+// The core: from what is kept to what is done with it.
+pub mod access;
+pub mod cluster;
+pub mod node;
+pub mod registry;
+pub mod resolve;
+pub mod store;
+
+// The edge: inward adapters.
+pub mod face;
+
+// The top: wiring and commands.
+pub mod cli;
+pub mod config;
+pub mod server;

@@ -1,0 +1,3 @@
+//! The `idnode` binary.
+
+fn main() {}

@@ -1,0 +1,392 @@
+//! Why a request did not succeed: eight faults that every face translates, and
+//! below them a closed list of reasons with stable codes and texts in English
+//! and Chinese.
+//!
+//! A face turns the [`Fault`] into its own code; it shows the [`Refusal`] as it
+//! is. Codes are part of the API: one may be added, none renamed.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::model::limits::SHOWN_CHARS_MAX;
+
+/// Why a request did not succeed, in words every face can translate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fault {
+    /// The request itself breaks a rule; repeating it cannot help.
+    Invalid,
+    /// The caller proved no identity, and the request needs one.
+    Unauthenticated,
+    /// The caller is known and may not, or the subject is barred.
+    Denied,
+    /// The subject is not there.
+    Missing,
+    /// The subject's state contradicts the request.
+    Conflict,
+    /// A quota or a resource is used up.
+    Exhausted,
+    /// The node cannot serve it at the moment; repeating it can help.
+    Unavailable,
+    /// The node is at fault. Details go to its log, never outside.
+    Broken,
+}
+
+/// The language of a text for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    /// English, `en`.
+    English,
+    /// Simplified Chinese, `zh-CN`.
+    Chinese,
+}
+
+/// One row a reason: variant, code, fault, English, Chinese. `{value}`,
+/// `{field}` and `{limit}` stand for the refusal's own.
+macro_rules! reasons {
+    ($($variant:ident $code:literal $fault:ident $english:literal $chinese:literal;)*) => {
+        /// A stable reason, as it appears in `google.rpc.ErrorInfo.reason`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Reason {
+            $(#[doc = $english] $variant,)*
+        }
+
+        impl Reason {
+            /// Every reason, in the order of its declaration.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The stable code, UPPER_SNAKE_CASE.
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$variant => $code,)* }
+            }
+
+            /// The fault that a face translates into its own code.
+            pub const fn fault(self) -> Fault {
+                match self { $(Self::$variant => Fault::$fault,)* }
+            }
+
+            /// The text with its placeholders.
+            pub const fn template(self, language: Language) -> &'static str {
+                match (self, language) {
+                    $((Self::$variant, Language::English) => $english,
+                      (Self::$variant, Language::Chinese) => $chinese,)*
+                }
+            }
+        }
+    };
+}
+
+reasons! {
+    IdentifierEmpty "IDENTIFIER_EMPTY" Invalid
+        "the identifier is empty" "标识为空";
+    IdentifierTooLong "IDENTIFIER_TOO_LONG" Invalid
+        "identifier {value} is longer than {limit} bytes" "标识 {value} 超过 {limit} 字节上限";
+    IdentifierNotUtf8 "IDENTIFIER_NOT_UTF8" Invalid
+        "identifier {value} is not UTF-8" "标识 {value} 不是 UTF-8 编码";
+    IdentifierSyntax "IDENTIFIER_SYNTAX" Invalid
+        "identifier {value} is not of the form prefix/suffix" "标识 {value} 不符合“前缀/后缀”格式";
+    PrefixSyntax "PREFIX_SYNTAX" Invalid
+        "prefix {value} must be 1 to {limit} characters: segments of letters, digits and \"-\", separated by dots"
+        "前缀 {value} 须为 1 至 {limit} 个字符，由字母、数字、“-”组成并以“.”分段";
+    NationalPrefixSyntax "NATIONAL_PREFIX_SYNTAX" Invalid
+        "national prefix {value} must be 86 or 88, a node of 1 to {limit} digits and an enterprise, all digits"
+        "国家前缀 {value} 须为 86 或 88、1 至 {limit} 位节点号与企业号，均为数字";
+    SuffixEmpty "SUFFIX_EMPTY" Invalid
+        "identifier {value} has no suffix" "标识 {value} 缺少后缀";
+    TypeInvalid "TYPE_INVALID" Invalid
+        "value type {value} must be 1 to {limit} bytes without spaces or control characters"
+        "值类型 {value} 须为 1 至 {limit} 字节，且不含空白或控制字符";
+    TypeUnknown "TYPE_UNKNOWN" Invalid
+        "value type {value} is unknown: names that begin with HS_ are reserved by the Handle System"
+        "未知的值类型 {value}：以 HS_ 开头的名称由 Handle 系统保留";
+    IndexZero "INDEX_ZERO" Invalid
+        "value index 0 is not allowed; indices begin at 1" "值索引不能为 0，须从 1 开始";
+    IndexDuplicate "INDEX_DUPLICATE" Invalid
+        "value index {value} occurs more than once" "值索引 {value} 重复";
+    IndexReserved "INDEX_RESERVED" Invalid
+        "value index {value} is reserved for {limit}" "值索引 {value} 保留用于 {limit}";
+    IndexExists "INDEX_EXISTS" Conflict
+        "the record already has a value at index {value}" "记录中已存在索引 {value} 的值";
+    IndexMissing "INDEX_MISSING" Missing
+        "the record has no value at index {value}" "记录中不存在索引 {value} 的值";
+    ValueTooLong "VALUE_TOO_LONG" Invalid
+        "the data of value {value} is longer than {limit} bytes" "值 {value} 的数据超过 {limit} 字节上限";
+    ValuesTooMany "VALUES_TOO_MANY" Invalid
+        "the record has {value} values; the limit is {limit}" "记录含 {value} 个值，超过上限 {limit}";
+    ValuesEmpty "VALUES_EMPTY" Invalid
+        "at least one value is needed" "至少需要一个值";
+    RecordTooLarge "RECORD_TOO_LARGE" Invalid
+        "the record has {value} bytes; the limit is {limit}" "记录共 {value} 字节，超过上限 {limit}";
+    ReferencesTooMany "REFERENCES_TOO_MANY" Invalid
+        "value {value} has more than {limit} references" "值 {value} 的引用超过 {limit} 个";
+    TtlOutOfRange "TTL_OUT_OF_RANGE" Invalid
+        "time to live {value} is above {limit} seconds" "生存时间 {value} 超过 {limit} 秒上限";
+    RecordNotFound "RECORD_NOT_FOUND" Missing
+        "identifier {value} is not registered" "标识 {value} 未注册";
+    RecordExists "RECORD_EXISTS" Conflict
+        "identifier {value} is already registered" "标识 {value} 已注册";
+    RecordDeleted "RECORD_DELETED" Conflict
+        "identifier {value} was deleted; its name is given out again only with reuse_deleted"
+        "标识 {value} 已被删除；仅在指定 reuse_deleted 时可重新启用";
+    StaleEtag "STALE_ETAG" Conflict
+        "etag {value} is stale; the current one is {limit}" "etag {value} 已过期，当前为 {limit}";
+    EtagInvalid "ETAG_INVALID" Invalid
+        "etag {value} is not one that this node gave out" "etag {value} 不是本节点签发的";
+    RequestIdInvalid "REQUEST_ID_INVALID" Invalid
+        "request id {value} must be 1 to {limit} visible ASCII characters"
+        "请求编号 {value} 须为 1 至 {limit} 个可见 ASCII 字符";
+    RequestIdReused "REQUEST_ID_REUSED" Conflict
+        "request id {value} was used for another request" "请求编号 {value} 已用于另一请求";
+    PrefixNotHomed "PREFIX_NOT_HOMED" Missing
+        "prefix {value} is not homed on this node" "前缀 {value} 不由本节点托管";
+    PrefixExists "PREFIX_EXISTS" Conflict
+        "prefix {value} is already registered" "前缀 {value} 已注册";
+    PrefixSuspended "PREFIX_SUSPENDED" Denied
+        "prefix {value} is suspended" "前缀 {value} 已被暂停";
+    PrefixState "PREFIX_STATE" Conflict
+        "prefix {value} is {limit}, which does not allow this" "前缀 {value} 当前为 {limit}，不允许此操作";
+    PrefixNotEmpty "PREFIX_NOT_EMPTY" Conflict
+        "prefix {value} has {limit} identifiers" "前缀 {value} 下仍有 {limit} 个标识";
+    FirmNameInvalid "FIRM_NAME_INVALID" Invalid
+        "firm name {value} must be 1 to {limit} characters without control characters"
+        "企业名称 {value} 须为 1 至 {limit} 个字符且不含控制字符";
+    NoteTooLong "NOTE_TOO_LONG" Invalid
+        "the text is longer than {limit} characters" "文本超过 {limit} 个字符";
+    QuotaExceeded "QUOTA_EXCEEDED" Exhausted
+        "prefix {value} has used its quota of {limit} identifiers" "前缀 {value} 已用完 {limit} 个标识的配额";
+    BatchTooLarge "BATCH_TOO_LARGE" Invalid
+        "the batch has {value} items; the limit is {limit}" "批量请求含 {value} 项，超过上限 {limit}";
+    BatchEmpty "BATCH_EMPTY" Invalid
+        "the batch has no items" "批量请求为空";
+    PageSizeInvalid "PAGE_SIZE_INVALID" Invalid
+        "page size {value} is negative" "分页大小 {value} 为负数";
+    PageTokenInvalid "PAGE_TOKEN_INVALID" Invalid
+        "the page token is malformed or belongs to another query" "分页令牌无效或属于其他查询";
+    FieldMaskInvalid "FIELD_MASK_INVALID" Invalid
+        "update mask path {value} is unknown; the paths are {limit}" "更新掩码路径 {value} 未知，可用路径为 {limit}";
+    FieldRequired "FIELD_REQUIRED" Invalid
+        "{field} is required" "缺少 {field}";
+    FieldInvalid "FIELD_INVALID" Invalid
+        "{field} {value} is invalid: {limit}" "{field} 的值 {value} 无效：{limit}";
+    KeyRequired "KEY_REQUIRED" Unauthenticated
+        "an operator's key is required: authorization: Bearer <key>" "需要操作员密钥：authorization: Bearer <密钥>";
+    KeyInvalid "KEY_INVALID" Unauthenticated
+        "the operator's key is malformed, unknown or revoked" "操作员密钥格式错误、未知或已吊销";
+    PermissionDenied "PERMISSION_DENIED" Denied
+        "the caller may not do this" "调用方无权执行此操作";
+    MessageTooLarge "MESSAGE_TOO_LARGE" Exhausted
+        "the message is larger than {limit} bytes" "消息超过 {limit} 字节上限";
+    DeadlineExceeded "DEADLINE_EXCEEDED" Unavailable
+        "the deadline passed before the answer was ready" "在截止时间前未能完成";
+    Overloaded "OVERLOADED" Unavailable
+        "the node has {limit} requests waiting; try again shortly" "节点已有 {limit} 个请求在排队，请稍后重试";
+    ShuttingDown "SHUTTING_DOWN" Unavailable
+        "the node is shutting down" "节点正在关闭";
+    DiskFull "DISK_FULL" Exhausted
+        "the node's disk is full: writes fail until space is free, reads go on" "节点磁盘已满：释放空间前无法写入，读取不受影响";
+    StoreUnavailable "STORE_UNAVAILABLE" Unavailable
+        "the store accepts no writes at the moment" "存储暂时无法写入";
+    BackupNotFound "BACKUP_NOT_FOUND" Missing
+        "backup {value} does not exist" "备份 {value} 不存在";
+    BackupExists "BACKUP_EXISTS" Conflict
+        "backup {value} already exists" "备份 {value} 已存在";
+    BackupNameInvalid "BACKUP_NAME_INVALID" Invalid
+        "backup name {value} must be 1 to {limit} lower-case letters, digits and \"-\""
+        "备份名称 {value} 须为 1 至 {limit} 个小写字母、数字或“-”";
+    BackupCorrupt "BACKUP_CORRUPT" Conflict
+        "backup {value} fails verification: {limit}" "备份 {value} 校验失败：{limit}";
+    OperationNotFound "OPERATION_NOT_FOUND" Missing
+        "operation {value} does not exist" "操作 {value} 不存在";
+    Internal "INTERNAL" Broken
+        "the node failed; its log says more under this request's id" "节点内部错误，详见日志";
+}
+
+/// One refusal: the reason, and what it is about.
+///
+/// Display is the English text, for the caller: it names the offending value
+/// (cut to [`SHOWN_CHARS_MAX`] characters, control characters escaped) and the
+/// limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    reason: Reason,
+    field: Cow<'static, str>,
+    value: String,
+    limit: String,
+}
+
+impl Refusal {
+    /// A refusal for `reason` that names nothing further.
+    pub const fn new(reason: Reason) -> Self {
+        Self {
+            reason,
+            field: Cow::Borrowed(""),
+            value: String::new(),
+            limit: String::new(),
+        }
+    }
+
+    /// Names the field of the request, as `values[3].index`.
+    #[must_use]
+    pub fn field(mut self, field: impl Into<Cow<'static, str>>) -> Self {
+        self.field = field.into();
+        self
+    }
+
+    /// Puts `outer` before the field: `values` becomes `requests[7].values`.
+    #[must_use]
+    pub fn within(mut self, outer: &str) -> Self {
+        let joined = if self.field.is_empty() {
+            outer.to_owned()
+        } else {
+            format!("{outer}.{}", self.field)
+        };
+        self.field = Cow::Owned(joined);
+        self
+    }
+
+    /// Names the offending value; control characters are escaped, the rest is
+    /// cut to [`SHOWN_CHARS_MAX`] characters.
+    #[must_use]
+    pub fn value(mut self, value: impl fmt::Display) -> Self {
+        self.value = shown(&value.to_string());
+        self
+    }
+
+    /// Names the limit, or what the rule asks for.
+    #[must_use]
+    pub fn limit(mut self, limit: impl fmt::Display) -> Self {
+        self.limit = limit.to_string();
+        self
+    }
+
+    /// The stable reason.
+    pub const fn reason(&self) -> Reason {
+        self.reason
+    }
+
+    /// The fault of the reason.
+    pub const fn fault(&self) -> Fault {
+        self.reason.fault()
+    }
+
+    /// The field of the request that it is about; empty if none.
+    pub fn field_path(&self) -> &str {
+        &self.field
+    }
+
+    /// The offending value as it is shown; empty if none.
+    pub fn shown_value(&self) -> &str {
+        &self.value
+    }
+
+    /// The limit or rule; empty if none.
+    pub fn shown_limit(&self) -> &str {
+        &self.limit
+    }
+
+    /// The text in `language`.
+    pub fn text(&self, language: Language) -> String {
+        let quoted = format!("\"{}\"", self.value);
+        let numeric = !self.value.is_empty() && self.value.bytes().all(|b| b.is_ascii_digit());
+        let value = if numeric { &self.value } else { &quoted };
+        let mut text = String::with_capacity(96);
+        let mut rest = self.reason.template(language);
+        while let Some((before, after)) = rest.split_once('{') {
+            text.push_str(before);
+            let Some((name, behind)) = after.split_once('}') else {
+                break;
+            };
+            text.push_str(match name {
+                "value" => value,
+                "field" => &self.field,
+                _ => &self.limit,
+            });
+            rest = behind;
+        }
+        text.push_str(rest);
+        text
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text(Language::English))
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// `text` fit to be shown: escaped where it could move a terminal's cursor.
+fn shown(text: &str) -> String {
+    let mut out = String::new();
+    for (count, character) in text.chars().enumerate() {
+        if count == SHOWN_CHARS_MAX {
+            out.push('…');
+            break;
+        }
+        if character.is_control() || ('\u{202a}'..='\u{202e}').contains(&character) {
+            out.extend(character.escape_unicode());
+        } else {
+            out.push(character);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_reason_has_its_own_code_and_both_texts() {
+        let mut codes = HashSet::new();
+        for reason in Reason::ALL {
+            let code = reason.code();
+            assert!(codes.insert(code), "{code} twice");
+            assert!(
+                code.len() <= 63
+                    && code
+                        .bytes()
+                        .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+            );
+            let english = reason.template(Language::English);
+            let chinese = reason.template(Language::Chinese);
+            assert!(english.is_ascii() && !english.ends_with('.'), "{english}");
+            assert!(!chinese.is_ascii(), "{chinese}");
+            for name in ["{value}", "{limit}", "{field}"] {
+                assert_eq!(
+                    english.contains(name),
+                    chinese.contains(name),
+                    "{code}: {name}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn names_the_value_and_the_limit() {
+        let refusal = Refusal::new(Reason::IdentifierTooLong)
+            .value("88.1/\u{7}x")
+            .limit(2048);
+        assert_eq!(
+            refusal.to_string(),
+            "identifier \"88.1/\\u{7}x\" is longer than 2048 bytes"
+        );
+        assert_eq!(
+            refusal.text(Language::Chinese),
+            "标识 \"88.1/\\u{7}x\" 超过 2048 字节上限"
+        );
+        let cut = Refusal::new(Reason::RecordNotFound).value("长".repeat(500));
+        assert_eq!(cut.shown_value().chars().count(), SHOWN_CHARS_MAX + 1);
+    }
+
+    #[test]
+    fn puts_the_outer_field_first() {
+        let refusal = Refusal::new(Reason::IndexZero)
+            .field("index")
+            .within("values[3]")
+            .within("requests[7]");
+        assert_eq!(refusal.field_path(), "requests[7].values[3].index");
+    }
+}

@@ -1,0 +1,40 @@
+//! Every limit of the data model, in one place. Limits of a face, of the store
+//! and of the log stand in their modules' configuration.
+
+/// Bytes of a whole identifier, prefix, "/" and suffix (the field's limit on
+/// the wire).
+pub const IDENTIFIER_BYTES_MAX: usize = 2048;
+/// Characters of a prefix.
+pub const PREFIX_CHARS_MAX: usize = 64;
+/// Bytes of one segment of a prefix: each is a DNS label (RFC 1035 §2.3.4).
+pub const PREFIX_SEGMENT_BYTES_MAX: usize = 63;
+/// Digits of the node segment of a national prefix (`88.118.7`: `118`).
+pub const NATIONAL_NODE_DIGITS_MAX: usize = 4;
+/// Values in one record.
+pub const VALUES_PER_RECORD_MAX: usize = 2048;
+/// Bytes of one value's data.
+pub const VALUE_DATA_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of all data and types in one record.
+pub const RECORD_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of a value's type.
+pub const VALUE_TYPE_BYTES_MAX: usize = 128;
+/// References of one value.
+pub const REFERENCES_PER_VALUE_MAX: usize = 64;
+/// Items in one batch call.
+pub const BATCH_ITEMS_MAX: usize = 2000;
+/// Items on one page of a list.
+pub const PAGE_ITEMS_MAX: usize = 1000;
+/// Items on one page of a list when the caller names no size.
+pub const PAGE_ITEMS_DEFAULT: usize = 100;
+/// Bytes of a request id.
+pub const REQUEST_ID_BYTES_MAX: usize = 64;
+/// Characters of a firm's name.
+pub const FIRM_CHARS_MAX: usize = 200;
+/// Characters of a note (why a prefix is suspended).
+pub const NOTE_CHARS_MAX: usize = 500;
+/// Characters of an offending value that an error text repeats.
+pub const SHOWN_CHARS_MAX: usize = 80;
+/// Largest relative time to live, in seconds: 68 years, as in RFC 2181 §8.
+pub const TTL_SECS_MAX: u32 = 0x7fff_ffff;
+/// Hours for which a request id is remembered.
+pub const REQUEST_ID_HOURS: u64 = 24;

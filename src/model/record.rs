@@ -1,0 +1,435 @@
+//! Records and values: the Handle data model (RFC 3651 §3.1).
+
+use std::collections::HashSet;
+use std::fmt;
+
+use crate::model::fault::{Reason, Refusal};
+use crate::model::identifier::Identifier;
+use crate::model::limits::{
+    RECORD_BYTES_MAX, REFERENCES_PER_VALUE_MAX, TTL_SECS_MAX, VALUE_DATA_BYTES_MAX,
+    VALUE_TYPE_BYTES_MAX, VALUES_PER_RECORD_MAX,
+};
+use crate::model::time::Timestamp;
+
+/// A registered identifier and its values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// The identifier in the spelling first registered.
+    pub identifier: Identifier,
+    /// The values, ascending by index, each index once.
+    pub values: Vec<Value>,
+    /// Log position of the last change: the etag. Never repeats for a name.
+    pub revision: u64,
+    /// When it was registered.
+    pub created: Timestamp,
+    /// When it last changed.
+    pub changed: Timestamp,
+}
+
+impl Record {
+    /// The value at `index`.
+    pub fn value(&self, index: u32) -> Option<&Value> {
+        let at = self
+            .values
+            .binary_search_by_key(&index, |value| value.index)
+            .ok()?;
+        self.values.get(at)
+    }
+}
+
+/// What stays of a deleted identifier: its name is not silently given out again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tombstone {
+    /// The identifier in the spelling first registered.
+    pub identifier: Identifier,
+    /// Log position of the deletion.
+    pub revision: u64,
+    /// When it was registered.
+    pub created: Timestamp,
+    /// When it was deleted.
+    pub deleted: Timestamp,
+}
+
+/// One value of a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Value {
+    /// Its index, from 1, unique in the record.
+    pub index: u32,
+    /// Its type.
+    pub value_type: ValueType,
+    /// Its data, at most [`VALUE_DATA_BYTES_MAX`] bytes, usually UTF-8.
+    pub data: Vec<u8>,
+    /// For how long a resolver may keep it.
+    pub ttl: Ttl,
+    /// Who may read and write it.
+    pub permissions: Permissions,
+    /// When it last changed; set by the node.
+    pub changed: Timestamp,
+    /// Values it refers to, at most [`REFERENCES_PER_VALUE_MAX`].
+    pub references: Vec<Reference>,
+}
+
+impl Value {
+    /// Whether it says the same as `other`, whenever either was set.
+    pub fn same_content(&self, other: &Self) -> bool {
+        let Self {
+            index,
+            value_type,
+            data,
+            ttl,
+            permissions,
+            changed: _,
+            references,
+        } = self;
+        *index == other.index
+            && *value_type == other.value_type
+            && *data == other.data
+            && *ttl == other.ttl
+            && *permissions == other.permissions
+            && *references == other.references
+    }
+
+    /// The data as text, if it is UTF-8.
+    pub fn text(&self) -> Option<&str> {
+        std::str::from_utf8(&self.data).ok()
+    }
+}
+
+/// A value's type: 1 to [`VALUE_TYPE_BYTES_MAX`] bytes of UTF-8 without white
+/// space or control characters. Names that begin with `HS_` are the Handle
+/// System's own and closed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ValueType(Box<str>);
+
+/// The Handle System's own types that the node knows.
+pub const HANDLE_TYPES: &[&str] = &[
+    "HS_ADMIN",
+    "HS_ALIAS",
+    "HS_CERT",
+    "HS_NAMESPACE",
+    "HS_PUBKEY",
+    "HS_SECKEY",
+    "HS_SERV",
+    "HS_SIGNATURE",
+    "HS_SITE",
+    "HS_SITE.6",
+    "HS_SITE.PREFIX",
+    "HS_VLIST",
+];
+
+impl ValueType {
+    /// Parses a type.
+    ///
+    /// # Errors
+    /// [`Reason::TypeInvalid`]; [`Reason::TypeUnknown`] for a name that begins
+    /// with `HS_` and is not in [`HANDLE_TYPES`].
+    pub fn parse(text: &str) -> Result<Self, Refusal> {
+        let refuse = |reason| Refusal::new(reason).field("type").value(text);
+        let sound = (1..=VALUE_TYPE_BYTES_MAX).contains(&text.len())
+            && !text.chars().any(|c| c.is_control() || c.is_whitespace());
+        if !sound {
+            return Err(refuse(Reason::TypeInvalid).limit(VALUE_TYPE_BYTES_MAX));
+        }
+        if text.starts_with("HS_") && !HANDLE_TYPES.contains(&text) {
+            return Err(refuse(Reason::TypeUnknown));
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ValueType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// For how long a value may be kept (RFC 3651 §3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ttl {
+    /// Seconds from the answer, at most [`TTL_SECS_MAX`].
+    Relative(u32),
+    /// Until this second since 1970-01-01T00:00:00Z.
+    Absolute(u64),
+}
+
+impl Ttl {
+    /// One day, which a value has when nothing is said.
+    pub const DEFAULT: Self = Self::Relative(86_400);
+
+    /// Seconds left at `now`, at most [`TTL_SECS_MAX`].
+    pub fn remaining_secs(self, now: Timestamp) -> u32 {
+        match self {
+            Self::Relative(secs) => secs.min(TTL_SECS_MAX),
+            Self::Absolute(until) => {
+                let left = until.saturating_sub(now.secs());
+                u32::try_from(left).map_or(TTL_SECS_MAX, |secs| secs.min(TTL_SECS_MAX))
+            }
+        }
+    }
+}
+
+/// Who may read and write a value (RFC 3651 §3.1): four bits, as on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Permissions(u8);
+
+impl Permissions {
+    /// The public may write.
+    pub const PUBLIC_WRITE: u8 = 0x01;
+    /// The public may read.
+    pub const PUBLIC_READ: u8 = 0x02;
+    /// Administrators may write.
+    pub const ADMIN_WRITE: u8 = 0x04;
+    /// Administrators may read.
+    pub const ADMIN_READ: u8 = 0x08;
+    /// Administrators read and write, the public reads.
+    pub const DEFAULT: Self = Self(Self::ADMIN_READ | Self::ADMIN_WRITE | Self::PUBLIC_READ);
+
+    /// The permissions of the low four bits; the others are dropped.
+    pub const fn from_bits(bits: u8) -> Self {
+        Self(bits & 0x0f)
+    }
+
+    /// The four bits.
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// Whether the public may read.
+    pub const fn public_read(self) -> bool {
+        self.0 & Self::PUBLIC_READ != 0
+    }
+
+    /// Whether administrators may read.
+    pub const fn admin_read(self) -> bool {
+        self.0 & Self::ADMIN_READ != 0
+    }
+
+    /// Whether administrators may write.
+    pub const fn admin_write(self) -> bool {
+        self.0 & Self::ADMIN_WRITE != 0
+    }
+}
+
+impl Default for Permissions {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// A reference to one value of a record, `300:88.118.7/App_erp`; index 0 means
+/// the whole record.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Reference {
+    /// The value's index.
+    pub index: u32,
+    /// The record's identifier.
+    pub identifier: Identifier,
+}
+
+impl Reference {
+    /// Parses `index:identifier`.
+    ///
+    /// # Errors
+    /// [`Reason::FieldInvalid`] without an index, and those of
+    /// [`Identifier::parse`].
+    pub fn parse(text: &str) -> Result<Self, Refusal> {
+        let parts = text
+            .split_once(':')
+            .and_then(|(index, id)| Some((index.parse().ok()?, id)));
+        let Some((index, identifier)) = parts else {
+            return Err(Refusal::new(Reason::FieldInvalid)
+                .field("reference")
+                .value(text)
+                .limit("index:identifier"));
+        };
+        Ok(Self {
+            index,
+            identifier: Identifier::parse(identifier)?,
+        })
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.index, self.identifier)
+    }
+}
+
+/// Puts values in order and checks them as the values of one record.
+///
+/// # Errors
+/// The first broken rule, its field as `values[position].…`:
+/// [`Reason::ValuesTooMany`], [`Reason::IndexZero`],
+/// [`Reason::IndexDuplicate`], [`Reason::IndexReserved`],
+/// [`Reason::ValueTooLong`], [`Reason::ReferencesTooMany`],
+/// [`Reason::TtlOutOfRange`], [`Reason::RecordTooLarge`].
+pub fn checked_values(mut values: Vec<Value>) -> Result<Vec<Value>, Refusal> {
+    if values.len() > VALUES_PER_RECORD_MAX {
+        return Err(Refusal::new(Reason::ValuesTooMany)
+            .field("values")
+            .value(values.len())
+            .limit(VALUES_PER_RECORD_MAX));
+    }
+    let mut seen = HashSet::with_capacity(values.len());
+    let mut bytes = 0;
+    for (position, value) in values.iter().enumerate() {
+        let within = |refusal: Refusal| refusal.within(&format!("values[{position}]"));
+        check_value(value).map_err(within)?;
+        if !seen.insert(value.index) {
+            let refusal = Refusal::new(Reason::IndexDuplicate)
+                .field("index")
+                .value(value.index);
+            return Err(within(refusal));
+        }
+        bytes += value.data.len() + value.value_type.0.len();
+    }
+    if bytes > RECORD_BYTES_MAX {
+        return Err(Refusal::new(Reason::RecordTooLarge)
+            .field("values")
+            .value(bytes)
+            .limit(RECORD_BYTES_MAX));
+    }
+    values.sort_unstable_by_key(|value| value.index);
+    Ok(values)
+}
+
+fn check_value(value: &Value) -> Result<(), Refusal> {
+    if value.index == 0 {
+        return Err(Refusal::new(Reason::IndexZero).field("index"));
+    }
+    if let Some(types) = reserved_for(value.index)
+        && !types.contains(&value.value_type.as_str())
+    {
+        let meant = if types.is_empty() {
+            "templates".to_owned()
+        } else {
+            types.join(", ")
+        };
+        return Err(Refusal::new(Reason::IndexReserved)
+            .field("index")
+            .value(value.index)
+            .limit(meant));
+    }
+    if value.data.len() > VALUE_DATA_BYTES_MAX {
+        return Err(Refusal::new(Reason::ValueTooLong)
+            .field("data")
+            .value(value.index)
+            .limit(VALUE_DATA_BYTES_MAX));
+    }
+    if value.references.len() > REFERENCES_PER_VALUE_MAX {
+        return Err(Refusal::new(Reason::ReferencesTooMany)
+            .field("references")
+            .value(value.index)
+            .limit(REFERENCES_PER_VALUE_MAX));
+    }
+    if let Ttl::Relative(secs) = value.ttl
+        && secs > TTL_SECS_MAX
+    {
+        return Err(Refusal::new(Reason::TtlOutOfRange)
+            .field("ttl")
+            .value(secs)
+            .limit(TTL_SECS_MAX));
+    }
+    Ok(())
+}
+
+/// The types that a reserved index may carry; `None` where any may stand.
+/// An empty list: the index belongs to templates, which set it themselves.
+fn reserved_for(index: u32) -> Option<&'static [&'static str]> {
+    match index {
+        100 => Some(&["HS_ADMIN"]),
+        200 => Some(&["HS_VLIST"]),
+        300 | 301 => Some(&["HS_PUBKEY", "HS_SECKEY"]),
+        400 => Some(&["HS_SIGNATURE", "HS_CERT"]),
+        1000 | 1001 | 1999 => Some(&[]),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(index: u32, value_type: &str, data: &[u8]) -> Value {
+        Value {
+            index,
+            value_type: ValueType::parse(value_type).expect("type"),
+            data: data.to_vec(),
+            ttl: Ttl::DEFAULT,
+            permissions: Permissions::DEFAULT,
+            changed: Timestamp::default(),
+            references: Vec::new(),
+        }
+    }
+
+    fn check(values: Vec<Value>, expected: Result<&[u32], (Reason, &str)>) {
+        let seen = checked_values(values);
+        let seen = match &seen {
+            Ok(values) => Ok(values.iter().map(|v| v.index).collect::<Vec<_>>()),
+            Err(refusal) => Err((refusal.reason(), refusal.field_path())),
+        };
+        assert_eq!(seen, expected.map(<[u32]>::to_vec));
+    }
+
+    #[test]
+    fn sorts_values_and_refuses_broken_ones() {
+        check(
+            vec![value(7, "URL", b"b"), value(1, "URL", b"a")],
+            Ok(&[1, 7]),
+        );
+        check(
+            vec![value(0, "URL", b"")],
+            Err((Reason::IndexZero, "values[0].index")),
+        );
+        check(
+            vec![value(1, "URL", b""), value(1, "EMAIL", b"")],
+            Err((Reason::IndexDuplicate, "values[1].index")),
+        );
+        check(
+            vec![value(100, "URL", b"")],
+            Err((Reason::IndexReserved, "values[0].index")),
+        );
+        check(vec![value(100, "HS_ADMIN", b"")], Ok(&[100]));
+        check(
+            vec![value(1999, "DESC", b"")],
+            Err((Reason::IndexReserved, "values[0].index")),
+        );
+        let long = vec![0; VALUE_DATA_BYTES_MAX + 1];
+        check(
+            vec![value(2, "DESC", &long)],
+            Err((Reason::ValueTooLong, "values[0].data")),
+        );
+        let many = (1..=2049).map(|i| value(i + 2000, "DESC", b"")).collect();
+        check(many, Err((Reason::ValuesTooMany, "values")));
+        let large = (1..=17)
+            .map(|i| value(i + 2000, "DESC", &long[..65536]))
+            .collect();
+        check(large, Err((Reason::RecordTooLarge, "values")));
+        let mut late = value(1, "URL", b"");
+        late.ttl = Ttl::Relative(u32::MAX);
+        check(vec![late], Err((Reason::TtlOutOfRange, "values[0].ttl")));
+    }
+
+    #[test]
+    fn knows_types_of_the_handle_system_only() {
+        let reason = |text: &str| ValueType::parse(text).map_err(|r| r.reason());
+        assert!(reason("HS_SITE").is_ok() && reason("产品名称").is_ok() && reason("gtin").is_ok());
+        assert_eq!(reason("HS_NONSENSE"), Err(Reason::TypeUnknown));
+        assert_eq!(reason(""), Err(Reason::TypeInvalid));
+        assert_eq!(reason("a b"), Err(Reason::TypeInvalid));
+        assert_eq!(reason(&"x".repeat(129)), Err(Reason::TypeInvalid));
+    }
+
+    #[test]
+    fn counts_down_an_absolute_ttl() {
+        let now = Timestamp::from_millis(5_000);
+        assert_eq!(Ttl::Absolute(65).remaining_secs(now), 60);
+        assert_eq!(Ttl::Absolute(3).remaining_secs(now), 0);
+        assert_eq!(Ttl::Absolute(u64::MAX).remaining_secs(now), TTL_SECS_MAX);
+    }
+}

@@ -1,0 +1,218 @@
+//! What is asked of the registry: one [`Command`] for every change.
+
+use std::sync::Arc;
+
+use crate::model::fault::{Reason, Refusal};
+use crate::model::identifier::{Identifier, Prefix};
+use crate::model::limits::REQUEST_ID_BYTES_MAX;
+use crate::model::prefix::PrefixEntry;
+use crate::model::record::{Record, Value};
+use crate::model::{SuffixCase, Timestamp};
+
+/// A change, by whom and when: all that [`super::apply`] needs beside the state.
+#[derive(Clone, Debug)]
+pub struct Command {
+    /// The time at which the node took it in.
+    pub now: Timestamp,
+    /// The caller's name, for the audit trail.
+    pub actor: Box<str>,
+    /// Makes a retry get the first answer.
+    pub request_id: Option<RequestId>,
+    /// What is to change.
+    pub change: Change,
+}
+
+/// What is to change. Values are those of the caller: [`super::decide`] checks
+/// and orders them, and sets their times.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// One identifier's record.
+    Record {
+        /// The identifier as the caller spells it.
+        identifier: Identifier,
+        /// What happens to it.
+        action: RecordAction,
+    },
+    /// One prefix.
+    Prefix {
+        /// The prefix as the caller spells it.
+        prefix: Prefix,
+        /// What happens to it.
+        action: PrefixAction,
+    },
+}
+
+/// What happens to a record. An `etag` is the revision that it must have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RecordAction {
+    /// Registers the identifier.
+    Create {
+        /// Its values.
+        values: Vec<Value>,
+        /// Give a deleted name out again.
+        reuse_deleted: bool,
+    },
+    /// Replaces all values.
+    Replace {
+        /// The values from then on.
+        values: Vec<Value>,
+        /// The revision that the record must have.
+        etag: Option<u64>,
+        /// Register it if it is not there (never a deleted one).
+        allow_missing: bool,
+    },
+    /// Registers it, or does with a registered one as `on_conflict` says.
+    Import {
+        /// The values.
+        values: Vec<Value>,
+        /// What to do when it is registered.
+        on_conflict: OnConflict,
+    },
+    /// Adds values at free indices.
+    AddValues {
+        /// The values to add.
+        values: Vec<Value>,
+        /// The revision that the record must have.
+        etag: Option<u64>,
+    },
+    /// Replaces values at taken indices.
+    ModifyValues {
+        /// The values as they are to be.
+        values: Vec<Value>,
+        /// The revision that the record must have.
+        etag: Option<u64>,
+    },
+    /// Removes values at taken indices.
+    RemoveValues {
+        /// Their indices.
+        indices: Vec<u32>,
+        /// The revision that the record must have.
+        etag: Option<u64>,
+    },
+    /// Deletes the identifier; a tombstone stays.
+    Delete {
+        /// The revision that the record must have.
+        etag: Option<u64>,
+    },
+}
+
+/// What an import does with an identifier that is registered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnConflict {
+    /// Refuses it.
+    #[default]
+    Fail,
+    /// Leaves it.
+    Skip,
+    /// Replaces its values; unchanged if they are the same.
+    Update,
+}
+
+/// What happens to a prefix. An `etag` is the revision that it must have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PrefixAction {
+    /// Registers it.
+    Create {
+        /// The firm's name.
+        firm: String,
+        /// How suffixes compare.
+        case: SuffixCase,
+        /// Most active identifiers.
+        quota: Option<u64>,
+        /// Active at once, not only registered.
+        home: bool,
+    },
+    /// Changes what is given.
+    Update {
+        /// The firm's name.
+        firm: Option<String>,
+        /// How suffixes compare; only while there is no identifier.
+        case: Option<SuffixCase>,
+        /// Most active identifiers; `Some(None)` lifts the quota.
+        quota: Option<Option<u64>>,
+        /// The revision that the prefix must have.
+        etag: Option<u64>,
+    },
+    /// Registered → active.
+    Home {
+        /// The revision that the prefix must have.
+        etag: Option<u64>,
+    },
+    /// Active → suspended.
+    Suspend {
+        /// Why.
+        reason: String,
+        /// The revision that the prefix must have.
+        etag: Option<u64>,
+    },
+    /// Suspended → active.
+    Activate {
+        /// The revision that the prefix must have.
+        etag: Option<u64>,
+    },
+}
+
+/// What a successful command came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// A record.
+    Record {
+        /// What happened to it.
+        effect: Effect,
+        /// As it is then, or as it last was when deleted. All its values,
+        /// whoever asked: the face shows what the caller may read.
+        record: Arc<Record>,
+    },
+    /// A prefix, as it is then.
+    Prefix(Arc<PrefixEntry>),
+}
+
+/// What happened to a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Effect {
+    /// It was registered.
+    Created,
+    /// Its values changed.
+    Updated,
+    /// It already was as asked.
+    Unchanged,
+    /// It was there and left as it is.
+    Skipped,
+    /// It was deleted.
+    Deleted,
+}
+
+/// A client's name for one request: 1 to [`REQUEST_ID_BYTES_MAX`] visible ASCII
+/// characters (Google AIP-155).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RequestId(Box<str>);
+
+impl RequestId {
+    /// Parses a request id.
+    ///
+    /// # Errors
+    /// [`Reason::RequestIdInvalid`].
+    pub fn parse(text: &str) -> Result<Self, Refusal> {
+        let sound = (1..=REQUEST_ID_BYTES_MAX).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_graphic());
+        if sound {
+            return Ok(Self(text.into()));
+        }
+        Err(Refusal::new(Reason::RequestIdInvalid)
+            .field("request_id")
+            .value(text)
+            .limit(REQUEST_ID_BYTES_MAX))
+    }
+
+    /// The id of item `position` of a batch that carries this id. A space keeps
+    /// it apart from every id that a client can send.
+    #[must_use]
+    pub fn item(&self, position: usize) -> Self {
+        Self(format!("{} {position}", self.0).into())
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}

@@ -1,0 +1,5 @@
+//! Logs and metrics of the process.
+
+pub mod config;
+
+pub use config::Config;

@@ -1,0 +1,4 @@
+//! How bytes look. Pure; the children do not know each other.
+
+pub mod dns;
+pub mod proto;
