@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use prost::Message;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let out = PathBuf::from(std::env::var("OUT_DIR")?);
+    let out = PathBuf::from(std::env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
     let files = ["record", "registry", "resolution", "node"]
         .map(|name| format!("proto/idnode/v1/{name}.proto"));
     println!("cargo:rerun-if-changed=proto");

@@ -1,1 +1,158 @@
-//! Who may.
+//! Who may: a token becomes a [`Caller`], and [`permit`] decides.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::digest::{SHA256, digest};
+use data_encoding::{BASE32_NOPAD, HEXLOWER};
+
+use crate::model::{Action, Caller, Reason, Refusal};
+
+/// Random bytes of a key's public id.
+const ID_BYTES: usize = 4;
+/// Random bytes of a key's secret.
+const SECRET_BYTES: usize = 32;
+/// Random bytes that a new key is made of.
+pub const KEY_RANDOM_BYTES: usize = ID_BYTES + SECRET_BYTES;
+/// What an operator's key begins with, so that a leaked one is recognised.
+const KEY_MARK: &str = "idnode";
+/// Characters of a token that is looked at; a longer one is no key.
+const TOKEN_CHARS_MAX: usize = 128;
+
+/// The operators' keys by id, as hashes.
+#[derive(Clone, Default)]
+pub struct Keys {
+    hashes: HashMap<String, [u8; 32]>,
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Keys({})", self.hashes.len())
+    }
+}
+
+impl Keys {
+    /// The keys with these ids and hashes.
+    pub fn new(hashes: impl IntoIterator<Item = (String, [u8; 32])>) -> Self {
+        Self {
+            hashes: hashes.into_iter().collect(),
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.hashes.is_empty()
+    }
+
+    /// Who presents `token`; nobody in particular without one.
+    ///
+    /// # Errors
+    /// [`Reason::KeyInvalid`] for a token that is no key of this node.
+    pub fn authenticate(&self, token: Option<&str>) -> Result<Caller, Refusal> {
+        let Some(token) = token else {
+            return Ok(Caller::Anonymous);
+        };
+        self.known(token)
+            .ok_or_else(|| Refusal::new(Reason::KeyInvalid))
+    }
+
+    fn known(&self, token: &str) -> Option<Caller> {
+        if token.len() > TOKEN_CHARS_MAX {
+            return None;
+        }
+        let (id, secret) = token
+            .strip_prefix(KEY_MARK)?
+            .strip_prefix('_')?
+            .split_once('_')?;
+        let secret = BASE32_NOPAD
+            .decode(secret.to_ascii_uppercase().as_bytes())
+            .ok()?;
+        let presented = digest(&SHA256, &secret);
+        let hash = self.hashes.get(id)?;
+        verify_slices_are_equal(hash, presented.as_ref()).ok()?;
+        Some(Caller::Operator { key_id: id.into() })
+    }
+}
+
+/// A new operator's key. The text is shown once and stored nowhere.
+pub struct NewKey {
+    /// Its public id.
+    pub id: String,
+    /// SHA-256 of its secret, which is stored.
+    pub hash: [u8; 32],
+    /// The key itself: `idnode_<id>_<secret>`.
+    pub text: String,
+}
+
+impl fmt::Debug for NewKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NewKey({})", self.id)
+    }
+}
+
+impl NewKey {
+    /// Makes a key of random bytes.
+    pub fn new(random: &[u8; KEY_RANDOM_BYTES]) -> Self {
+        let (id, secret) = random.split_at(ID_BYTES);
+        let id = HEXLOWER.encode(id);
+        let mut hash = [0; 32];
+        hash.copy_from_slice(digest(&SHA256, secret).as_ref());
+        let secret = BASE32_NOPAD.encode(secret).to_ascii_lowercase();
+        let text = format!("{KEY_MARK}_{id}_{secret}");
+        Self { id, hash, text }
+    }
+}
+
+/// Whether `caller` may do `action`. Default: no.
+///
+/// # Errors
+/// [`Reason::KeyRequired`] for what only a known caller may.
+pub fn permit(caller: &Caller, action: Action) -> Result<(), Refusal> {
+    match (caller, action) {
+        (Caller::Operator { .. }, _) => Ok(()),
+        (Caller::Anonymous, Action::ReadPublic | Action::List) => Ok(()),
+        (
+            Caller::Anonymous,
+            Action::ReadPrivate | Action::Write | Action::ManagePrefixes | Action::Operate,
+        ) => Err(Refusal::new(Reason::KeyRequired)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_its_own_keys_only() {
+        let key = NewKey::new(&[7; KEY_RANDOM_BYTES]);
+        let keys = Keys::new([(key.id.clone(), key.hash)]);
+        let operator = Caller::Operator {
+            key_id: key.id.clone().into(),
+        };
+        assert_eq!(keys.authenticate(Some(&key.text)), Ok(operator));
+        assert_eq!(keys.authenticate(None), Ok(Caller::Anonymous));
+        let other = NewKey::new(&[8; KEY_RANDOM_BYTES]);
+        let swapped = key.text.replace(&key.id, &other.id);
+        let cut = &key.text[..key.text.len() - 1];
+        let long = "x".repeat(1000);
+        for token in ["", "idnode", "idnode__", &other.text, &swapped, cut, &long] {
+            let refusal = keys.authenticate(Some(token)).expect_err("not a key");
+            assert_eq!(refusal.reason(), Reason::KeyInvalid, "{token}");
+        }
+    }
+
+    #[test]
+    fn anonymous_callers_read_only() {
+        let may = |action| permit(&Caller::Anonymous, action).is_ok();
+        assert!(may(Action::ReadPublic) && may(Action::List));
+        for action in [
+            Action::ReadPrivate,
+            Action::Write,
+            Action::ManagePrefixes,
+            Action::Operate,
+        ] {
+            assert!(!may(action), "{action:?}");
+        }
+    }
+}

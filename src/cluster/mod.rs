@@ -1,14 +1,13 @@
 //! In which order changes are applied.
+//!
+//! One implementation exists, the embedded log: one queue and one writer on this
+//! machine, whose durability is that of the store's own write-ahead log (the
+//! log position is written in the batch of the change). A replicated log takes
+//! the place of [`Log`] behind the same three calls; it becomes a trait when
+//! there are two.
 
 pub mod config;
+mod embedded;
 
 pub use config::Config;
-
-/// Which changes an answer has seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stamp {
-    /// Slot and version of the prefix.
-    prefix: (u32, u32),
-    /// Slot and version of the subject.
-    subject: (u32, u32),
-}
+pub use embedded::{Error, Log};

@@ -151,11 +151,8 @@ fn base32hex(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(5) * 8);
     let (mut buffer, mut bit_count) = (0u32, 0u32);
     let mut push = |five: u32| {
-        let digit = BASE32HEX
-            .iter()
-            .nth((five & 31) as usize)
-            .copied()
-            .unwrap_or_default();
+        let at = usize::try_from(five & 31).unwrap_or_default();
+        let digit = BASE32HEX.get(at).copied().unwrap_or_default();
         text.push(char::from(digit));
     };
     for byte in bytes {

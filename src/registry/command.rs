@@ -182,6 +182,31 @@ pub enum Effect {
     Deleted,
 }
 
+impl Effect {
+    /// The number under which a first answer is stored; 0 is a prefix's.
+    pub(super) const fn number(self) -> u8 {
+        match self {
+            Self::Created => 1,
+            Self::Updated => 2,
+            Self::Unchanged => 3,
+            Self::Skipped => 4,
+            Self::Deleted => 5,
+        }
+    }
+
+    /// The inverse of [`Effect::number`].
+    pub(super) const fn from_number(number: u8) -> Option<Self> {
+        match number {
+            1 => Some(Self::Created),
+            2 => Some(Self::Updated),
+            3 => Some(Self::Unchanged),
+            4 => Some(Self::Skipped),
+            5 => Some(Self::Deleted),
+            _ => None,
+        }
+    }
+}
+
 /// A client's name for one request: 1 to [`REQUEST_ID_BYTES_MAX`] visible ASCII
 /// characters (Google AIP-155).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -214,5 +239,51 @@ impl RequestId {
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// The etag of a revision: `r` and the revision in hexadecimal.
+pub fn etag(revision: u64) -> String {
+    format!("r{revision:x}")
+}
+
+/// The revision of an etag; `None` for the empty text, which sets no condition.
+///
+/// # Errors
+/// [`Reason::EtagInvalid`] unless [`etag`] could have made it.
+pub fn parse_etag(text: &str) -> Result<Option<u64>, Refusal> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.strip_prefix('r')
+        .and_then(|digits| u64::from_str_radix(digits, 16).ok())
+        .filter(|revision| etag(*revision) == text)
+        .map(Some)
+        .ok_or_else(|| Refusal::new(Reason::EtagInvalid).field("etag").value(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn etags_go_there_and_back() {
+        for revision in [0, 1, 0x1a2b, u64::MAX] {
+            assert_eq!(parse_etag(&etag(revision)), Ok(Some(revision)));
+        }
+        assert_eq!(parse_etag(""), Ok(None));
+        for text in ["7", "r", "r0x1", "r01", "R1", "r1 ", "rffffffffffffffff0"] {
+            assert!(parse_etag(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_request_ids_that_are_no_token() {
+        assert!(RequestId::parse("2f1c-…").is_err());
+        assert!(RequestId::parse("").is_err());
+        assert!(RequestId::parse("a b").is_err());
+        assert!(RequestId::parse(&"x".repeat(65)).is_err());
+        let id = RequestId::parse("7f").expect("sound");
+        assert_ne!(id.item(0), id.item(1));
     }
 }

@@ -1,7 +1,23 @@
-//! The write path: what is asked, whether the rules allow it, and the change.
+//! The write path: what is asked ([`command`]), whether the rules allow it
+//! ([`decide`]), and what it changes ([`apply`]).
+//!
+//! All three run in log order in the one writer, so that a decision always sees
+//! everything before it: there is nothing to retry and nothing to reconcile.
+//! What depends on the request alone is checked before, by [`prepare`].
 
+mod apply;
+pub mod audit;
 pub mod command;
+mod decide;
+mod fingerprint;
+mod prepare;
+mod touched;
 
+pub use apply::{Outcome, apply};
 pub use command::{
-    Applied, Change, Command, Effect, OnConflict, PrefixAction, RecordAction, RequestId,
+    Applied, Change, Command, Effect, OnConflict, PrefixAction, RecordAction, RequestId, etag,
+    parse_etag,
 };
+pub use decide::{Decision, Undecided, decide};
+pub use prepare::prepare;
+pub use touched::Touched;

@@ -1,5 +1,313 @@
-//! How it is kept.
-pub mod backup;
-pub mod config;
+//! How it is kept: RocksDB behind typed reads and one kind of write, the
+//! [`Batch`]. The only module that names `rocksdb`. Synchronous.
+//!
+//! Prefixes and their counts are few and read with every request: they are held
+//! in memory beside their columns. Identifiers are many: nothing here grows with
+//! their number, nor does the time to open.
 
+pub mod backup;
+mod batch;
+mod check;
+mod codec;
+pub mod codec_types;
+mod columns;
+pub mod config;
+mod error;
+mod metrics;
+mod prefixes;
+mod scan;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use parking_lot::{Mutex, RwLock};
+use rocksdb::{Cache, DB, WriteBatch, WriteOptions};
+
+pub use batch::Batch;
 pub use config::Config;
+pub use error::Error;
+pub use metrics::Metrics;
+pub use prefixes::{PrefixRow, Prefixes};
+pub use scan::Row;
+
+use crate::model::{Key, Record, Tombstone};
+use columns::Column;
+
+/// The layout of the columns that this release writes.
+const FORMAT: &[u8] = b"idnode 1";
+/// Name in `meta`: [`FORMAT`].
+const META_FORMAT: &[u8] = b"format";
+/// Name in `meta`: log position of the last applied change, u64 BE.
+const META_POSITION: &[u8] = b"position";
+/// Names in `meta`: `operator_key/<id>`, SHA-256 of an operator's key.
+const META_OPERATOR_KEY: &[u8] = b"operator_key/";
+/// Estimated bytes of a cached block, for the clock cache's table.
+const CACHE_ENTRY_BYTES: usize = 4096;
+/// The engine's folder below the data folder.
+const ENGINE_FOLDER: &str = "db";
+
+/// The store: one open database.
+pub struct Store {
+    db: DB,
+    cache: Cache,
+    config: Config,
+    prefixes: RwLock<Prefixes>,
+    position: AtomicU64,
+    now_millis: Arc<AtomicU64>,
+    /// Why writes stopped for good; the flag is set first for cheap reads.
+    stopped: (AtomicBool, Mutex<String>),
+    metrics: Metrics,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Store({})", self.config.data_dir.display())
+    }
+}
+
+impl Store {
+    /// Opens the store below `config.data_dir`, creating it if it is absent and
+    /// taking up a backup that lies ready there.
+    ///
+    /// # Errors
+    /// [`Error::Engine`] if another process holds it or it is damaged,
+    /// [`Error::Version`] if a later release wrote it, [`Error::File`].
+    pub fn open(config: Config, metrics: Metrics) -> Result<Self, Error> {
+        std::fs::create_dir_all(&config.data_dir).map_err(Error::file(&config.data_dir))?;
+        backup::take_up_restore(&config.data_dir)?;
+        let cache_bytes = usize::try_from(config.cache_bytes).unwrap_or(usize::MAX);
+        let cache = Cache::new_hyper_clock_cache(cache_bytes, CACHE_ENTRY_BYTES);
+        let now_millis = Arc::new(AtomicU64::new(0));
+        let db = DB::open_cf_descriptors(
+            &columns::database_options(&config),
+            config.data_dir.join(ENGINE_FOLDER),
+            columns::descriptors(&config, &cache, &now_millis),
+        )?;
+        let mut store = Self {
+            db,
+            cache,
+            config,
+            prefixes: RwLock::default(),
+            position: AtomicU64::new(0),
+            now_millis,
+            stopped: (AtomicBool::new(false), Mutex::default()),
+            metrics,
+        };
+        store.check_format()?;
+        store.load()?;
+        Ok(store)
+    }
+
+    fn check_format(&self) -> Result<(), Error> {
+        match self.get(Column::Meta, META_FORMAT)? {
+            Some(format) if format == FORMAT => Ok(()),
+            Some(format) => {
+                let version = format.last().copied().unwrap_or_default();
+                Err(Error::Version {
+                    what: "store",
+                    version,
+                })
+            }
+            None => {
+                let mut batch = WriteBatch::default();
+                batch.put_cf(self.column(Column::Meta)?, META_FORMAT, FORMAT);
+                self.write_synced(batch)
+            }
+        }
+    }
+
+    fn load(&mut self) -> Result<(), Error> {
+        if let Some(bytes) = self.get(Column::Meta, META_POSITION)? {
+            let bytes =
+                <[u8; 8]>::try_from(&bytes[..]).map_err(|_| Error::Corrupt { what: "position" })?;
+            self.position = AtomicU64::new(u64::from_be_bytes(bytes));
+        }
+        let loaded = Prefixes::load(self)?;
+        self.prefixes = RwLock::new(loaded);
+        Ok(())
+    }
+
+    /// The record stored under `key`.
+    ///
+    /// # Errors
+    /// [`Error::Engine`], [`Error::Corrupt`], [`Error::Version`].
+    pub fn record(&self, key: &Key) -> Result<Option<Record>, Error> {
+        let column = self.column(Column::Records)?;
+        match self.db.get_pinned_cf(column, key.as_bytes())? {
+            Some(bytes) => codec::record::decode(key.as_bytes(), &bytes).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The tombstone stored under `key`.
+    ///
+    /// # Errors
+    /// As [`Store::record`].
+    pub fn tombstone(&self, key: &Key) -> Result<Option<Tombstone>, Error> {
+        match self.get(Column::Tombstones, key.as_bytes())? {
+            Some(bytes) => codec::record::decode_tombstone(key.as_bytes(), &bytes).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Reads the prefixes and their counts. Keep the guard for a moment only.
+    pub fn prefixes(&self) -> impl std::ops::Deref<Target = Prefixes> + '_ {
+        self.prefixes.read()
+    }
+
+    /// Log position of the last applied change; 0 before the first.
+    pub fn position(&self) -> u64 {
+        self.position.load(Ordering::Acquire)
+    }
+
+    /// Whether an identifier is registered whose key begins with `beginning`.
+    ///
+    /// # Errors
+    /// [`Error::Engine`].
+    pub fn has_key_that_begins(&self, beginning: &[u8]) -> Result<bool, Error> {
+        scan::any(self, Column::Records, beginning)
+    }
+
+    /// Whether an escaped owner name of several chunks has these `tails` bytes
+    /// in front: see the column `tails`.
+    ///
+    /// # Errors
+    /// [`Error::Engine`].
+    pub fn has_tail_that_begins(&self, beginning: &[u8]) -> Result<bool, Error> {
+        scan::any(self, Column::Tails, beginning)
+    }
+
+    /// Bytes of live table files.
+    pub fn disk_bytes(&self) -> u64 {
+        self.property_sum("rocksdb.live-sst-files-size")
+    }
+
+    /// Bytes free on the store's volume, to a process without privileges.
+    ///
+    /// # Errors
+    /// [`Error::File`].
+    pub fn disk_free_bytes(&self) -> Result<u64, Error> {
+        let path = &self.config.data_dir;
+        let stat = nix::sys::statvfs::statvfs(path)
+            .map_err(|errno| Error::file(path)(std::io::Error::from(errno)))?;
+        Ok(stat.blocks_available().saturating_mul(stat.fragment_size()))
+    }
+
+    /// Refuses unless a write may be tried.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] after a write that failed for good, and
+    /// [`Error::DiskFull`] while less is free than the reserve.
+    pub fn check_writable(&self) -> Result<(), Error> {
+        if self.stopped.0.load(Ordering::Acquire) {
+            return Err(Error::Stopped(self.stopped.1.lock().clone()));
+        }
+        let (free_bytes, reserve_bytes) = (self.disk_free_bytes()?, self.config.disk_reserve_bytes);
+        if free_bytes < reserve_bytes {
+            let path = self.config.data_dir.clone();
+            return Err(Error::DiskFull {
+                path,
+                free_bytes,
+                reserve_bytes,
+            });
+        }
+        Ok(())
+    }
+
+    /// The hashes of the operators' keys, by key id.
+    ///
+    /// # Errors
+    /// [`Error::Engine`], [`Error::Corrupt`].
+    pub fn operator_keys(&self) -> Result<Vec<(String, [u8; 32])>, Error> {
+        let mut keys = Vec::new();
+        scan::each(
+            self,
+            Column::Meta,
+            META_OPERATOR_KEY,
+            None,
+            &mut |name, hash| {
+                let id = name.get(META_OPERATOR_KEY.len()..).unwrap_or_default();
+                let hash = <[u8; 32]>::try_from(hash).map_err(|_| Error::Corrupt {
+                    what: "operator key",
+                })?;
+                keys.push((String::from_utf8_lossy(id).into_owned(), hash));
+                Ok(std::ops::ControlFlow::Continue(()))
+            },
+        )?;
+        Ok(keys)
+    }
+
+    /// Stores the hash of an operator's key; durable once it returns.
+    ///
+    /// # Errors
+    /// [`Error::Engine`].
+    pub fn add_operator_key(&self, id: &str, hash: &[u8; 32]) -> Result<(), Error> {
+        let name = [META_OPERATOR_KEY, id.as_bytes()].concat();
+        let mut batch = WriteBatch::default();
+        batch.put_cf(self.column(Column::Meta)?, name, hash);
+        self.write_synced(batch)
+    }
+
+    /// Where the backups are.
+    pub fn backup_dir(&self) -> PathBuf {
+        if self.config.backup_dir.as_os_str().is_empty() {
+            self.config.data_dir.join("backups")
+        } else {
+            self.config.backup_dir.clone()
+        }
+    }
+
+    /// The data folder.
+    pub fn data_dir(&self) -> &Path {
+        &self.config.data_dir
+    }
+
+    /// Sets the gauges that are read off the engine.
+    pub fn observe(&self) {
+        self.metrics.observe(self);
+    }
+
+    /// Flushes memtables, so that the next start replays nothing.
+    ///
+    /// # Errors
+    /// [`Error::Engine`].
+    pub fn flush(&self) -> Result<(), Error> {
+        for column in Column::ALL {
+            self.db.flush_cf(self.column(column)?)?;
+        }
+        Ok(())
+    }
+
+    fn column(&self, column: Column) -> Result<&rocksdb::ColumnFamily, Error> {
+        self.db.cf_handle(column.name()).ok_or(Error::Corrupt {
+            what: "column list",
+        })
+    }
+
+    fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.db.get_cf(self.column(column)?, key)?)
+    }
+
+    fn property_sum(&self, property: &str) -> u64 {
+        let value = |column| -> Option<u64> {
+            let column = self.column(column).ok()?;
+            self.db.property_int_value_cf(column, property).ok()?
+        };
+        Column::ALL.into_iter().filter_map(value).sum()
+    }
+
+    /// Writes to the log and syncs it: once this returns, power may fail.
+    fn write_synced(&self, batch: WriteBatch) -> Result<(), Error> {
+        let mut options = WriteOptions::default();
+        options.set_sync(true);
+        Ok(self.db.write_opt(batch, &options)?)
+    }
+
+    /// Remembers that a write failed so that nobody knows what of it is on the
+    /// disk: a later sync could succeed without it (the "fsyncgate" of 2018).
+    fn stop_writes(&self, why: &Error) {
+        *self.stopped.1.lock() = why.to_string();
+        self.stopped.0.store(true, Ordering::Release);
+    }
+}

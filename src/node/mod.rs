@@ -1,0 +1,212 @@
+//! The one API that faces call. Whatever a face can do, it does through here.
+
+mod operate;
+mod read;
+mod write;
+
+use std::fmt;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+
+pub use crate::registry::{
+    Applied, Change, Effect, OnConflict, PrefixAction, RecordAction, RequestId, etag, parse_etag,
+};
+pub use crate::resolve::{Query, Stamp, TypeFilter};
+pub use crate::store::backup::BackupInfo;
+
+use crate::access::{Keys, NewKey, permit};
+use crate::cluster::{Config, Log};
+use crate::model::{Action, Caller, PrefixEntry, Reason, Record, Refusal, Timestamp, Tombstone};
+use crate::registry::Command;
+use crate::resolve::Stamps;
+use crate::store::{Error, Store};
+pub use write::Metrics;
+
+/// One change asked of the node.
+#[derive(Clone, Debug)]
+pub struct Write {
+    /// What is to change.
+    pub change: Change,
+    /// Makes a retry get the first answer.
+    pub request_id: Option<RequestId>,
+}
+
+/// A prefix with its counts.
+#[derive(Clone, Debug)]
+pub struct PrefixView {
+    /// The prefix.
+    pub entry: Arc<PrefixEntry>,
+    /// Identifiers below it that resolve.
+    pub active_count: u64,
+    /// Identifiers below it that were deleted.
+    pub deleted_count: u64,
+}
+
+/// One row of a list of records.
+#[derive(Clone, Debug)]
+pub enum Listed {
+    /// A registered identifier.
+    Active(Record),
+    /// A deleted one.
+    Deleted(Tombstone),
+}
+
+/// One page of a list.
+#[derive(Clone, Debug)]
+pub struct Page<T> {
+    /// Its items.
+    pub items: Vec<T>,
+    /// Where the next page begins: the canonical key of the last item. `None`
+    /// on the last page.
+    pub next: Option<Vec<u8>>,
+}
+
+/// How the node is.
+#[derive(Clone, Debug)]
+pub struct NodeStatus {
+    /// Log position of the last applied change.
+    pub applied_position: u64,
+    /// When it started.
+    pub started: Timestamp,
+    /// Prefixes it knows.
+    pub prefix_count: u64,
+    /// Identifiers that resolve.
+    pub active_count: u64,
+    /// Identifiers that were deleted.
+    pub deleted_count: u64,
+    /// Bytes of live table files.
+    pub disk_bytes: u64,
+    /// Bytes free on the store's volume.
+    pub disk_free_bytes: u64,
+    /// Whether writes are accepted.
+    pub writable: bool,
+}
+
+/// Where the node reads the time: given by `server`, so that tests can stop it.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    /// The time of day.
+    pub now: fn() -> Timestamp,
+    /// Time since some fixed moment, which never goes back.
+    pub elapsed: fn() -> Duration,
+}
+
+/// The node. Cheap to clone.
+#[derive(Clone)]
+pub struct Node {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Arc<Store>,
+    stamps: Arc<Stamps>,
+    log: Log<Command, Result<Applied, Refusal>>,
+    keys: ArcSwap<Keys>,
+    clock: Clock,
+    started: Timestamp,
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Node(at {})", self.inner.store.position())
+    }
+}
+
+impl Node {
+    /// A node on `store`, and the thread of its writer, which ends after
+    /// [`Node::close`].
+    ///
+    /// # Errors
+    /// [`Error::Engine`] if the operators' keys cannot be read, [`Error::File`]
+    /// if there is no thread to be had.
+    pub fn start(
+        store: Arc<Store>,
+        config: &Config,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> Result<(Self, JoinHandle<()>), Error> {
+        let keys = ArcSwap::from_pointee(Keys::new(store.operator_keys()?));
+        let stamps = Arc::new(Stamps::default());
+        let apply = write::applier(Arc::clone(&store), Arc::clone(&stamps), clock, metrics);
+        let (log, writer) = Log::start(config, apply).map_err(|source| Error::File {
+            path: "writer thread".into(),
+            source,
+        })?;
+        let started = (clock.now)();
+        let inner = Inner {
+            store,
+            stamps,
+            log,
+            keys,
+            clock,
+            started,
+        };
+        Ok((
+            Self {
+                inner: Arc::new(inner),
+            },
+            writer,
+        ))
+    }
+
+    /// The time, as `server` gives it.
+    pub fn now(&self) -> Timestamp {
+        (self.inner.clock.now)()
+    }
+
+    /// Time since some fixed moment, for durations.
+    pub fn elapsed(&self) -> Duration {
+        (self.inner.clock.elapsed)()
+    }
+
+    /// Who presents `bearer`, the token behind `authorization: Bearer`.
+    ///
+    /// # Errors
+    /// [`Reason::KeyInvalid`].
+    pub fn authenticate(&self, bearer: Option<&str>) -> Result<Caller, Refusal> {
+        self.inner.keys.load().authenticate(bearer)
+    }
+
+    /// Whether no operator's key exists, so that nobody can write.
+    pub fn has_no_keys(&self) -> bool {
+        self.inner.keys.load().is_empty()
+    }
+
+    /// Stores an operator's key; durable once it returns.
+    ///
+    /// # Errors
+    /// [`Error::Engine`].
+    pub fn add_key(&self, key: &NewKey) -> Result<(), Error> {
+        self.inner.store.add_operator_key(&key.id, &key.hash)?;
+        self.inner
+            .keys
+            .store(Arc::new(Keys::new(self.inner.store.operator_keys()?)));
+        Ok(())
+    }
+
+    /// Checks that `caller` may operate the node.
+    ///
+    /// # Errors
+    /// `KeyRequired`, `PermissionDenied`.
+    pub fn permit_operation(&self, caller: &Caller) -> Result<(), Refusal> {
+        permit(caller, Action::Operate)
+    }
+
+    /// Takes no further changes and lets the writer finish those that wait.
+    pub async fn close(&self) {
+        self.inner.log.close().await;
+    }
+}
+
+/// What a caller is told of a failure of the store; the operator's log gets the
+/// failure itself.
+fn told(error: &Error) -> Refusal {
+    let refusal = error.refusal();
+    if refusal.reason() == Reason::Internal {
+        tracing::error!(%error, "the store failed");
+    }
+    refusal
+}

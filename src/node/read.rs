@@ -1,0 +1,296 @@
+//! Reading: resolution, lists, export, and what the DNS face must know of names.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use crate::access::permit;
+use crate::model::{
+    Action, Caller, Identifier, Prefix, PrefixEntry, Reason, Record, Refusal, SuffixCase,
+};
+use crate::node::{Listed, Node, Page, PrefixView, told};
+use crate::resolve::{Query, Stamp, Unresolved, resolve};
+use crate::store::{PrefixRow, Row};
+
+impl Node {
+    /// Resolves an identifier as `caller` may see it. Reads the disk on a miss.
+    ///
+    /// # Errors
+    /// `PrefixNotHomed`, `PrefixSuspended`, `RecordNotFound`; `Internal`.
+    pub fn resolve(&self, caller: &Caller, query: &Query) -> Result<Record, Refusal> {
+        match resolve(&self.inner.store, query) {
+            Ok(record) => Ok(self.visible(caller, record)),
+            Err(Unresolved::Refused(refusal)) => Err(refusal),
+            Err(Unresolved::Store(error)) => Err(told(&error)),
+        }
+    }
+
+    /// Whether `caller` may read values that the public may not.
+    pub fn may_read_private(&self, caller: &Caller) -> bool {
+        permit(caller, Action::ReadPrivate).is_ok()
+    }
+
+    /// Drops from `record` what `caller` may not read.
+    pub fn visible(&self, caller: &Caller, record: Record) -> Record {
+        let private = self.may_read_private(caller);
+        let Record {
+            identifier,
+            mut values,
+            revision,
+            created,
+            changed,
+        } = record;
+        values.retain(|value| {
+            value.permissions.public_read() || private && value.permissions.admin_read()
+        });
+        Record {
+            identifier,
+            values,
+            revision,
+            created,
+            changed,
+        }
+    }
+
+    /// The entry of a prefix in whatever state. In memory.
+    pub fn prefix(&self, canonical: &str) -> Option<Arc<PrefixEntry>> {
+        self.inner
+            .store
+            .prefixes()
+            .get(canonical)
+            .map(|row| Arc::clone(&row.entry))
+    }
+
+    /// Whether a homed prefix stands properly below `canonical`: for `88.118`,
+    /// whether there is any `88.118.*`. In memory.
+    pub fn has_prefix_below(&self, canonical: &str) -> bool {
+        self.inner.store.prefixes().has_below(canonical)
+    }
+
+    /// Identifiers below a prefix that resolve. In memory.
+    pub fn active_count(&self, canonical_prefix: &str) -> u64 {
+        self.inner
+            .store
+            .prefixes()
+            .get(canonical_prefix)
+            .map_or(0, |row| row.active)
+    }
+
+    /// Whether an identifier is registered whose suffix is `suffix`, a dot, and
+    /// more: whether the plain owner name of `suffix` is a non-terminal. Never
+    /// under a case-sensitive prefix, which has no plain names.
+    ///
+    /// # Errors
+    /// `Internal` if the store fails.
+    pub fn has_plain_below(&self, prefix: &PrefixEntry, suffix: &str) -> Result<bool, Refusal> {
+        if prefix.case == SuffixCase::Sensitive {
+            return Ok(false);
+        }
+        let mut beginning = format!("{}/{suffix}.", prefix.prefix.canonical());
+        beginning.make_ascii_lowercase();
+        let found = self.inner.store.has_key_that_begins(beginning.as_bytes());
+        found.map_err(|error| told(&error))
+    }
+
+    /// Whether an escaped owner name of several chunks ends (to the right) with
+    /// these `labels`, leftmost first, and begins with more.
+    ///
+    /// # Errors
+    /// `Internal` if the store fails.
+    pub fn has_escaped_below(
+        &self,
+        prefix: &PrefixEntry,
+        labels: &[&str],
+    ) -> Result<bool, Refusal> {
+        let mut beginning = format!("{}/", prefix.prefix.canonical());
+        for label in labels.iter().rev() {
+            beginning.push_str(label);
+            beginning.push('.');
+        }
+        beginning.make_ascii_lowercase();
+        let found = self.inner.store.has_tail_that_begins(beginning.as_bytes());
+        found.map_err(|error| told(&error))
+    }
+
+    /// A mark of what is known of `subject` below `canonical_prefix` (a suffix,
+    /// or the labels of an escaped name joined by "."; case does not matter).
+    /// Take it before reading; see [`Node::is_current`].
+    pub fn stamp(&self, canonical_prefix: &str, subject: &[u8]) -> Stamp {
+        self.inner.stamps.stamp(canonical_prefix, subject)
+    }
+
+    /// Whether nothing that an answer made after `stamp` was taken depends on
+    /// has changed since: the subject itself, anything below it in the DNS, or
+    /// its prefix. Exact at once: false before the change is acknowledged.
+    pub fn is_current(&self, stamp: &Stamp) -> bool {
+        self.inner.stamps.is_current(stamp)
+    }
+
+    /// Log position of the last applied change.
+    pub fn applied_position(&self) -> u64 {
+        self.inner.store.position()
+    }
+
+    /// Prefixes in canonical order, from behind `after`, at most `limit`.
+    pub fn list_prefixes(&self, after: Option<&[u8]>, limit: usize) -> Page<PrefixView> {
+        let after = after.map(String::from_utf8_lossy);
+        let prefixes = self.inner.store.prefixes();
+        let mut rows = prefixes.after(after.as_deref());
+        let mut last = None;
+        let items = rows
+            .by_ref()
+            .take(limit)
+            .map(|(canonical, row)| {
+                last = Some(canonical.as_bytes().to_vec());
+                view(row)
+            })
+            .collect();
+        let next = last.filter(|_| rows.next().is_some());
+        Page { items, next }
+    }
+
+    /// One prefix with its counts.
+    ///
+    /// # Errors
+    /// `PrefixNotHomed` if the node does not know it.
+    pub fn prefix_view(&self, prefix: &Prefix) -> Result<PrefixView, Refusal> {
+        let row = self
+            .inner
+            .store
+            .prefixes()
+            .get(&prefix.canonical())
+            .map(view);
+        row.ok_or_else(|| {
+            Refusal::new(Reason::PrefixNotHomed)
+                .field("name")
+                .value(prefix)
+        })
+    }
+
+    /// Records of a prefix in canonical order, from behind the key `after`, at
+    /// most `limit`. Blocks on the store.
+    ///
+    /// # Errors
+    /// `PrefixNotHomed`, `PrefixSuspended` (not for operators), `KeyRequired`
+    /// with `show_deleted`, `Internal`.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one query of one caller, made in one place"
+    )]
+    pub fn list_records(
+        &self,
+        caller: &Caller,
+        prefix: &Prefix,
+        after: Option<&[u8]>,
+        limit: usize,
+        show_deleted: bool,
+    ) -> Result<Page<Listed>, Refusal> {
+        permit(caller, Action::List)?;
+        if show_deleted {
+            permit(caller, Action::ReadPrivate)?;
+        }
+        let canonical = self.listable(caller, prefix)?;
+        let mut page = Page {
+            items: Vec::new(),
+            next: None,
+        };
+        let mut last = Vec::new();
+        let mut take = |key: &[u8], row: Row| {
+            if page.items.len() == limit {
+                page.next = Some(std::mem::take(&mut last));
+                return ControlFlow::Break(());
+            }
+            last = key.to_vec();
+            page.items.push(match row {
+                Row::Active(record) => Listed::Active(self.visible(caller, record)),
+                Row::Deleted(tombstone) => Listed::Deleted(tombstone),
+            });
+            ControlFlow::Continue(())
+        };
+        let store = &self.inner.store;
+        let read = if show_deleted {
+            store.each_row(&canonical, after, &mut take)
+        } else {
+            let mut active = |key: &[u8], record| take(key, Row::Active(record));
+            store.each_record(Some(&canonical), after, &mut active)
+        };
+        read.map_err(|error| told(&error))?;
+        Ok(page)
+    }
+
+    /// Gives all records (of one prefix, or all) as of one moment to `sink`, in
+    /// chunks of at most `chunk`, until it breaks. Blocks on the store.
+    ///
+    /// # Errors
+    /// `PrefixNotHomed`, `PrefixSuspended` (not for operators), `KeyRequired` for
+    /// all prefixes without a key, `Internal`.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one query of one caller, made in one place"
+    )]
+    pub fn export(
+        &self,
+        caller: &Caller,
+        prefix: Option<&Prefix>,
+        after: Option<&Identifier>,
+        chunk: usize,
+        sink: &mut dyn FnMut(Vec<Record>) -> ControlFlow<()>,
+    ) -> Result<(), Refusal> {
+        let canonical = match prefix {
+            Some(prefix) => {
+                permit(caller, Action::List)?;
+                Some(self.listable(caller, prefix)?)
+            }
+            None => {
+                permit(caller, Action::ReadPrivate)?;
+                None
+            }
+        };
+        let after = after.map(|identifier| {
+            let entry = self.prefix(&identifier.prefix().canonical());
+            identifier.key(entry.map_or(SuffixCase::Folded, |entry| entry.case))
+        });
+        let mut records = Vec::new();
+        let mut broken = false;
+        let mut take = |_: &[u8], record| {
+            records.push(self.visible(caller, record));
+            if records.len() < chunk {
+                return ControlFlow::Continue(());
+            }
+            let flow = sink(std::mem::take(&mut records));
+            broken = flow.is_break();
+            flow
+        };
+        let after = after.as_ref().map(|key| key.as_bytes());
+        let read = self
+            .inner
+            .store
+            .each_record(canonical.as_deref(), after, &mut take);
+        read.map_err(|error| told(&error))?;
+        if !broken && !records.is_empty() {
+            let _done = sink(records);
+        }
+        Ok(())
+    }
+
+    /// The canonical form of a prefix whose identifiers `caller` may list.
+    fn listable(&self, caller: &Caller, prefix: &Prefix) -> Result<String, Refusal> {
+        let PrefixView { entry, .. } = self.prefix_view(prefix)?;
+        if !self.may_read_private(caller) {
+            entry.serving()?;
+        }
+        Ok(prefix.canonical())
+    }
+}
+
+fn view(row: &PrefixRow) -> PrefixView {
+    let PrefixRow {
+        entry,
+        active,
+        deleted,
+    } = row;
+    PrefixView {
+        entry: Arc::clone(entry),
+        active_count: *active,
+        deleted_count: *deleted,
+    }
+}

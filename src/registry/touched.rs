@@ -1,0 +1,91 @@
+//! Which answers a change makes stale.
+
+use crate::model::{Identifier, OwnerName, SuffixCase};
+
+/// Octets that the shortest zone, the root, takes in a name: an identifier that
+/// has no owner name below it has none anywhere.
+pub(super) const SHORTEST_ZONE_BYTES: usize = 1;
+
+/// What a change touched, in the terms in which answers are stamped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Touched {
+    /// Canonical prefixes of which everything is stale that is stamped with
+    /// them, their identifiers included.
+    pub prefixes: Vec<String>,
+    /// The canonical prefix of `subjects`.
+    pub prefix: String,
+    /// Suffixes, and labels of escaped names joined by dots, lower case.
+    pub subjects: Vec<String>,
+}
+
+impl Touched {
+    /// A changed record. `shape`: it came or went, so that the names above it in
+    /// the DNS may have become or ceased to be non-terminals. `marker`: it was
+    /// the first or the last of its prefix.
+    pub(super) fn record(identifier: &Identifier, shape: bool, marker: bool) -> Self {
+        let prefix = identifier.prefix().canonical();
+        let suffix = identifier.suffix().canonical(SuffixCase::Folded);
+        let mut subjects = Vec::new();
+        // Both forms: which one applies depends on the prefix's case rule.
+        for case in [SuffixCase::Folded, SuffixCase::Sensitive] {
+            let name = OwnerName::of(identifier, case, SHORTEST_ZONE_BYTES);
+            if let Some(name) = name.filter(OwnerName::is_escaped) {
+                let labels = name.suffix_labels();
+                let last = if shape { labels.len() } else { 1 };
+                subjects.extend((0..last).filter_map(|from| Some(labels.get(from..)?.join("."))));
+            }
+        }
+        if shape {
+            let dots = suffix.bytes().enumerate().filter(|(_, byte)| *byte == b'.');
+            let above = dots.filter_map(|(at, _)| suffix.get(..at));
+            subjects.extend(above.filter(|text| !text.is_empty()).map(str::to_owned));
+        }
+        subjects.push(suffix);
+        let prefixes = if marker {
+            vec![prefix.clone()]
+        } else {
+            Vec::new()
+        };
+        Self {
+            prefixes,
+            prefix,
+            subjects,
+        }
+    }
+
+    /// A changed prefix: its own answers and those of the names above it.
+    pub(super) fn prefix(canonical: &str) -> Self {
+        let dots = canonical
+            .bytes()
+            .enumerate()
+            .filter(|(_, byte)| *byte == b'.');
+        let above = dots.filter_map(|(at, _)| canonical.get(..at));
+        let prefixes = above.chain([canonical]).map(str::to_owned).collect();
+        Self {
+            prefixes,
+            prefix: canonical.to_owned(),
+            subjects: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_record_touches_every_name_above_it() {
+        let id = Identifier::parse("88.118.7/DZ.A.1").expect("identifier");
+        let touched = Touched::record(&id, true, false);
+        for subject in ["dz", "dz.a", "dz.a.1"] {
+            assert!(touched.subjects.iter().any(|s| s == subject), "{subject}");
+        }
+        assert!(touched.prefixes.is_empty());
+        let changed = Touched::record(&id, false, false);
+        assert!(!changed.subjects.iter().any(|s| s == "dz"));
+        assert_eq!(
+            Touched::prefix("88.118.7").prefixes,
+            ["88", "88.118", "88.118.7"]
+        );
+    }
+}

@@ -1,0 +1,125 @@
+//! Whether an answer made earlier is still current, without a reverse index.
+//!
+//! Every subject (an identifier, or a name above it in the DNS) falls by its
+//! hash into a slot with a version; a change raises the versions of what it
+//! touches before it is acknowledged. An answer carries the versions that it
+//! was made under. Two subjects in one slot cost a needless miss, never a stale
+//! answer.
+
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hasher};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Slots of prefixes.
+const PREFIX_SLOTS: usize = 1 << 14;
+/// Slots of subjects: 4 MiB. At 1,000 changes a second, each touching three
+/// subjects, 0.3 % of all answers a second are dropped by chance.
+const SUBJECT_SLOTS: usize = 1 << 20;
+
+/// The versions under which an answer was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    prefix: (u32, u32),
+    subject: (u32, u32),
+}
+
+/// The version of every slot.
+pub struct Stamps {
+    prefixes: Box<[AtomicU32]>,
+    subjects: Box<[AtomicU32]>,
+}
+
+impl std::fmt::Debug for Stamps {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Stamps")
+    }
+}
+
+impl Default for Stamps {
+    fn default() -> Self {
+        let slots = |count| (0..count).map(|_| AtomicU32::new(0)).collect();
+        Self {
+            prefixes: slots(PREFIX_SLOTS),
+            subjects: slots(SUBJECT_SLOTS),
+        }
+    }
+}
+
+impl Stamps {
+    /// The stamp of `subject` below `prefix`; ASCII case does not matter.
+    pub fn stamp(&self, prefix: &str, subject: &[u8]) -> Stamp {
+        let (prefix_slot, subject_slot) = slots(prefix, subject);
+        Stamp {
+            prefix: (prefix_slot, version(&self.prefixes, prefix_slot)),
+            subject: (subject_slot, version(&self.subjects, subject_slot)),
+        }
+    }
+
+    /// Whether nothing under the stamp has changed.
+    pub fn is_current(&self, stamp: &Stamp) -> bool {
+        let same = |slots, (slot, seen)| version(slots, slot) == seen;
+        same(&self.prefixes, stamp.prefix) && same(&self.subjects, stamp.subject)
+    }
+
+    /// Makes every answer stamped with `subject` below `prefix` stale.
+    pub fn touch_subject(&self, prefix: &str, subject: &[u8]) {
+        raise(&self.subjects, slots(prefix, subject).1);
+    }
+
+    /// Makes every answer stamped with `prefix` stale.
+    pub fn touch_prefix(&self, prefix: &str) {
+        raise(&self.prefixes, slots(prefix, b"").0);
+    }
+}
+
+fn slots(prefix: &str, subject: &[u8]) -> (u32, u32) {
+    let mut hasher = BuildHasherDefault::<DefaultHasher>::default().build_hasher();
+    write_folded(&mut hasher, prefix.as_bytes());
+    let prefix_slot = slot(hasher.finish(), PREFIX_SLOTS);
+    hasher.write_u8(b'/');
+    write_folded(&mut hasher, subject);
+    (prefix_slot, slot(hasher.finish(), SUBJECT_SLOTS))
+}
+
+fn write_folded(hasher: &mut impl Hasher, bytes: &[u8]) {
+    for byte in bytes {
+        hasher.write_u8(byte.to_ascii_lowercase());
+    }
+}
+
+/// The slot of `hash` among `count`, a power of two below 2^32.
+fn slot(hash: u64, count: usize) -> u32 {
+    let mask = u64::try_from(count).unwrap_or(1) - 1;
+    u32::try_from(hash & mask).unwrap_or_default()
+}
+
+fn version(slots: &[AtomicU32], slot: u32) -> u32 {
+    let at = usize::try_from(slot).unwrap_or_default();
+    slots
+        .get(at)
+        .map_or(0, |version| version.load(Ordering::Acquire))
+}
+
+fn raise(slots: &[AtomicU32], slot: u32) {
+    let at = usize::try_from(slot).unwrap_or_default();
+    if let Some(version) = slots.get(at) {
+        version.fetch_add(1, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_touch_makes_its_own_answers_stale_and_no_others() {
+        let stamps = Stamps::default();
+        let mine = stamps.stamp("88.118.7", b"a");
+        let other = stamps.stamp("88.118.8", b"a");
+        assert!(stamps.is_current(&mine));
+        stamps.touch_subject("88.118.7", b"A");
+        assert!(!stamps.is_current(&mine) && stamps.is_current(&other));
+        let mine = stamps.stamp("88.118.7", b"a");
+        stamps.touch_prefix("88.118.7");
+        assert!(!stamps.is_current(&mine) && stamps.is_current(&other));
+    }
+}

@@ -1,0 +1,298 @@
+//! A group of changes that becomes visible and durable at once.
+//!
+//! What is put into a batch is read back through it, so that a later change of
+//! the group sees an earlier one. Dropping it drops everything.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use rocksdb::WriteBatch;
+
+use crate::model::{Key, PrefixEntry, Record, Timestamp, Tombstone};
+use crate::store::codec_types::{AuditEntry, RequestRow};
+use crate::store::columns::Column;
+use crate::store::prefixes::PrefixRow;
+use crate::store::{Error, META_POSITION, Store, codec};
+
+/// Changes to the store that are not yet made.
+///
+/// One writer at a time: two batches do not see each other.
+pub struct Batch<'s> {
+    store: &'s Store,
+    writes: WriteBatch,
+    records: HashMap<Key, Option<Arc<Record>>>,
+    tombstones: HashMap<Key, Option<Tombstone>>,
+    requests: HashMap<Box<str>, RequestRow>,
+    prefixes: HashMap<String, PrefixRow>,
+    position: u64,
+    latest: Timestamp,
+    buffer: Vec<u8>,
+}
+
+impl std::fmt::Debug for Batch<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Batch")
+            .field("position", &self.position)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'s> Batch<'s> {
+    /// An empty batch on `store`.
+    pub fn new(store: &'s Store) -> Self {
+        Self {
+            store,
+            writes: WriteBatch::default(),
+            records: HashMap::new(),
+            tombstones: HashMap::new(),
+            requests: HashMap::new(),
+            prefixes: HashMap::new(),
+            position: store.position(),
+            latest: Timestamp::default(),
+            buffer: Vec::new(),
+        }
+    }
+
+    /// The record under `key`, as this batch leaves it.
+    ///
+    /// # Errors
+    /// As [`Store::record`].
+    pub fn record(&self, key: &Key) -> Result<Option<Arc<Record>>, Error> {
+        match self.records.get(key) {
+            Some(pending) => Ok(pending.clone()),
+            None => Ok(self.store.record(key)?.map(Arc::new)),
+        }
+    }
+
+    /// The tombstone under `key`, as this batch leaves it.
+    ///
+    /// # Errors
+    /// As [`Store::record`].
+    pub fn tombstone(&self, key: &Key) -> Result<Option<Tombstone>, Error> {
+        match self.tombstones.get(key) {
+            Some(pending) => Ok(pending.clone()),
+            None => self.store.tombstone(key),
+        }
+    }
+
+    /// The row of a canonical prefix, as this batch leaves it.
+    pub fn prefix(&self, canonical: &str) -> Option<PrefixRow> {
+        match self.prefixes.get(canonical) {
+            Some(pending) => Some(pending.clone()),
+            None => self.store.prefixes().get(canonical).cloned(),
+        }
+    }
+
+    /// What is remembered of a request id.
+    ///
+    /// # Errors
+    /// As [`Store::record`].
+    pub fn request(&self, id: &str) -> Result<Option<RequestRow>, Error> {
+        if let Some(pending) = self.requests.get(id) {
+            return Ok(Some(pending.clone()));
+        }
+        match self.store.get(Column::Requests, id.as_bytes())? {
+            Some(bytes) => codec::request::decode(&bytes).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The record that a remembered answer holds.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`], [`Error::Version`].
+    pub fn answered_record(row: &RequestRow) -> Result<Record, Error> {
+        codec::record::decode(&row.subject, &row.answer)
+    }
+
+    /// The prefix that a remembered answer holds.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`], [`Error::Version`].
+    pub fn answered_prefix(row: &RequestRow) -> Result<PrefixEntry, Error> {
+        codec::prefix::decode(&row.answer)
+    }
+
+    /// Log position of the last change in this batch, or before it.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Takes the next log position for a change made at `now`.
+    pub fn advance(&mut self, now: Timestamp) -> u64 {
+        self.position += 1;
+        self.latest = self.latest.max(now);
+        self.position
+    }
+
+    /// Puts `record` under `key` and gives its encoding.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] if the database lacks a column.
+    pub fn put_record(&mut self, key: &Key, record: Arc<Record>) -> Result<&[u8], Error> {
+        self.buffer.clear();
+        codec::record::encode(&record, key, &mut self.buffer);
+        let column = self.store.column(Column::Records)?;
+        self.writes.put_cf(column, key.as_bytes(), &self.buffer);
+        self.records.insert(key.clone(), Some(record));
+        Ok(&self.buffer)
+    }
+
+    /// Removes the record under `key`.
+    ///
+    /// # Errors
+    /// As [`Batch::put_record`].
+    pub fn remove_record(&mut self, key: &Key) -> Result<(), Error> {
+        self.writes
+            .delete_cf(self.store.column(Column::Records)?, key.as_bytes());
+        self.records.insert(key.clone(), None);
+        Ok(())
+    }
+
+    /// Puts `tombstone` under `key`.
+    ///
+    /// # Errors
+    /// As [`Batch::put_record`].
+    pub fn put_tombstone(&mut self, key: &Key, tombstone: Tombstone) -> Result<(), Error> {
+        self.buffer.clear();
+        codec::record::encode_tombstone(&tombstone, key, &mut self.buffer);
+        let column = self.store.column(Column::Tombstones)?;
+        self.writes.put_cf(column, key.as_bytes(), &self.buffer);
+        self.tombstones.insert(key.clone(), Some(tombstone));
+        Ok(())
+    }
+
+    /// Removes the tombstone under `key`.
+    ///
+    /// # Errors
+    /// As [`Batch::put_record`].
+    pub fn remove_tombstone(&mut self, key: &Key) -> Result<(), Error> {
+        self.writes
+            .delete_cf(self.store.column(Column::Tombstones)?, key.as_bytes());
+        self.tombstones.insert(key.clone(), None);
+        Ok(())
+    }
+
+    /// Puts a prefix's entry and counts and gives the entry's encoding.
+    ///
+    /// # Errors
+    /// As [`Batch::put_record`].
+    pub fn put_prefix(&mut self, canonical: &str, row: PrefixRow) -> Result<&[u8], Error> {
+        self.buffer.clear();
+        codec::prefix::encode(&row.entry, &mut self.buffer);
+        let column = self.store.column(Column::Prefixes)?;
+        self.writes.put_cf(column, canonical, &self.buffer);
+        self.prefixes.insert(canonical.to_owned(), row);
+        Ok(&self.buffer)
+    }
+
+    /// Sets the counts of a prefix that is there. They are written once, when
+    /// the batch is committed.
+    pub fn set_counts(&mut self, canonical: &str, active: u64, deleted: u64) {
+        if let Some(mut row) = self.prefix(canonical) {
+            row.active = active;
+            row.deleted = deleted;
+            self.prefixes.insert(canonical.to_owned(), row);
+        }
+    }
+
+    /// Puts or removes a row of `tails`.
+    ///
+    /// # Errors
+    /// As [`Batch::put_record`].
+    pub fn put_tail(&mut self, tail: &[u8]) -> Result<(), Error> {
+        self.writes
+            .put_cf(self.store.column(Column::Tails)?, tail, b"");
+        Ok(())
+    }
+
+    /// Removes a row of `tails`.
+    ///
+    /// # Errors
+    /// As [`Batch::put_record`].
+    pub fn remove_tail(&mut self, tail: &[u8]) -> Result<(), Error> {
+        self.writes
+            .delete_cf(self.store.column(Column::Tails)?, tail);
+        Ok(())
+    }
+
+    /// Remembers the first answer to a request id.
+    ///
+    /// # Errors
+    /// As [`Batch::put_record`].
+    pub fn put_request(&mut self, id: &str, row: RequestRow) -> Result<(), Error> {
+        self.buffer.clear();
+        codec::request::encode(&row, &mut self.buffer);
+        self.writes
+            .put_cf(self.store.column(Column::Requests)?, id, &self.buffer);
+        self.requests.insert(id.into(), row);
+        Ok(())
+    }
+
+    /// Appends to the audit trail at `position`.
+    ///
+    /// # Errors
+    /// As [`Batch::put_record`].
+    pub fn put_audit(&mut self, position: u64, entry: &AuditEntry) -> Result<(), Error> {
+        self.buffer.clear();
+        codec::audit::encode(entry, &mut self.buffer);
+        let column = self.store.column(Column::Audit)?;
+        self.writes
+            .put_cf(column, position.to_be_bytes(), &self.buffer);
+        Ok(())
+    }
+
+    /// The stored encoding of `record` under `key`, as digests are taken of it.
+    pub fn encoding(key: &Key, record: &Record) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        codec::record::encode(record, key, &mut bytes);
+        bytes
+    }
+
+    /// The stored encoding of a prefix entry.
+    pub fn prefix_encoding(entry: &PrefixEntry) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        codec::prefix::encode(entry, &mut bytes);
+        bytes
+    }
+
+    /// Writes the batch, synced, and makes it visible. Nothing of it is there
+    /// if this fails.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`], [`Error::DiskFull`], [`Error::Engine`].
+    pub fn commit(mut self) -> Result<(), Error> {
+        let store = self.store;
+        if self.position == store.position() && self.writes.is_empty() {
+            return Ok(());
+        }
+        store.check_writable()?;
+        let column = store.column(Column::Counts)?;
+        for (canonical, row) in &self.prefixes {
+            let counts = codec::prefix::encode_counts(row.active, row.deleted);
+            self.writes.put_cf(column, canonical, counts);
+        }
+        let column = store.column(Column::Meta)?;
+        self.writes
+            .put_cf(column, META_POSITION, self.position.to_be_bytes());
+        if let Err(error) = store.write_synced(self.writes) {
+            // A full disk is known before anything counts as written; after
+            // any other failure nobody knows.
+            if !error.is_disk_full() {
+                store.stop_writes(&error);
+            }
+            return Err(error);
+        }
+        let mut prefixes = store.prefixes.write();
+        for (canonical, row) in self.prefixes {
+            prefixes.set(&canonical, row);
+        }
+        drop(prefixes);
+        store
+            .now_millis
+            .fetch_max(self.latest.millis(), Ordering::Relaxed);
+        store.position.store(self.position, Ordering::Release);
+        Ok(())
+    }
+}

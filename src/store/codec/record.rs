@@ -1,0 +1,346 @@
+//! Records and tombstones.
+//!
+//! ```text
+//! record    = 1  revision  created_ms  (changed_ms - created_ms)  spelling  count  value*
+//! spelling  = 0                        the key is the spelling
+//!           | length bytes             as first registered
+//! value     = index-delta  type  flags  [ttl]  [changed_ms]  [count reference*]  length data
+//! type      = n > 0: TYPES[n - 1]  |  0 length bytes
+//! flags     = permissions (4 bits) | TTL_DEFAULT | TTL_ABSOLUTE | REFERENCES | CHANGED_WITH_RECORD
+//! reference = index  length identifier
+//! tombstone = 1  revision  created_ms  deleted_ms  spelling
+//! ```
+
+use crate::model::limits::VALUES_PER_RECORD_MAX;
+use crate::model::{
+    Identifier, Key, Permissions, Record, Reference, Timestamp, Tombstone, Ttl, Value, ValueType,
+};
+use crate::store::Error;
+use crate::store::codec::{Cursor, put_bytes, put_number};
+
+const VERSION: u8 = 1;
+const TTL_DEFAULT: u8 = 0x10;
+const TTL_ABSOLUTE: u8 = 0x20;
+const REFERENCES: u8 = 0x40;
+const CHANGED_WITH_RECORD: u8 = 0x80;
+
+/// Types that take one byte. Fixed for version 1: entries may be appended, never
+/// moved.
+const TYPES: &[&str] = &[
+    "URL",
+    "EMAIL",
+    "DESC",
+    "HS_ADMIN",
+    "HS_SITE",
+    "HS_VLIST",
+    "HS_PUBKEY",
+    "HS_SECKEY",
+    "HS_ALIAS",
+    "HS_SERV",
+    "HS_NAMESPACE",
+    "HS_SIGNATURE",
+    "HS_CERT",
+    "name",
+    "brand",
+    "model",
+    "manufacturer",
+    "batch",
+    "serial",
+    "production_date",
+    "expiry",
+    "standard",
+    "certificate",
+    "inspection",
+    "gtin",
+    "origin",
+];
+
+/// Appends the encoding of `record`, stored under `key`.
+pub(crate) fn encode(record: &Record, key: &Key, out: &mut Vec<u8>) {
+    let Record {
+        identifier,
+        values,
+        revision,
+        created,
+        changed,
+    } = record;
+    out.push(VERSION);
+    put_number(out, *revision);
+    put_number(out, created.millis());
+    put_number(out, changed.millis().saturating_sub(created.millis()));
+    put_spelling(identifier, key, out);
+    put_number(out, u64::try_from(values.len()).unwrap_or(u64::MAX));
+    let mut previous = 0;
+    for value in values {
+        put_value(value, previous, *changed, out);
+        previous = value.index;
+    }
+}
+
+fn put_spelling(identifier: &Identifier, key: &Key, out: &mut Vec<u8>) {
+    let spelling = identifier.to_string();
+    if spelling.as_bytes() == key.as_bytes() {
+        out.push(0);
+    } else {
+        put_bytes(out, spelling.as_bytes());
+    }
+}
+
+fn put_value(value: &Value, previous_index: u32, record_changed: Timestamp, out: &mut Vec<u8>) {
+    let Value {
+        index,
+        value_type,
+        data,
+        ttl,
+        permissions,
+        changed,
+        references,
+    } = value;
+    put_number(out, u64::from(index.wrapping_sub(previous_index)));
+    match TYPES.iter().position(|name| *name == value_type.as_str()) {
+        Some(at) => put_number(out, u64::try_from(at).unwrap_or_default() + 1),
+        None => {
+            out.push(0);
+            put_bytes(out, value_type.as_str().as_bytes());
+        }
+    }
+    let mut flags = permissions.bits();
+    if *ttl == Ttl::DEFAULT {
+        flags |= TTL_DEFAULT;
+    } else if let Ttl::Absolute(_) = ttl {
+        flags |= TTL_ABSOLUTE;
+    }
+    if !references.is_empty() {
+        flags |= REFERENCES;
+    }
+    if *changed == record_changed {
+        flags |= CHANGED_WITH_RECORD;
+    }
+    out.push(flags);
+    match ttl {
+        Ttl::Relative(_) if *ttl == Ttl::DEFAULT => {}
+        Ttl::Relative(secs) => put_number(out, u64::from(*secs)),
+        Ttl::Absolute(secs) => put_number(out, *secs),
+    }
+    if *changed != record_changed {
+        put_number(out, changed.millis());
+    }
+    if !references.is_empty() {
+        put_number(out, u64::try_from(references.len()).unwrap_or(u64::MAX));
+        for Reference { index, identifier } in references {
+            put_number(out, u64::from(*index));
+            put_bytes(out, identifier.to_string().as_bytes());
+        }
+    }
+    put_bytes(out, data);
+}
+
+/// Decodes the record stored under `key`.
+///
+/// # Errors
+/// [`Error::Corrupt`] and [`Error::Version`].
+pub(crate) fn decode(key: &[u8], bytes: &[u8]) -> Result<Record, Error> {
+    let mut cursor = Cursor::new(bytes, VERSION, "record")?;
+    let revision = cursor.number()?;
+    let created = cursor.number()?;
+    let changed = Timestamp::from_millis(created.saturating_add(cursor.number()?));
+    let identifier = spelling(&mut cursor, key)?;
+    let count = cursor.count()?;
+    if count > VALUES_PER_RECORD_MAX {
+        return Err(cursor.corrupt());
+    }
+    let mut values = Vec::with_capacity(count);
+    let mut previous = 0;
+    for _ in 0..count {
+        let value = value(&mut cursor, previous, changed)?;
+        previous = value.index;
+        values.push(value);
+    }
+    cursor.end()?;
+    let created = Timestamp::from_millis(created);
+    Ok(Record {
+        identifier,
+        values,
+        revision,
+        created,
+        changed,
+    })
+}
+
+fn spelling(cursor: &mut Cursor<'_>, key: &[u8]) -> Result<Identifier, Error> {
+    let spelled = cursor.bytes()?;
+    let bytes = if spelled.is_empty() { key } else { spelled };
+    Identifier::from_bytes(bytes).map_err(|_| cursor.corrupt())
+}
+
+fn value(
+    cursor: &mut Cursor<'_>,
+    previous_index: u32,
+    record_changed: Timestamp,
+) -> Result<Value, Error> {
+    let delta = cursor.number_u32()?;
+    let index = previous_index
+        .checked_add(delta)
+        .ok_or_else(|| cursor.corrupt())?;
+    let value_type = match cursor.number()? {
+        0 => cursor.text()?,
+        code => {
+            let at = usize::try_from(code - 1).map_err(|_| cursor.corrupt())?;
+            TYPES.get(at).ok_or_else(|| cursor.corrupt())?
+        }
+    };
+    let value_type = ValueType::parse(value_type).map_err(|_| cursor.corrupt())?;
+    let flags = cursor.byte()?;
+    let ttl = if flags & TTL_DEFAULT != 0 {
+        Ttl::DEFAULT
+    } else if flags & TTL_ABSOLUTE != 0 {
+        Ttl::Absolute(cursor.number()?)
+    } else {
+        Ttl::Relative(cursor.number_u32()?)
+    };
+    let changed = if flags & CHANGED_WITH_RECORD != 0 {
+        record_changed
+    } else {
+        Timestamp::from_millis(cursor.number()?)
+    };
+    let mut references = Vec::new();
+    if flags & REFERENCES != 0 {
+        for _ in 0..cursor.count()? {
+            let index = cursor.number_u32()?;
+            let identifier =
+                Identifier::from_bytes(cursor.bytes()?).map_err(|_| cursor.corrupt())?;
+            references.push(Reference { index, identifier });
+        }
+    }
+    let data = cursor.bytes()?.to_vec();
+    let permissions = Permissions::from_bits(flags);
+    Ok(Value {
+        index,
+        value_type,
+        data,
+        ttl,
+        permissions,
+        changed,
+        references,
+    })
+}
+
+/// Appends the encoding of `tombstone`, stored under `key`.
+pub(crate) fn encode_tombstone(tombstone: &Tombstone, key: &Key, out: &mut Vec<u8>) {
+    let Tombstone {
+        identifier,
+        revision,
+        created,
+        deleted,
+    } = tombstone;
+    out.push(VERSION);
+    put_number(out, *revision);
+    put_number(out, created.millis());
+    put_number(out, deleted.millis());
+    put_spelling(identifier, key, out);
+}
+
+/// Decodes the tombstone stored under `key`.
+///
+/// # Errors
+/// [`Error::Corrupt`] and [`Error::Version`].
+pub(crate) fn decode_tombstone(key: &[u8], bytes: &[u8]) -> Result<Tombstone, Error> {
+    let mut cursor = Cursor::new(bytes, VERSION, "tombstone")?;
+    let revision = cursor.number()?;
+    let created = Timestamp::from_millis(cursor.number()?);
+    let deleted = Timestamp::from_millis(cursor.number()?);
+    let identifier = spelling(&mut cursor, key)?;
+    cursor.end()?;
+    Ok(Tombstone {
+        identifier,
+        revision,
+        created,
+        deleted,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::SuffixCase;
+
+    fn any_value() -> impl Strategy<Value = Value> {
+        let ttl = prop_oneof![
+            Just(Ttl::DEFAULT),
+            any::<u32>().prop_map(Ttl::Relative),
+            any::<u64>().prop_map(Ttl::Absolute),
+        ];
+        let types = prop_oneof![Just("URL"), Just("产品名称"), Just("HS_SITE"), Just("x")];
+        let data = proptest::collection::vec(any::<u8>(), 0..40);
+        (1u32.., types, data, ttl, 0u8..16, 0u64..5000, 0u32..3).prop_map(
+            |(index, value_type, data, ttl, bits, changed, reference_count)| Value {
+                index,
+                value_type: ValueType::parse(value_type).expect("type"),
+                data,
+                ttl,
+                permissions: Permissions::from_bits(bits),
+                changed: Timestamp::from_millis(changed),
+                references: (0..reference_count)
+                    .map(|i| Reference::parse(&format!("{i}:88.118.7/App_{i}")).expect("reference"))
+                    .collect(),
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn records_go_there_and_back(mut values in proptest::collection::vec(any_value(), 0..9), created in 0u64..1 << 45, after in 0u64..4000, upper: bool) {
+            values.sort_by_key(|value| value.index);
+            values.dedup_by_key(|value| value.index);
+            let text = if upper { "88.118.7/ABC" } else { "88.118.7/abc" };
+            let identifier = Identifier::parse(text).expect("identifier");
+            let key = identifier.key(SuffixCase::Folded);
+            let record = Record {
+                identifier,
+                values,
+                revision: after,
+                created: Timestamp::from_millis(created),
+                changed: Timestamp::from_millis(created + after),
+            };
+            let mut bytes = Vec::new();
+            encode(&record, &key, &mut bytes);
+            prop_assert_eq!(&decode(key.as_bytes(), &bytes).expect("decodes"), &record);
+            for end in 0..bytes.len() {
+                prop_assert!(decode(key.as_bytes(), &bytes[..end]).is_err());
+            }
+        }
+
+        #[test]
+        fn never_panics_on_other_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let mut bytes = bytes;
+            if let Some(first) = bytes.first_mut() {
+                *first = VERSION;
+            }
+            let _ = decode(b"88.118.7/abc", &bytes).is_ok();
+            let _ = decode_tombstone(b"88.118.7/abc", &bytes).is_ok();
+        }
+    }
+
+    /// Written by the first release: a later one must still read it.
+    #[test]
+    fn reads_version_1() {
+        let bytes = b"\x01\x07\x0a\x02\x0c88.118.7/ABC\x02\x01\x01\x9e\x0bhttps://a.b\xcf\x0f\x00\x03ram\x8e\x3c\x01\x02";
+        let record = decode(b"88.118.7/abc", bytes).expect("decodes");
+        assert_eq!(record.identifier.to_string(), "88.118.7/ABC");
+        assert_eq!(
+            (
+                record.revision,
+                record.created.millis(),
+                record.changed.millis()
+            ),
+            (7, 10, 12)
+        );
+        assert_eq!(record.values[0].data, b"https://a.b");
+        assert_eq!(
+            (record.values[1].index, record.values[1].ttl),
+            (2000, Ttl::Relative(60))
+        );
+    }
+}

@@ -1,0 +1,102 @@
+//! All prefixes with their counts, in memory, in canonical order.
+
+use std::collections::BTreeMap;
+use std::ops::{Bound, ControlFlow};
+use std::sync::Arc;
+
+use crate::model::{PrefixEntry, PrefixState};
+use crate::store::columns::Column;
+use crate::store::{Error, Store, codec, scan};
+
+/// One prefix and how many identifiers it has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrefixRow {
+    /// The prefix.
+    pub entry: Arc<PrefixEntry>,
+    /// Identifiers that are registered.
+    pub active: u64,
+    /// Identifiers that were deleted and not given out again.
+    pub deleted: u64,
+}
+
+/// Every prefix, by its canonical form.
+#[derive(Clone, Debug, Default)]
+pub struct Prefixes {
+    rows: BTreeMap<String, PrefixRow>,
+    active: u64,
+    deleted: u64,
+}
+
+impl Prefixes {
+    pub(super) fn load(store: &Store) -> Result<Self, Error> {
+        let mut loaded = Self::default();
+        scan::each(store, Column::Prefixes, b"", None, &mut |key, value| {
+            let canonical =
+                std::str::from_utf8(key).map_err(|_| Error::Corrupt { what: "prefix" })?;
+            let entry = Arc::new(codec::prefix::decode(value)?);
+            let (active, deleted) = match store.get(Column::Counts, key)? {
+                Some(bytes) => codec::prefix::decode_counts(&bytes)?,
+                None => (0, 0),
+            };
+            loaded.set(
+                canonical,
+                PrefixRow {
+                    entry,
+                    active,
+                    deleted,
+                },
+            );
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(loaded)
+    }
+
+    /// The row of a canonical prefix.
+    pub fn get(&self, canonical: &str) -> Option<&PrefixRow> {
+        self.rows.get(canonical)
+    }
+
+    /// Rows in canonical order, from behind `after`.
+    pub fn after<'a>(
+        &'a self,
+        after: Option<&str>,
+    ) -> impl Iterator<Item = (&'a str, &'a PrefixRow)> + use<'a> {
+        let start = after.map_or(Bound::Unbounded, |text| Bound::Excluded(text.to_owned()));
+        self.rows
+            .range((start, Bound::Unbounded))
+            .map(|(canonical, row)| (canonical.as_str(), row))
+    }
+
+    /// Whether a homed prefix stands properly below `canonical`.
+    pub fn has_below(&self, canonical: &str) -> bool {
+        let beginning = format!("{canonical}.");
+        self.rows
+            .range(beginning.clone()..)
+            .take_while(|(below, _)| below.starts_with(&beginning))
+            .any(|(_, row)| row.entry.state != PrefixState::Registered)
+    }
+
+    /// How many prefixes there are.
+    pub fn count(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Identifiers that are registered, below all prefixes.
+    pub fn active(&self) -> u64 {
+        self.active
+    }
+
+    /// Identifiers that were deleted, below all prefixes.
+    pub fn deleted(&self) -> u64 {
+        self.deleted
+    }
+
+    pub(super) fn set(&mut self, canonical: &str, row: PrefixRow) {
+        self.active = self.active.saturating_add(row.active);
+        self.deleted = self.deleted.saturating_add(row.deleted);
+        if let Some(before) = self.rows.insert(canonical.to_owned(), row) {
+            self.active = self.active.saturating_sub(before.active);
+            self.deleted = self.deleted.saturating_sub(before.deleted);
+        }
+    }
+}
