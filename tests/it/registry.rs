@@ -1,0 +1,593 @@
+//! The write path against a plain map: any sequence of changes leaves the same
+//! records, counts and refusals, also after the store was closed and opened.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use idnode::cluster;
+use idnode::model::{
+    Caller, Identifier, Permissions, Prefix, Reason, Record, Refusal, SuffixCase, Timestamp, Ttl,
+    Value, ValueType,
+};
+use idnode::node::{
+    Applied, Change, Clock, Effect, Metrics, Node, OnConflict, PrefixAction, Query, RecordAction,
+    RequestId, Write,
+};
+use idnode::store::{self, Store};
+use proptest::prelude::*;
+use proptest::test_runner::Config as Cases;
+
+/// A node without faces on a store in `folder`.
+struct Bare {
+    node: Node,
+    store: Arc<Store>,
+    writer: JoinHandle<()>,
+}
+
+impl Bare {
+    fn open(folder: &std::path::Path) -> Self {
+        let config = store::Config {
+            data_dir: folder.to_owned(),
+            cache_bytes: 8 << 20,
+            write_buffer_bytes: 1 << 20,
+            disk_reserve_bytes: 0,
+            ..store::Config::default()
+        };
+        let store = Arc::new(Store::open(config, store::Metrics::new()).expect("opens"));
+        let clock = Clock {
+            now: || Timestamp::from_millis(1_800_000_000_000),
+            elapsed: || Duration::ZERO,
+        };
+        let log = cluster::Config::default();
+        let (node, writer) =
+            Node::start(Arc::clone(&store), &log, clock, Metrics::new()).expect("starts");
+        Self {
+            node,
+            store,
+            writer,
+        }
+    }
+
+    async fn close(self) {
+        self.node.close().await;
+        self.writer.join().expect("the writer ends");
+    }
+
+    async fn write(&self, change: Change) -> Result<Applied, Refusal> {
+        self.node
+            .execute(
+                &operator(),
+                Write {
+                    change,
+                    request_id: None,
+                },
+            )
+            .await
+    }
+}
+
+fn operator() -> Caller {
+    Caller::Operator {
+        key_id: "test".into(),
+    }
+}
+
+fn value(index: u32, data: &str) -> Value {
+    Value {
+        index,
+        value_type: ValueType::parse("DESC").expect("type"),
+        data: data.into(),
+        ttl: Ttl::DEFAULT,
+        permissions: Permissions::DEFAULT,
+        changed: Timestamp::default(),
+        references: Vec::new(),
+    }
+}
+
+fn record_change(identifier: &str, action: RecordAction) -> Change {
+    Change::Record {
+        identifier: Identifier::parse(identifier).expect("identifier"),
+        action,
+    }
+}
+
+fn create_prefix(prefix: &str, quota: Option<u64>) -> Change {
+    Change::Prefix {
+        prefix: Prefix::parse(prefix).expect("prefix"),
+        action: PrefixAction::Create {
+            firm: "温州测试有限公司".into(),
+            case: SuffixCase::Folded,
+            quota,
+            home: true,
+        },
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Create {
+        name: u8,
+        data: u8,
+        reuse: bool,
+    },
+    Replace {
+        name: u8,
+        data: u8,
+        missing: bool,
+    },
+    Import {
+        name: u8,
+        data: u8,
+        on_conflict: OnConflict,
+    },
+    Add {
+        name: u8,
+        index: u32,
+        data: u8,
+    },
+    Modify {
+        name: u8,
+        index: u32,
+        data: u8,
+    },
+    Remove {
+        name: u8,
+        index: u32,
+    },
+    Delete {
+        name: u8,
+        stale: bool,
+    },
+    Reopen,
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    let name = 0u8..6;
+    let index = 1u32..5;
+    let on_conflict = prop_oneof![
+        Just(OnConflict::Fail),
+        Just(OnConflict::Skip),
+        Just(OnConflict::Update)
+    ];
+    prop_oneof![
+        4 => (name.clone(), 0u8..3, any::<bool>()).prop_map(|(name, data, reuse)| Step::Create { name, data, reuse }),
+        2 => (name.clone(), 0u8..3, any::<bool>()).prop_map(|(name, data, missing)| Step::Replace { name, data, missing }),
+        2 => (name.clone(), 0u8..3, on_conflict).prop_map(|(name, data, on_conflict)| Step::Import { name, data, on_conflict }),
+        2 => (name.clone(), index.clone(), 0u8..3).prop_map(|(name, index, data)| Step::Add { name, index, data }),
+        2 => (name.clone(), index.clone(), 0u8..3).prop_map(|(name, index, data)| Step::Modify { name, index, data }),
+        2 => (name.clone(), index).prop_map(|(name, index)| Step::Remove { name, index }),
+        3 => (name, any::<bool>()).prop_map(|(name, stale)| Step::Delete { name, stale }),
+        1 => Just(Step::Reopen),
+    ]
+}
+
+/// What the plain map says of each name: its values, or that it was deleted.
+type Plain = BTreeMap<u8, Option<BTreeMap<u32, String>>>;
+
+const QUOTA: usize = 4;
+
+fn expected(plain: &mut Plain, step: &Step) -> Result<(), Reason> {
+    let active = plain.values().flatten().count();
+    let create = |plain: &mut Plain, name: u8, data: u8, reuse: bool| {
+        match plain.get(&name) {
+            Some(Some(_)) => return Err(Reason::RecordExists),
+            Some(None) if !reuse => return Err(Reason::RecordDeleted),
+            _ if active >= QUOTA => return Err(Reason::QuotaExceeded),
+            _ => {}
+        }
+        plain.insert(name, Some(BTreeMap::from([(1, data.to_string())])));
+        Ok(())
+    };
+    let present = |plain: &Plain, name: u8| {
+        plain
+            .get(&name)
+            .and_then(Option::clone)
+            .ok_or(Reason::RecordNotFound)
+    };
+    match *step {
+        Step::Create { name, data, reuse } => create(plain, name, data, reuse),
+        Step::Replace {
+            name,
+            data,
+            missing,
+        } => match present(plain, name) {
+            Err(_) if missing => create(plain, name, data, false),
+            Err(reason) => Err(reason),
+            Ok(_) => {
+                plain.insert(name, Some(BTreeMap::from([(1, data.to_string())])));
+                Ok(())
+            }
+        },
+        Step::Import {
+            name,
+            data,
+            on_conflict,
+        } => match (present(plain, name), on_conflict) {
+            (Err(_), _) => create(plain, name, data, false),
+            (Ok(_), OnConflict::Fail) => Err(Reason::RecordExists),
+            (Ok(_), OnConflict::Skip) => Ok(()),
+            (Ok(_), OnConflict::Update) => {
+                plain.insert(name, Some(BTreeMap::from([(1, data.to_string())])));
+                Ok(())
+            }
+        },
+        Step::Add { name, index, data } => {
+            let mut values = present(plain, name)?;
+            if values.insert(index, data.to_string()).is_some() {
+                return Err(Reason::IndexExists);
+            }
+            plain.insert(name, Some(values));
+            Ok(())
+        }
+        Step::Modify { name, index, data } => {
+            let mut values = present(plain, name)?;
+            if values.insert(index, data.to_string()).is_none() {
+                return Err(Reason::IndexMissing);
+            }
+            plain.insert(name, Some(values));
+            Ok(())
+        }
+        Step::Remove { name, index } => {
+            let mut values = present(plain, name)?;
+            if values.remove(&index).is_none() {
+                return Err(Reason::IndexMissing);
+            }
+            if values.is_empty() {
+                return Err(Reason::ValuesEmpty);
+            }
+            plain.insert(name, Some(values));
+            Ok(())
+        }
+        Step::Delete { name, stale } => {
+            present(plain, name)?;
+            if stale {
+                return Err(Reason::StaleEtag);
+            }
+            plain.insert(name, None);
+            Ok(())
+        }
+        Step::Reopen => Ok(()),
+    }
+}
+
+fn change_of(step: &Step) -> Option<Change> {
+    let spelled = |name: u8| format!("88.118.7/Name.{name}");
+    let data = |index: u32, data: u8| vec![value(index, &data.to_string())];
+    Some(match *step {
+        Step::Create {
+            name,
+            data: d,
+            reuse,
+        } => record_change(
+            &spelled(name),
+            RecordAction::Create {
+                values: data(1, d),
+                reuse_deleted: reuse,
+            },
+        ),
+        Step::Replace {
+            name,
+            data: d,
+            missing,
+        } => record_change(
+            &spelled(name).to_lowercase(),
+            RecordAction::Replace {
+                values: data(1, d),
+                etag: None,
+                allow_missing: missing,
+            },
+        ),
+        Step::Import {
+            name,
+            data: d,
+            on_conflict,
+        } => record_change(
+            &spelled(name),
+            RecordAction::Import {
+                values: data(1, d),
+                on_conflict,
+            },
+        ),
+        Step::Add {
+            name,
+            index,
+            data: d,
+        } => record_change(
+            &spelled(name),
+            RecordAction::AddValues {
+                values: data(index, d),
+                etag: None,
+            },
+        ),
+        Step::Modify {
+            name,
+            index,
+            data: d,
+        } => record_change(
+            &spelled(name),
+            RecordAction::ModifyValues {
+                values: data(index, d),
+                etag: None,
+            },
+        ),
+        Step::Remove { name, index } => record_change(
+            &spelled(name),
+            RecordAction::RemoveValues {
+                indices: vec![index],
+                etag: None,
+            },
+        ),
+        Step::Delete { name, stale } => record_change(
+            &spelled(name),
+            RecordAction::Delete {
+                etag: stale.then_some(u64::MAX),
+            },
+        ),
+        Step::Reopen => return None,
+    })
+}
+
+fn texts(record: &Record) -> BTreeMap<u32, String> {
+    let text = |value: &Value| (value.index, value.text().expect("text").to_owned());
+    record.values.iter().map(text).collect()
+}
+
+async fn agrees(bare: &Bare, plain: &Plain) -> Result<(), TestCaseError> {
+    for (name, state) in plain {
+        let identifier = Identifier::parse(&format!("88.118.7/NAME.{name}")).expect("identifier");
+        let resolved = bare
+            .node
+            .resolve(&Caller::Anonymous, &Query::all(identifier));
+        match state {
+            Some(values) => prop_assert_eq!(&texts(&resolved.expect("resolves")), values),
+            None => prop_assert_eq!(
+                resolved.expect_err("deleted").reason(),
+                Reason::RecordNotFound
+            ),
+        }
+    }
+    let prefix = Prefix::parse("88.118.7").expect("prefix");
+    let view = bare.node.prefix_view(&prefix).expect("known");
+    let active = plain.values().flatten().count();
+    prop_assert_eq!(view.active_count, active as u64);
+    prop_assert_eq!(view.deleted_count, (plain.len() - active) as u64);
+    prop_assert_eq!(bare.store.check_counts().expect("reads"), None);
+    Ok(())
+}
+
+async fn runs_as_the_map(steps: Vec<Step>) -> Result<(), TestCaseError> {
+    let folder = tempfile::tempdir().expect("folder");
+    let mut bare = Bare::open(folder.path());
+    bare.write(create_prefix("88.118.7", Some(QUOTA as u64)))
+        .await
+        .expect("registered");
+    let mut plain = Plain::new();
+    for step in &steps {
+        let before = plain.clone();
+        let expected = expected(&mut plain, step);
+        let Some(change) = change_of(step) else {
+            bare.close().await;
+            bare = Bare::open(folder.path());
+            continue;
+        };
+        let position = bare.node.applied_position();
+        let seen = bare
+            .write(change)
+            .await
+            .map(drop)
+            .map_err(|refusal| refusal.reason());
+        prop_assert_eq!(&seen, &expected, "{:?}", step);
+        if seen.is_err() || plain == before {
+            prop_assert_eq!(plain == before, true);
+        }
+        if seen.is_err() {
+            prop_assert_eq!(
+                bare.node.applied_position(),
+                position,
+                "a refusal changes nothing"
+            );
+        }
+    }
+    agrees(&bare, &plain).await?;
+    bare.close().await;
+    Ok(())
+}
+
+fn block_on<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("runtime")
+        .block_on(future)
+}
+
+proptest! {
+    #![proptest_config(Cases { cases: 24, ..Cases::default() })]
+    #[test]
+    fn any_sequence_of_changes_is_that_of_a_plain_map(steps in proptest::collection::vec(any_step(), 1..40)) {
+        block_on(runs_as_the_map(steps))?;
+    }
+}
+
+#[test]
+fn a_retry_gets_the_first_answer_also_after_a_restart() {
+    block_on(async {
+        let folder = tempfile::tempdir().expect("folder");
+        let bare = Bare::open(folder.path());
+        bare.write(create_prefix("88.118.7", None))
+            .await
+            .expect("registered");
+        let write = |data: &str| Write {
+            change: record_change(
+                "88.118.7/a",
+                RecordAction::Create {
+                    values: vec![value(1, data)],
+                    reuse_deleted: false,
+                },
+            ),
+            request_id: Some(RequestId::parse("0d9c").expect("id")),
+        };
+        let first = bare
+            .node
+            .execute(&operator(), write("one"))
+            .await
+            .expect("created");
+        let change = RecordAction::Replace {
+            values: vec![value(1, "two")],
+            etag: None,
+            allow_missing: false,
+        };
+        bare.write(record_change("88.118.7/a", change))
+            .await
+            .expect("replaced");
+        assert_eq!(
+            bare.node.execute(&operator(), write("one")).await.as_ref(),
+            Ok(&first)
+        );
+        bare.close().await;
+
+        let bare = Bare::open(folder.path());
+        assert_eq!(
+            bare.node.execute(&operator(), write("one")).await.as_ref(),
+            Ok(&first)
+        );
+        let other = bare
+            .node
+            .execute(&operator(), write("other"))
+            .await
+            .expect_err("another body");
+        assert_eq!(other.reason(), Reason::RequestIdReused);
+        let Applied::Record {
+            effect: Effect::Created,
+            record,
+        } = first
+        else {
+            panic!("{first:?}")
+        };
+        assert_eq!(texts(&record)[&1], "one");
+        bare.close().await;
+    });
+}
+
+#[test]
+fn the_same_commands_give_the_same_bytes() {
+    block_on(async {
+        let mut exports = Vec::new();
+        for _ in 0..2 {
+            let folder = tempfile::tempdir().expect("folder");
+            let bare = Bare::open(folder.path());
+            bare.write(create_prefix("88.118.7", None))
+                .await
+                .expect("registered");
+            let writes = (0..300).map(|i| Write {
+                change: record_change(
+                    &format!("88.118.7/L.{i}"),
+                    RecordAction::Create {
+                        values: vec![value(1, &i.to_string())],
+                        reuse_deleted: false,
+                    },
+                ),
+                request_id: None,
+            });
+            bare.node
+                .execute_many(&operator(), writes.collect())
+                .await
+                .expect("taken");
+            let delete = record_change("88.118.7/L.7", RecordAction::Delete { etag: None });
+            bare.write(delete).await.expect("deleted");
+            let mut audit = Vec::new();
+            bare.store
+                .each_audit(0, &mut |position, entry| {
+                    audit.push((position, entry));
+                    std::ops::ControlFlow::Continue(())
+                })
+                .expect("reads");
+            assert_eq!(audit.len(), 302);
+            exports.push(audit);
+            bare.close().await;
+        }
+        assert_eq!(exports[0], exports[1]);
+    });
+}
+
+#[test]
+fn a_backup_restores_to_the_same_records() {
+    block_on(async {
+        let folder = tempfile::tempdir().expect("folder");
+        let bare = Bare::open(&folder.path().join("one"));
+        bare.write(create_prefix("88.118.7", None))
+            .await
+            .expect("registered");
+        let create = |name: &str| {
+            let action = RecordAction::Create {
+                values: vec![value(1, name)],
+                reuse_deleted: false,
+            };
+            record_change(&format!("88.118.7/{name}"), action)
+        };
+        bare.write(create("kept")).await.expect("created");
+        let made = bare
+            .node
+            .backup_create(&operator(), Some("nightly"))
+            .expect("made");
+        bare.write(create("later")).await.expect("created");
+        assert_eq!(
+            bare.node
+                .backup_verify(&operator(), "nightly")
+                .expect("sound"),
+            made
+        );
+        let again = bare
+            .node
+            .backup_create(&operator(), Some("nightly"))
+            .expect_err("there");
+        assert_eq!(again.reason(), Reason::BackupExists);
+        let path = bare.store.backup_folder("nightly").expect("folder");
+        let elsewhere = folder.path().join("two");
+        store::backup::restore(&path, &elsewhere).expect("restores");
+        let occupied = store::backup::restore(&path, &elsewhere).expect_err("never overwrites");
+        assert!(matches!(occupied, store::Error::NotEmpty(_)), "{occupied}");
+
+        // Laid ready for the next start of the same node.
+        bare.node
+            .backup_restore(&operator(), "nightly")
+            .expect("laid ready");
+        bare.close().await;
+        for data_dir in [elsewhere, folder.path().join("one")] {
+            let bare = Bare::open(&data_dir);
+            let resolve = |name: &str| {
+                let id = Identifier::parse(&format!("88.118.7/{name}")).expect("identifier");
+                bare.node.resolve(&Caller::Anonymous, &Query::all(id))
+            };
+            assert!(resolve("kept").is_ok());
+            assert_eq!(
+                resolve("later").expect_err("was later").reason(),
+                Reason::RecordNotFound
+            );
+            assert_eq!(bare.store.check_counts().expect("reads"), None);
+            bare.close().await;
+        }
+
+        // One flipped bit is found.
+        let table = std::fs::read_dir(path.join("db"))
+            .expect("folder")
+            .map(|entry| entry.expect("entry").path())
+            .find(|path| {
+                path.extension()
+                    .is_some_and(|end| end == "log" || end == "sst")
+            })
+            .expect("a table or log");
+        let mut bytes = std::fs::read(&table).expect("reads");
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::remove_file(&table).expect("unlinks");
+        std::fs::write(&table, bytes).expect("writes");
+        let corrupt = store::backup::verify(&path).expect_err("found");
+        assert!(
+            matches!(corrupt, store::Error::BackupCorrupt { .. }),
+            "{corrupt}"
+        );
+    });
+}
