@@ -1,1 +1,3 @@
 //! Sockets without meaning.
+
+pub mod http;
