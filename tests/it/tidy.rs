@@ -1,0 +1,148 @@
+//! The architecture and the house rules as a test: reads the sources and fails
+//! on what breaks them. Clippy's lints are not repeated here.
+//!
+//! A new arrow is a change to [`MAY_NAME`], with its reason in the commit.
+
+mod examples;
+mod rules;
+mod source;
+
+use std::path::Path;
+use std::process::Command;
+
+use rules::{Finding, RULES};
+use source::Source;
+
+/// Which modules of the crate a module may name. The longest row that fits
+/// speaks for a file; naming a module includes what is below it.
+const MAY_NAME: &[(&str, &str)] = &[
+    // Pure: no I/O, no clock, no async. The children do not know each other.
+    ("model", ""),
+    ("wire", ""),
+    ("wire::dns", ""),
+    ("wire::proto", ""),
+    // Machinery that knows no identifier.
+    ("net", ""),
+    ("telemetry", ""),
+    // The core: from what is kept to what is done with it.
+    ("store", "model"),
+    ("access", "model store"),
+    ("cluster", "model store"),
+    ("registry", "model store"),
+    ("resolve", "model store"),
+    ("node", "model store access cluster registry resolve"),
+    // The edge: a face knows its own wire and the node, never another face.
+    ("face", ""),
+    ("face::dns", "model wire::dns net node"),
+    ("face::grpc", "model wire::proto net node"),
+    ("face::http", "model net node"),
+    // Data that looks like the real thing, and the load made of it.
+    ("demo", "model"),
+    ("bench", "model wire net demo"),
+    // The top.
+    (
+        "config",
+        "model net telemetry store access cluster registry resolve node face",
+    ),
+    (
+        "server",
+        "model wire net telemetry store access cluster registry resolve node face demo config",
+    ),
+    ("cli", "model wire telemetry store demo bench config server"),
+    ("main", "cli"),
+    ("lib", ""),
+];
+
+/// Which modules may name a crate. Crates that stand nowhere here are free.
+const ONLY_IN: &[(&str, &str)] = &[
+    ("rocksdb", "store"),
+    ("tonic", "wire::proto face::grpc cli bench"),
+    ("tonic_prost", "wire::proto"),
+    ("tonic_health", "face::grpc"),
+    ("tonic_reflection", "face::grpc"),
+    ("tonic_types", "face::grpc cli"),
+    ("prost", "wire::proto face::grpc cli bench"),
+    ("prost_types", "wire::proto face::grpc cli bench"),
+    ("axum", "face::http face::grpc net::http server"),
+    ("hyper", "net face::http"),
+    ("hyper_util", "net"),
+    ("socket2", "net"),
+    ("aws_lc_rs", "access server"),
+    ("metrics_exporter_prometheus", "telemetry server"),
+    ("tracing_subscriber", "telemetry"),
+    ("clap", "cli"),
+    ("clap_complete", "cli"),
+    ("anyhow", "cli"),
+    ("comfy_table", "cli"),
+    ("indicatif", "cli"),
+    ("csv", "cli"),
+    ("encoding_rs", "cli"),
+    ("hdrhistogram", "bench"),
+];
+
+fn all_sources() -> Vec<Source> {
+    ["src", "tests/it"]
+        .into_iter()
+        .flat_map(Source::all_below)
+        .collect()
+}
+
+fn assert_none(findings: &[Finding]) {
+    assert!(findings.is_empty(), "\n{}\n", findings.join("\n"));
+}
+
+#[test]
+fn the_sources_keep_the_rules() {
+    let sources = all_sources();
+    assert!(sources.len() > 20, "found only {} files", sources.len());
+    let broken = |source| RULES.iter().flat_map(move |(_, rule)| rule(source));
+    assert_none(&sources.iter().flat_map(broken).collect::<Vec<_>>());
+}
+
+#[test]
+fn every_file_belongs_to_a_module() {
+    let sources = Source::all_below("src");
+    let declared = |source: &Source| {
+        let module = source.module().unwrap();
+        let name = module.rsplit("::").next().unwrap().to_owned();
+        let parent = module.rsplit_once("::").map_or("lib", |(parent, _)| parent);
+        let line = format!("mod {name};");
+        let says = |other: &&Source| other.module().as_deref() == Some(parent);
+        let parents = sources.iter().filter(says);
+        parents
+            .flat_map(|parent| parent.code.lines())
+            .any(|found| found == line || found.ends_with(&format!(" {line}")))
+    };
+    let roots = ["src/lib.rs", "src/main.rs"];
+    let dead = sources
+        .iter()
+        .filter(|source| !roots.contains(&source.path.as_str()) && !declared(source))
+        .map(|source| format!("{}:1: no module declares this file", source.path))
+        .collect::<Vec<_>>();
+    assert_none(&dead);
+}
+
+#[test]
+fn failing_seeds_are_committed() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    if !root.join(".git").exists() {
+        return;
+    }
+    for what in [
+        &["--others"][..],
+        &["--others", "--ignored", "--exclude-standard"],
+    ] {
+        let output = Command::new("git")
+            .arg("ls-files")
+            .args(what)
+            .arg("--")
+            .arg(":(glob)**/proptest-regressions/**")
+            .arg(":(glob)**/*.proptest-regressions")
+            .current_dir(root)
+            .output();
+        // Where git is missing, nobody commits either.
+        let Ok(output) = output else { return };
+        let uncommitted = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(uncommitted, "", "commit these seeds with the fix");
+    }
+}
