@@ -213,5 +213,5 @@ fn lies_in(module: &str, outer: &str) -> bool {
 fn path_of(text: &str) -> String {
     let inside = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
     let end = text.find(|c| !inside(c)).unwrap_or(text.len());
-    text[..end].trim_end_matches(':').to_owned()
+    text.split_at(end).0.trim_end_matches(':').to_owned()
 }

@@ -69,14 +69,14 @@ impl Source {
             .flat_map(move |(index, line)| {
                 line.match_indices(needle)
                     .filter(move |(at, _)| starts_a_word(line, *at))
-                    .map(move |(at, _)| (index + 1, &line[at + needle.len()..]))
+                    .map(move |(at, _)| (index + 1, line.split_at(at + needle.len()).1))
             })
     }
 }
 
 /// Whether the word at `at` of `line` is the first of its path.
 fn starts_a_word(line: &str, at: usize) -> bool {
-    let before = line[..at].chars().next_back();
+    let before = line.split_at(at).0.chars().next_back();
     !before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':')
 }
 
