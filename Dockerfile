@@ -22,8 +22,8 @@ COPY --from=build /out/usr /usr
 COPY --from=build /out/etc /etc
 COPY --from=build --chown=idnode:idnode /out/var/lib/idnode /var/lib/idnode
 # Every key of the configuration can be set so: IDNODE_SECTION__KEY.
-ENV IDNODE_HTTP__LISTEN='["[::]:8480"]' \
-    IDNODE_DNS__LISTEN='["[::]:5380"]'
+ENV IDNODE_HTTP__LISTEN=0.0.0.0:8480 \
+    IDNODE_DNS__LISTEN=0.0.0.0:5380
 USER idnode
 VOLUME /var/lib/idnode
 EXPOSE 8480/tcp 5380/udp 5380/tcp

@@ -67,7 +67,6 @@ const ONLY_IN: &[(&str, &str)] = &[
     ("hyper", "net face::http"),
     ("hyper_util", "net"),
     ("socket2", "net"),
-    ("aws_lc_rs", "access store server"),
     ("metrics_exporter_prometheus", "telemetry server"),
     ("tracing_subscriber", "telemetry"),
     ("clap", "cli"),

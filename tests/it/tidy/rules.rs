@@ -20,8 +20,9 @@ const IMPURE: &[&str] = &[
     "RwLock<",
 ];
 
-/// Where the clock is read; everywhere else the time is a parameter.
-const READ_THE_CLOCK: &str = "server cli bench";
+/// Where clock and random source are read; everywhere else time and chance are
+/// parameters.
+const READ_CLOCK_AND_CHANCE: &str = "server cli bench";
 
 /// Lines of a file before its tests.
 pub(super) const FILE_LINES_MAX: usize = 600;
@@ -46,7 +47,7 @@ pub(super) const RULES: &[Rule] = &[
     ("ways around the arrows", ways_around),
     ("crates in their place", crates_in_place),
     ("pure modules", pure_modules),
-    ("the clock", clock),
+    ("clock and chance", clock_and_chance),
     ("length", length),
     ("file doc", file_doc),
     ("undone work", undone_work),
@@ -128,8 +129,12 @@ fn pure_modules(source: &Source) -> Vec<Finding> {
         .collect()
 }
 
-fn clock(source: &Source) -> Vec<Finding> {
-    let reads = |module: String| READ_THE_CLOCK.split(' ').any(|row| lies_in(&module, row));
+fn clock_and_chance(source: &Source) -> Vec<Finding> {
+    let reads = |module: String| {
+        READ_CLOCK_AND_CHANCE
+            .split(' ')
+            .any(|row| lies_in(&module, row))
+    };
     let Some(module) = source.module() else {
         return Vec::new();
     };
@@ -140,11 +145,15 @@ fn clock(source: &Source) -> Vec<Finding> {
         .after("std::time::{")
         .filter(|(_, names)| names.contains("Instant") || names.contains("SystemTime"))
         .map(|(line, _)| format!("{}:{line}: take the time as a parameter", source.path));
-    ["std::time::Instant", "std::time::SystemTime"]
-        .into_iter()
-        .flat_map(|name| found(source, name, "take the time as a parameter"))
-        .chain(grouped)
-        .collect()
+    [
+        "std::time::Instant",
+        "std::time::SystemTime",
+        "aws_lc_rs::rand",
+    ]
+    .into_iter()
+    .flat_map(|name| found(source, name, "take it as a parameter"))
+    .chain(grouped)
+    .collect()
 }
 
 fn length(source: &Source) -> Vec<Finding> {
