@@ -4,6 +4,7 @@
 //! `tests/it/tidy.rs`).
 
 // Pure: no I/O, no clock, no async.
+pub mod demo;
 pub mod model;
 pub mod wire;
 
