@@ -23,6 +23,9 @@ pub mod store;
 // The edge: inward adapters.
 pub mod face;
 
+// Load on a node, from outside.
+pub mod bench;
+
 // The top: wiring and commands.
 pub mod cli;
 pub mod config;

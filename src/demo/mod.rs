@@ -27,6 +27,8 @@ const IDENTIFIERS_PER_FIRM: u64 = 100;
 const FIRST_DAY: u64 = 19_359;
 /// Days over which production spreads, as long as a day makes enough.
 const DAYS: u64 = 1_000;
+/// Drawings of a part that a firm has.
+const DRAWINGS: u64 = 40;
 /// Items of its sector that a product's record has.
 const SECTOR_ITEMS: usize = 3;
 /// Things that a firm makes in a day at least.
@@ -55,11 +57,12 @@ struct Thing<'a> {
     kind: Kind,
     name: &'static str,
     model: String,
+    /// Empty where there is none.
+    standard: &'static str,
     /// Production date as `20250108`.
     date: String,
     /// Running number of the day, from 1.
     serial: u64,
-    suffix: String,
     random: Random,
 }
 
@@ -96,8 +99,7 @@ impl Demo {
     /// The identifier at `position`; positions from [`Demo::identifiers`] on
     /// give identifiers that the data does not have, under the same prefixes.
     pub fn identifier(&self, position: u64) -> Identifier {
-        let thing = self.thing(position);
-        parsed_identifier(&thing.firm.prefix(), &thing.suffix)
+        self.thing(position).identifier()
     }
 
     /// The record at `position`: its identifier, and 3 to 12 values ascending
@@ -107,7 +109,7 @@ impl Demo {
     /// register at once.
     pub fn record(&self, position: u64) -> (Identifier, Vec<Value>) {
         let mut thing = self.thing(position);
-        let identifier = parsed_identifier(&thing.firm.prefix(), &thing.suffix);
+        let identifier = thing.identifier();
         let values = match thing.kind {
             Kind::Product => product_values(&mut thing),
             Kind::Part => part_values(&mut thing),
@@ -127,18 +129,17 @@ impl Demo {
             _ => Kind::Product,
         };
         let trade = firm.sector.trade();
-        let (name, model) = named(trade, kind, &mut random);
+        let (name, model, standard) = article(trade, kind, &mut random);
         let date = date(FIRST_DAY + running / self.per_day);
         let serial = running % self.per_day + 1;
-        let suffix = suffix(kind, name, &model, &date, serial, &mut random);
         Thing {
             firm,
             kind,
             name,
             model,
+            standard,
             date,
             serial,
-            suffix,
             random,
         }
     }
@@ -150,45 +151,55 @@ impl Demo {
     }
 }
 
-/// The name of a thing, and its model or the number of its drawing.
-fn named(trade: &'static Trade, kind: Kind, random: &mut Random) -> (&'static str, String) {
-    let (choices, variants) = match kind {
-        Kind::Product => (trade.products, 0),
-        Kind::Part => (trade.parts, 40),
-        Kind::Lot => (trade.materials, 0),
+/// One of the things that a trade makes, and the number of its drawing.
+fn article(
+    trade: &'static Trade,
+    kind: Kind,
+    random: &mut Random,
+) -> (&'static str, String, &'static str) {
+    let articles = match kind {
+        Kind::Product => trade.products,
+        Kind::Part => trade.parts,
+        Kind::Lot => trade.materials,
     };
-    let count = u64::try_from(choices.len()).unwrap_or_default();
+    let count = u64::try_from(articles.len()).unwrap_or_default();
     let index = usize::try_from(random.below(count)).unwrap_or_default();
-    let (name, letters) = choices.get(index).copied().unwrap_or_default();
-    let model = match variants {
-        0 => letters.to_owned(),
-        _ => format!("{letters}{:03}", random.below(variants)),
+    let (name, letters, standard) = articles.get(index).copied().unwrap_or_default();
+    let model = match kind {
+        Kind::Product | Kind::Lot => letters.to_owned(),
+        Kind::Part => format!("{letters}{:03}", random.below(DRAWINGS)),
     };
-    (name, model)
+    (name, model, standard)
 }
 
-/// The suffix: unique below a prefix by date and serial. One in fifty is
-/// written as people do who have no DNS in mind.
-fn suffix(
-    kind: Kind,
-    name: &str,
-    model: &str,
-    date: &str,
-    serial: u64,
-    random: &mut Random,
-) -> String {
-    match random.below(100) {
-        0 => format!("{name} {date}/{serial:06}"),
-        1 => format!("批次{date}-{model}/{serial:06}"),
-        _ => match kind {
-            Kind::Product | Kind::Part => format!("{model}.{date}.{serial:06}"),
-            Kind::Lot => format!("LOT-{model}.{date}.{serial:06}"),
-        },
+impl Thing<'_> {
+    /// The identifier: its suffix is unique below the prefix by date and
+    /// serial. One in fifty is written as people do who have no DNS in mind.
+    ///
+    /// The first thing to be drawn: called once, before the values are made.
+    fn identifier(&mut self) -> Identifier {
+        let Self {
+            kind,
+            name,
+            model,
+            standard,
+            date,
+            serial,
+            ..
+        } = self;
+        let suffix = match self.random.below(100) {
+            0 => format!("{name} {date}/{serial:06}"),
+            1 => format!("批次{date}-{model}/{serial:06}"),
+            _ => match kind {
+                Kind::Product | Kind::Part => format!("{model}.{date}.{serial:06}"),
+                Kind::Lot => format!("LOT-{model}.{date}.{serial:06}"),
+            },
+        };
+        parsed_identifier(&self.firm.prefix(), &suffix)
     }
 }
 
 fn product_values(thing: &mut Thing<'_>) -> Vec<Value> {
-    let trade = thing.firm.sector.trade();
     let items = thing.firm.sector.items(&mut thing.random);
     let random = &mut thing.random;
     let mut values = vec![
@@ -208,7 +219,7 @@ fn product_values(thing: &mut Thing<'_>) -> Vec<Value> {
         ),
         value(2005, "serial", format!("{:06}", thing.serial)),
         value(2006, "production_date", dashed(&thing.date)),
-        value(2008, "standard", random.pick(trade.standards).to_owned()),
+        value(2008, "standard", thing.standard.to_owned()),
     ];
     for (index, (value_type, data)) in (2100..).zip(items).take(SECTOR_ITEMS) {
         values.push(value(index, value_type, data));

@@ -23,6 +23,11 @@ pub enum Sector {
     AutoParts,
 }
 
+/// A thing's name, its model or the letters of its number, and the standard it
+/// is made to: `小型断路器`, `DZ47-63`, `GB/T 10963.1-2020 …`. Parts and materials
+/// name no standard.
+pub(super) type Article = (&'static str, &'static str, &'static str);
+
 /// What a sector's names are made of.
 #[derive(Debug)]
 pub(super) struct Trade {
@@ -30,14 +35,12 @@ pub(super) struct Trade {
     pub(super) towns: &'static [&'static str],
     /// Words for the sector in a firm's name.
     pub(super) words: &'static [&'static str],
-    /// Product name and model, as `小型断路器` `DZ47-63`.
-    pub(super) products: &'static [(&'static str, &'static str)],
-    /// The standard that the products are made to.
-    pub(super) standards: &'static [&'static str],
-    /// Part name and the letters of its number.
-    pub(super) parts: &'static [(&'static str, &'static str)],
-    /// Materials that come in lots, and the letters of the lot's number.
-    pub(super) materials: &'static [(&'static str, &'static str)],
+    /// Products.
+    pub(super) products: &'static [Article],
+    /// Parts; their numbers begin with the letters.
+    pub(super) parts: &'static [Article],
+    /// Materials; the numbers of their lots begin with the letters.
+    pub(super) materials: &'static [Article],
 }
 
 impl Sector {
@@ -82,28 +85,47 @@ static APPARATUS: Trade = Trade {
     towns: &["温州", "乐清"],
     words: &["电器", "电气", "低压电器", "电气科技"],
     products: &[
-        ("小型断路器", "DZ47-63"),
-        ("剩余电流动作断路器", "DZ47LE-63"),
-        ("塑料外壳式断路器", "DZ20Y-225"),
-        ("交流接触器", "CJX2-1810"),
-        ("热过载继电器", "JR36-20"),
-        ("隔离开关", "HR17-160"),
-    ],
-    standards: &[
-        "GB/T 10963.1-2020 家用及类似场所用过电流保护断路器",
-        "GB/T 14048.2-2020 低压开关设备和控制设备 断路器",
-        "GB/T 14048.4-2020 接触器和电动机起动器",
+        (
+            "小型断路器",
+            "DZ47-63",
+            "GB/T 10963.1-2020 家用及类似场所用过电流保护断路器",
+        ),
+        (
+            "剩余电流动作断路器",
+            "DZ47LE-63",
+            "GB/T 16917.1-2014 带过电流保护的剩余电流动作断路器",
+        ),
+        (
+            "塑料外壳式断路器",
+            "DZ20Y-225",
+            "GB/T 14048.2-2020 低压开关设备和控制设备 断路器",
+        ),
+        (
+            "交流接触器",
+            "CJX2-1810",
+            "GB/T 14048.4-2020 接触器和电动机起动器",
+        ),
+        (
+            "热过载继电器",
+            "JR36-20",
+            "GB/T 14048.4-2020 接触器和电动机起动器",
+        ),
+        (
+            "隔离开关",
+            "HR17-160",
+            "GB/T 14048.3-2017 开关、隔离器、隔离开关及熔断器组合电器",
+        ),
     ],
     parts: &[
-        ("动触头", "CT"),
-        ("热双金属片", "BM"),
-        ("灭弧室", "AC"),
-        ("脱扣线圈", "TC"),
+        ("动触头", "CT", ""),
+        ("热双金属片", "BM", ""),
+        ("灭弧室", "AC", ""),
+        ("脱扣线圈", "TC", ""),
     ],
     materials: &[
-        ("阻燃尼龙料", "PA66"),
-        ("银氧化锡触点", "AGS"),
-        ("冷轧钢带", "SPCC"),
+        ("阻燃尼龙料", "PA66", ""),
+        ("银氧化锡触点", "AGS", ""),
+        ("冷轧钢带", "SPCC", ""),
     ],
 };
 
@@ -111,27 +133,38 @@ static VALVES: Trade = Trade {
     towns: &["温州", "永嘉"],
     words: &["阀门", "泵阀", "流体控制", "阀门制造"],
     products: &[
-        ("不锈钢截止阀", "J41W-16P"),
-        ("法兰闸阀", "Z41H-16C"),
-        ("浮动球阀", "Q41F-16C"),
-        ("旋启式止回阀", "H44H-25"),
-        ("对夹式蝶阀", "D371X-16Q"),
-    ],
-    standards: &[
-        "GB/T 12234-2019 石油、天然气工业用螺柱连接阀盖的钢制闸阀",
-        "GB/T 12235-2007 钢制截止阀和升降式止回阀",
-        "API 600 Steel Gate Valves",
+        (
+            "不锈钢截止阀",
+            "J41W-16P",
+            "GB/T 12235-2007 钢制截止阀和升降式止回阀",
+        ),
+        (
+            "法兰闸阀",
+            "Z41H-16C",
+            "GB/T 12234-2019 螺柱连接阀盖的钢制闸阀",
+        ),
+        ("浮动球阀", "Q41F-16C", "GB/T 12237-2021 钢制球阀"),
+        (
+            "旋启式止回阀",
+            "H44H-25",
+            "GB/T 12236-2008 钢制旋启式止回阀",
+        ),
+        (
+            "对夹式蝶阀",
+            "D371X-16Q",
+            "GB/T 12238-2008 法兰和对夹连接弹性密封蝶阀",
+        ),
     ],
     parts: &[
-        ("阀杆", "ST"),
-        ("阀瓣", "DC"),
-        ("密封圈", "SR"),
-        ("手轮", "HW"),
+        ("阀杆", "ST", ""),
+        ("阀瓣", "DC", ""),
+        ("密封圈", "SR", ""),
+        ("手轮", "HW", ""),
     ],
     materials: &[
-        ("阀体铸件", "WCB"),
-        ("不锈钢铸件", "CF8M"),
-        ("柔性石墨填料", "GR"),
+        ("阀体铸件", "WCB", ""),
+        ("不锈钢铸件", "CF8M", ""),
+        ("柔性石墨填料", "GR", ""),
     ],
 };
 
@@ -139,21 +172,20 @@ static FOOTWEAR: Trade = Trade {
     towns: &["温州", "瑞安"],
     words: &["鞋业", "鞋服", "制鞋"],
     products: &[
-        ("男士皮鞋", "MX8302"),
-        ("女士皮靴", "WB2107"),
-        ("休闲运动鞋", "SP5516"),
-        ("儿童皮鞋", "KD0914"),
+        ("男士皮鞋", "MX8302", "QB/T 1002-2015 皮鞋"),
+        ("女士皮靴", "WB2107", "QB/T 1002-2015 皮鞋"),
+        ("休闲运动鞋", "SP5516", "QB/T 2955-2017 休闲鞋"),
+        ("儿童皮鞋", "KD0914", "QB/T 2880-2016 儿童皮鞋"),
     ],
-    standards: &[
-        "QB/T 1002-2015 皮鞋",
-        "GB/T 15107-2013 旅游鞋",
-        "QB/T 2955-2017 休闲鞋",
+    parts: &[
+        ("橡胶大底", "OS", ""),
+        ("鞋楦", "LS", ""),
+        ("中底板", "IB", ""),
     ],
-    parts: &[("橡胶大底", "OS"), ("鞋楦", "LS"), ("中底板", "IB")],
     materials: &[
-        ("头层牛皮", "LTH"),
-        ("TPR 鞋底料", "TPR"),
-        ("鞋用胶粘剂", "ADH"),
+        ("头层牛皮", "LTH", ""),
+        ("TPR 鞋底料", "TPR", ""),
+        ("鞋用胶粘剂", "ADH", ""),
     ],
 };
 
@@ -161,54 +193,75 @@ static GARMENTS: Trade = Trade {
     towns: &["温州"],
     words: &["服饰", "服装", "制衣"],
     products: &[
-        ("男西服", "XF1906"),
-        ("女式风衣", "FY2233"),
-        ("衬衫", "CS6410"),
-        ("休闲裤", "KZ3358"),
+        ("男西服", "XF1906", "GB/T 2664-2017 男西服、大衣"),
+        ("女式风衣", "FY2233", "FZ/T 81010-2018 风衣"),
+        ("衬衫", "CS6410", "GB/T 2660-2017 衬衫"),
+        ("休闲裤", "KZ3358", "GB/T 2666-2017 西裤"),
     ],
-    standards: &[
-        "GB/T 2664-2017 男西服、大衣",
-        "FZ/T 81010-2018 风衣",
-        "GB/T 2660-2017 衬衫",
+    parts: &[("纽扣", "BT", ""), ("拉链", "ZP", ""), ("衬布", "IL", "")],
+    materials: &[
+        ("毛涤面料", "WTP", ""),
+        ("醋酸里料", "ACL", ""),
+        ("缝纫线", "THR", ""),
     ],
-    parts: &[("纽扣", "BT"), ("拉链", "ZP"), ("衬布", "IL")],
-    materials: &[("毛涤面料", "WTP"), ("醋酸里料", "ACL"), ("缝纫线", "THR")],
 };
 
 static EYEWEAR: Trade = Trade {
     towns: &["温州"],
     words: &["眼镜", "光学", "眼镜制造"],
     products: &[
-        ("太阳镜", "TY7021"),
-        ("光学镜架", "GJ5418"),
-        ("老视成镜", "LS2005"),
+        ("太阳镜", "TY7021", "QB/T 2457-1999 太阳镜"),
+        (
+            "光学镜架",
+            "GJ5418",
+            "GB/T 14214-2019 眼镜架 通用要求和试验方法",
+        ),
+        (
+            "老视成镜",
+            "LS2005",
+            "GB 10810.1-2005 眼镜镜片 单光和多焦点镜片",
+        ),
     ],
-    standards: &[
-        "GB 10810.1-2005 眼镜镜片 单光和多焦点镜片",
-        "GB/T 14214-2019 眼镜架 通用要求和试验方法",
-        "QB/T 2457-1999 太阳镜",
+    parts: &[("镜腿", "TP", ""), ("铰链", "HG", ""), ("鼻托", "NP", "")],
+    materials: &[
+        ("醋酸板材", "CAS", ""),
+        ("镍白铜线", "CNZ", ""),
+        ("偏光片", "POL", ""),
     ],
-    parts: &[("镜腿", "TP"), ("铰链", "HG"), ("鼻托", "NP")],
-    materials: &[("醋酸板材", "CAS"), ("镍白铜线", "CNZ"), ("偏光片", "POL")],
 };
 
 static AUTO_PARTS: Trade = Trade {
     towns: &["温州", "瑞安"],
     words: &["汽车零部件", "汽配", "汽车部件"],
     products: &[
-        ("制动软管总成", "ZR3506120"),
-        ("机油滤清器", "JX0810"),
-        ("转向拉杆总成", "LG3003010"),
-        ("汽车电喇叭", "DL129"),
-        ("车窗升降器开关", "CK3746"),
+        (
+            "制动软管总成",
+            "ZR3506120",
+            "GB 16897-2022 制动软管的结构、性能要求及试验方法",
+        ),
+        ("机油滤清器", "JX0810", "QC/T 1096 汽车发动机机油滤清器"),
+        (
+            "转向拉杆总成",
+            "LG3003010",
+            "QC/T 648 汽车转向拉杆总成性能要求",
+        ),
+        (
+            "汽车电喇叭",
+            "DL129",
+            "GB 15742-2019 机动车用喇叭的性能要求及试验方法",
+        ),
+        (
+            "车窗升降器开关",
+            "CK3746",
+            "QC/T 198 汽车用开关通用技术条件",
+        ),
     ],
-    standards: &[
-        "GB 16897-2022 制动软管的结构、性能要求及试验方法",
-        "QC/T 770 汽车用干式空气滤清器",
-        "QC/T 29087 汽车焊接加工件",
+    parts: &[("接头", "FT", ""), ("衬套", "BS", ""), ("密封垫", "GK", "")],
+    materials: &[
+        ("三元乙丙胶料", "EPD", ""),
+        ("冷镦钢", "ML40", ""),
+        ("滤纸", "FLP", ""),
     ],
-    parts: &[("接头", "FT"), ("衬套", "BS"), ("密封垫", "GK")],
-    materials: &[("三元乙丙胶料", "EPD"), ("冷镦钢", "ML40"), ("滤纸", "FLP")],
 };
 
 fn apparatus_items(random: &mut Random) -> Vec<(&'static str, String)> {

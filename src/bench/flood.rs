@@ -1,0 +1,328 @@
+//! DNS over UDP with a fixed window: so many questions are outstanding on each
+//! socket at any time, and each answer lets the next one go.
+
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use crate::bench::clock;
+use crate::bench::error::Error;
+use crate::bench::histogram::Tally;
+use crate::bench::message::{Head, NOERROR, NXDOMAIN};
+use crate::bench::process::Watch;
+use crate::bench::question::{Expect, Pool};
+use crate::bench::report::Report;
+use crate::bench::udp::{BATCH_MAX, Batch, connected};
+use crate::bench::workload::Bound;
+
+/// How long an answer may take before it counts as lost.
+const LOST_AFTER: Duration = Duration::from_secs(1);
+/// How often lost answers are looked for.
+const SWEEP_EVERY: Duration = Duration::from_millis(100);
+/// Questions outstanding on one socket at most: the id tells them apart, and
+/// keeps enough bits to tell late answers from those that are awaited.
+const WINDOW_MAX: usize = 4096;
+/// Sockets of one thread at most.
+const SOCKETS_MAX: usize = 1024;
+/// Milliseconds after which a wait for answers looks at the clock again.
+const POLL_MS: u8 = 10;
+
+/// How a name server is asked.
+#[derive(Clone, Debug)]
+pub struct Flood {
+    /// The server.
+    pub server: SocketAddr,
+    /// Threads of the load generator; one keeps most servers busy.
+    pub threads: usize,
+    /// Sockets of each thread, 1 to 1,024.
+    pub sockets: usize,
+    /// Questions outstanding on each socket, 1 to 4,096.
+    pub window: usize,
+    /// When it ends.
+    pub bound: Bound,
+    /// Processes of the server, to be watched.
+    pub pids: Vec<u32>,
+}
+
+/// Asks the questions of `pool`, over and over, until the bound. Blocks.
+///
+/// # Errors
+/// [`Error::NoQuestions`], [`Error::Udp`], [`Error::Process`],
+/// [`Error::Worker`].
+pub fn flood(pool: &Pool, how: &Flood) -> Result<Report, Error> {
+    if pool.count() == 0 {
+        return Err(Error::NoQuestions);
+    }
+    let watch = Watch::new(&how.pids);
+    let before = watch.used()?;
+    let start = clock::now();
+    let asked = AtomicU64::new(0);
+    let tallies = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..how.threads.max(1))
+            .map(|number| {
+                let asked = &asked;
+                scope.spawn(move || Worker::new(pool, how, number)?.run(start, asked))
+            })
+            .collect();
+        let ended = workers.into_iter().map(|worker| worker.join());
+        ended.collect::<Result<Vec<_>, _>>()
+    });
+    let time = clock::now().saturating_duration_since(start);
+    let after = watch.used()?;
+    let mut sum = Tally::new();
+    for tally in tallies.map_err(|_| Error::Worker)? {
+        sum.add(tally.map_err(|source| Error::Udp {
+            server: how.server,
+            source,
+        })?);
+    }
+    Ok(Report::new("dns", &sum, time, before.zip(after)))
+}
+
+/// One question that waits for its answer.
+#[derive(Clone, Copy)]
+struct Waiting {
+    id: u16,
+    sent: Instant,
+    expect: Expect,
+    index: usize,
+}
+
+/// One socket and its window.
+struct Lane {
+    socket: UdpSocket,
+    slots: Vec<Option<Waiting>>,
+    free: Vec<usize>,
+    /// Goes up with each question: the upper bits of its id.
+    turn: u16,
+}
+
+struct Worker<'a> {
+    pool: &'a Pool,
+    how: &'a Flood,
+    lanes: Vec<Lane>,
+    /// Slots of a lane, a power of two so that the id's lower bits name one.
+    slots: usize,
+    next: usize,
+    tally: Tally,
+}
+
+impl<'a> Worker<'a> {
+    fn new(pool: &'a Pool, how: &'a Flood, number: usize) -> io::Result<Self> {
+        let window = how.window.clamp(1, WINDOW_MAX);
+        let lane = |_| {
+            Ok(Lane {
+                socket: connected(how.server, None)?,
+                slots: vec![None; window],
+                free: (0..window).rev().collect(),
+                turn: 0,
+            })
+        };
+        let lanes = (0..how.sockets.clamp(1, SOCKETS_MAX)).map(lane);
+        Ok(Self {
+            pool,
+            how,
+            lanes: lanes.collect::<io::Result<_>>()?,
+            slots: window.next_power_of_two(),
+            // Threads begin far apart, so that they ask different questions.
+            next: pool.count() / how.threads.max(1) * number,
+            tally: Tally::new(),
+        })
+    }
+
+    fn run(mut self, start: Instant, asked: &AtomicU64) -> io::Result<Tally> {
+        let mut batch = Batch::new();
+        let mut swept = start;
+        let mut sending = true;
+        loop {
+            let mut received = 0;
+            for lane in 0..self.lanes.len() {
+                if sending {
+                    sending = self.send(lane, &mut batch, asked)?;
+                }
+                received += self.receive(lane, &mut batch)?;
+            }
+            let now = clock::now();
+            sending = sending && !self.how.bound.over(start, now);
+            if now.saturating_duration_since(swept) >= SWEEP_EVERY {
+                swept = now;
+                self.sweep(now);
+            }
+            if !sending && self.lanes.iter().all(Lane::is_idle) {
+                return Ok(self.tally);
+            }
+            if received == 0 {
+                self.wait()?;
+            }
+        }
+    }
+
+    /// Fills a lane's window. False once no more may be asked.
+    fn send(&mut self, lane: usize, batch: &mut Batch, asked: &AtomicU64) -> io::Result<bool> {
+        let slots = self.slots;
+        let Some(lane) = self.lanes.get_mut(lane) else {
+            return Ok(false);
+        };
+        let mut wanted = lane.free.len().min(BATCH_MAX);
+        if let Some(requests_max) = self.how.bound.requests {
+            let count = u64::try_from(wanted).unwrap_or_default();
+            let before = asked.fetch_add(count, Ordering::Relaxed);
+            let left = requests_max.saturating_sub(before).min(count);
+            wanted = usize::try_from(left).unwrap_or_default();
+            if wanted == 0 && count > 0 {
+                return Ok(false);
+            }
+        }
+        if wanted == 0 {
+            return Ok(true);
+        }
+        let now = clock::now();
+        let mut datagrams = Vec::with_capacity(wanted);
+        let mut taken = Vec::with_capacity(wanted);
+        for _ in 0..wanted {
+            let index = self.next;
+            self.next = if index + 1 < self.pool.count() {
+                index + 1
+            } else {
+                0
+            };
+            let (Some(slot), Some((octets, expect))) = (lane.free.pop(), self.pool.question(index))
+            else {
+                break;
+            };
+            let id = lane.id(slot, slots);
+            datagrams.push((id.to_be_bytes(), octets));
+            taken.push((
+                slot,
+                Waiting {
+                    id,
+                    sent: now,
+                    expect,
+                    index,
+                },
+            ));
+        }
+        let mut sent = 0;
+        while sent < datagrams.len() {
+            let left = datagrams.get(sent..).unwrap_or_default();
+            match batch.send(&lane.socket, left) {
+                Ok(0) => break,
+                Ok(count) => sent += count,
+                // Nobody listened when an earlier one came: those are lost.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
+                Err(error) => return Err(error),
+            }
+        }
+        // What the kernel did not take is lost as if the network had dropped it.
+        for (slot, waiting) in taken {
+            if let Some(place) = lane.slots.get_mut(slot) {
+                *place = Some(waiting);
+            }
+        }
+        Ok(true)
+    }
+
+    fn receive(&mut self, lane: usize, batch: &mut Batch) -> io::Result<usize> {
+        let Some(lane) = self.lanes.get_mut(lane) else {
+            return Ok(0);
+        };
+        let count = match batch.receive(&lane.socket) {
+            Ok(0) => return Ok(0),
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => return Ok(0),
+            Err(error) => return Err(error),
+        };
+        let now = clock::now();
+        for message in batch.received() {
+            let Some(head) = Head::read(message) else {
+                self.tally
+                    .wrong(|| "a datagram that is no answer".to_owned());
+                continue;
+            };
+            let slot = usize::from(head.id) & (self.slots - 1);
+            let place = lane.slots.get_mut(slot);
+            // An answer that came too late, or twice, belongs to nobody.
+            let Some(place) = place.filter(|p| p.is_some_and(|w| w.id == head.id)) else {
+                continue;
+            };
+            if let Some(waiting) = place.take() {
+                lane.free.push(slot);
+                self.tally.took(now.saturating_duration_since(waiting.sent));
+                judge(&mut self.tally, head, waiting);
+            }
+        }
+        Ok(count)
+    }
+
+    /// Gives up what has waited too long.
+    fn sweep(&mut self, now: Instant) {
+        for lane in &mut self.lanes {
+            for (slot, place) in lane.slots.iter_mut().enumerate() {
+                let late = |w: &mut Waiting| now.saturating_duration_since(w.sent) >= LOST_AFTER;
+                if place.as_mut().is_some_and(late) {
+                    *place = None;
+                    lane.free.push(slot);
+                    self.tally.lost += 1;
+                }
+            }
+        }
+    }
+
+    /// Waits until an answer is there, for a moment at most.
+    fn wait(&self) -> io::Result<()> {
+        let mut sockets: Vec<_> = self
+            .lanes
+            .iter()
+            .map(|lane| PollFd::new(lane.socket.as_fd(), PollFlags::POLLIN))
+            .collect();
+        match poll(&mut sockets, PollTimeout::from(POLL_MS)) {
+            Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+}
+
+impl Lane {
+    fn is_idle(&self) -> bool {
+        self.free.len() == self.slots.len()
+    }
+
+    /// The id of the next question of `slot`, one of `slots`.
+    fn id(&mut self, slot: usize, slots: usize) -> u16 {
+        self.turn = self.turn.wrapping_add(1);
+        let shift = slots.trailing_zeros();
+        let slot = u16::try_from(slot).unwrap_or_default();
+        self.turn.checked_shl(shift).unwrap_or_default() | slot
+    }
+}
+
+fn judge(tally: &mut Tally, head: Head, waiting: Waiting) {
+    tally.truncated += u64::from(head.truncated);
+    let found = head.rcode == NOERROR && (head.answer_count > 0 || head.truncated);
+    let missing = head.rcode == NXDOMAIN;
+    let right = match waiting.expect {
+        Expect::Found => found,
+        Expect::Missing => missing,
+        Expect::Unknown => found || missing,
+    };
+    if right {
+        tally.answered += 1;
+        tally.found += u64::from(found);
+    } else {
+        tally.wrong(|| {
+            let Waiting { expect, index, .. } = waiting;
+            let Head {
+                rcode,
+                answer_count,
+                ..
+            } = head;
+            format!(
+                "question {index}: {expect:?} expected, rcode {rcode} with {answer_count} answers"
+            )
+        });
+    }
+}

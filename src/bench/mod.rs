@@ -1,0 +1,35 @@
+//! Load on a node and what it costs: the engine of `idnode bench`.
+//!
+//! It speaks to a node, or to another name server, as any client does: over
+//! gRPC and over DNS on UDP. It prints nothing and knows no command line. Its
+//! DNS messages are its own, so that what it verifies is not verified by the
+//! code that made it.
+
+mod clock;
+mod error;
+mod expected;
+mod flood;
+mod histogram;
+mod message;
+mod process;
+mod proto;
+mod question;
+mod report;
+mod resolve;
+mod target;
+mod udp;
+mod verify;
+mod workload;
+mod write;
+mod zone;
+
+pub use crate::bench::error::Error;
+pub use crate::bench::flood::{Flood, flood};
+pub use crate::bench::question::{Kind, Pool, write_names};
+pub use crate::bench::report::{Latency, Report, ServerCost};
+pub use crate::bench::resolve::{Mode, Resolving, resolve};
+pub use crate::bench::target::Target;
+pub use crate::bench::verify::{Verdict, Verifying, verify};
+pub use crate::bench::workload::{Bound, Workload};
+pub use crate::bench::write::{Importing, Registering, import, register};
+pub use crate::bench::zone::write_zone;

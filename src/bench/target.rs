@@ -1,0 +1,129 @@
+//! The node that is put under load.
+
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Request};
+
+use crate::bench::error::Error;
+use crate::bench::report::float;
+use crate::demo::Demo;
+use crate::wire::proto::v1;
+use crate::wire::proto::v1::node_client::NodeClient;
+use crate::wire::proto::v1::registry_client::RegistryClient;
+use crate::wire::proto::v1::resolution_client::ResolutionClient;
+
+/// Bytes in flight on one stream, so that bulk work fills a fast line.
+const STREAM_WINDOW_BYTES: u32 = 8 << 20;
+/// Bytes of one answer; a batch of records is the largest.
+const ANSWER_BYTES_MAX: usize = 64 << 20;
+/// Prefixes that are registered at once.
+const PREFIXES_AT_ONCE: usize = 64;
+
+/// A node, and connections to it. Calls are not compressed: what is measured
+/// is the node.
+#[derive(Clone, Debug)]
+pub struct Target {
+    channels: Vec<Channel>,
+    bearer: Option<MetadataValue<Ascii>>,
+}
+
+impl Target {
+    /// Connects `connections` times (at least once) to `server`, a URL as
+    /// `http://127.0.0.1:8480`. `bearer` is shown with every call.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`].
+    pub async fn connect(
+        server: &str,
+        bearer: Option<MetadataValue<Ascii>>,
+        connections: usize,
+    ) -> Result<Self, Error> {
+        let unreachable = |source| Error::Unreachable {
+            server: server.to_owned(),
+            source,
+        };
+        let endpoint = Endpoint::from_shared(server.to_owned())
+            .map_err(unreachable)?
+            .initial_stream_window_size(STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(STREAM_WINDOW_BYTES)
+            .tcp_nodelay(true);
+        let mut channels = Vec::new();
+        for _ in 0..connections.max(1) {
+            channels.push(endpoint.connect().await.map_err(unreachable)?);
+        }
+        Ok(Self { channels, bearer })
+    }
+
+    /// The connections.
+    pub(super) fn channels(&self) -> &[Channel] {
+        &self.channels
+    }
+
+    /// `message` with the key.
+    pub(super) fn request<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        if let Some(bearer) = &self.bearer {
+            let metadata = request.metadata_mut();
+            metadata.insert("authorization", bearer.clone());
+        }
+        request
+    }
+
+    /// Bytes on the node's disk for each identifier that it has.
+    pub(super) async fn disk_bytes_per_identifier(&self) -> Result<Option<f64>, Error> {
+        let Some(channel) = self.channels.first() else {
+            return Ok(None);
+        };
+        let request = self.request(v1::GetStatusRequest {});
+        let status = NodeClient::new(channel.clone()).get_status(request).await?;
+        let status = status.into_inner();
+        let count = |number: i64| float(u64::try_from(number).unwrap_or_default());
+        let active = count(status.active_count);
+        Ok((active > 0.0).then(|| count(status.disk_bytes) / active))
+    }
+
+    /// Registers and homes every prefix of `demo`; those that exist are left.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] if one is refused for another reason.
+    pub async fn create_prefixes(&self, demo: &Demo) -> Result<(), Error> {
+        let Some(channel) = self.channels.first() else {
+            return Ok(());
+        };
+        let prefixes: Vec<_> = demo.prefixes().collect();
+        for some in prefixes.chunks(PREFIXES_AT_ONCE) {
+            let mut calls = tokio::task::JoinSet::new();
+            for (prefix, firm) in some {
+                let request = self.request(v1::CreatePrefixRequest {
+                    prefix: Some(v1::Prefix {
+                        name: format!("prefixes/{prefix}"),
+                        firm: (*firm).to_owned(),
+                        ..v1::Prefix::default()
+                    }),
+                    home: true,
+                    ..v1::CreatePrefixRequest::default()
+                });
+                let mut client = RegistryClient::new(channel.clone());
+                calls.spawn(async move { client.create_prefix(request).await });
+            }
+            while let Some(ended) = calls.join_next().await {
+                match ended.map_err(|_| Error::Worker)? {
+                    Ok(_) => {}
+                    Err(status) if status.code() == Code::AlreadyExists => {}
+                    Err(status) => return Err(status.into()),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Resolves over `channel`.
+pub(super) fn resolution(channel: &Channel) -> ResolutionClient<Channel> {
+    ResolutionClient::new(channel.clone()).max_decoding_message_size(ANSWER_BYTES_MAX)
+}
+
+/// Registers over `channel`.
+pub(super) fn registry(channel: &Channel) -> RegistryClient<Channel> {
+    RegistryClient::new(channel.clone()).max_decoding_message_size(ANSWER_BYTES_MAX)
+}

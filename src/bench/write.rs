@@ -1,0 +1,299 @@
+//! Registration and import over gRPC. Every answer stands for a synced write.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
+use tonic::transport::Channel;
+
+use crate::bench::clock;
+use crate::bench::error::Error;
+use crate::bench::histogram::Tally;
+use crate::bench::process::Watch;
+use crate::bench::proto::record;
+use crate::bench::report::Report;
+use crate::bench::target::{Target, registry};
+use crate::bench::workload::Bound;
+use crate::demo::Demo;
+use crate::wire::proto::v1;
+use crate::wire::proto::v1::batch_write_request::{Item, item::Change};
+use crate::wire::proto::v1::batch_write_response::result::Outcome;
+use crate::wire::proto::v1::import_records_request::OnConflict;
+
+/// How identifiers are registered, one after the other from `first` on.
+#[derive(Clone, Debug)]
+pub struct Registering {
+    /// Position of the first one in the data.
+    pub first: u64,
+    /// Calls outstanding on each connection.
+    pub window: usize,
+    /// Identifiers in a call: 1 is `CreateRecord`, more are `BatchWrite`.
+    pub batch: usize,
+    /// When it ends; at the end of the data in any case.
+    pub bound: Bound,
+    /// Processes of the server, to be watched.
+    pub pids: Vec<u32>,
+}
+
+/// How the data is imported.
+#[derive(Clone, Debug)]
+pub struct Importing {
+    /// Records in a message.
+    pub batch: usize,
+    /// Messages outstanding on each stream; one stream for each connection.
+    pub window: usize,
+    /// Replace what is there; else what is there is an error.
+    pub update: bool,
+    /// Processes of the server, to be watched.
+    pub pids: Vec<u32>,
+}
+
+/// Registers prefixes, then identifiers of `demo` until the bound.
+///
+/// # Errors
+/// [`Error::Refused`] if a prefix is, [`Error::Process`], [`Error::Worker`].
+pub async fn register(target: &Target, demo: Demo, how: &Registering) -> Result<Report, Error> {
+    target.create_prefixes(&demo).await?;
+    let watch = Watch::new(&how.pids);
+    let before = watch.used()?;
+    let source = Arc::new(Source::new(demo, how.first, how.batch, how.bound));
+    let mut workers = JoinSet::new();
+    for channel in target.channels() {
+        for _ in 0..how.window.max(1) {
+            let (source, target) = (Arc::clone(&source), target.clone());
+            let channel = channel.clone();
+            workers.spawn(async move { register_some(&source, &target, &channel).await });
+        }
+    }
+    let mut sum = Tally::new();
+    while let Some(ended) = workers.join_next().await {
+        sum.add(ended.map_err(|_| Error::Worker)?);
+    }
+    let time = clock::now().saturating_duration_since(source.start);
+    let used = before.zip(watch.used()?);
+    let name = if how.batch > 1 {
+        "register batch"
+    } else {
+        "register unary"
+    };
+    let mut report = Report::new(name, &sum, time, used);
+    report.disk_bytes_per_identifier = target.disk_bytes_per_identifier().await?;
+    Ok(report)
+}
+
+/// Registers prefixes, then imports all of `demo`.
+///
+/// # Errors
+/// As [`register`]; [`Error::Refused`] if a stream breaks.
+pub async fn import(target: &Target, demo: Demo, how: &Importing) -> Result<Report, Error> {
+    target.create_prefixes(&demo).await?;
+    let watch = Watch::new(&how.pids);
+    let before = watch.used()?;
+    let unbound = Bound {
+        requests: None,
+        time: None,
+    };
+    let source = Arc::new(Source::new(demo, 0, how.batch, unbound));
+    let mut workers = JoinSet::new();
+    for channel in target.channels() {
+        let (source, target) = (Arc::clone(&source), target.clone());
+        let (channel, how) = (channel.clone(), how.clone());
+        workers.spawn(async move { import_some(&source, &target, &channel, &how).await });
+    }
+    let mut sum = Tally::new();
+    while let Some(ended) = workers.join_next().await {
+        sum.add(ended.map_err(|_| Error::Worker)??);
+    }
+    let time = clock::now().saturating_duration_since(source.start);
+    let used = before.zip(watch.used()?);
+    let mut report = Report::new("import", &sum, time, used);
+    report.disk_bytes_per_identifier = target.disk_bytes_per_identifier().await?;
+    Ok(report)
+}
+
+/// Gives out the records of the data, some at a time, each once.
+struct Source {
+    demo: Demo,
+    next: AtomicU64,
+    end: u64,
+    batch: u64,
+    bound: Bound,
+    start: Instant,
+}
+
+impl Source {
+    fn new(demo: Demo, first: u64, batch: usize, bound: Bound) -> Self {
+        let end = demo.identifiers();
+        Self {
+            demo,
+            next: AtomicU64::new(first),
+            end: first.saturating_add(bound.requests_max()).min(end),
+            batch: u64::try_from(batch.max(1)).unwrap_or(1),
+            bound,
+            start: clock::now(),
+        }
+    }
+
+    /// The next records; none at the end.
+    fn records(&self) -> Vec<v1::Record> {
+        if self.bound.over(self.start, clock::now()) {
+            return Vec::new();
+        }
+        let first = self.next.fetch_add(self.batch, Ordering::Relaxed);
+        let positions = first..(first + self.batch).min(self.end);
+        let record = |at| {
+            let (identifier, values) = self.demo.record(at);
+            record(&identifier, &values)
+        };
+        positions.map(record).collect()
+    }
+}
+
+async fn register_some(source: &Source, target: &Target, channel: &Channel) -> Tally {
+    let mut client = registry(channel);
+    let mut tally = Tally::new();
+    loop {
+        let mut records = source.records();
+        let count = u64::try_from(records.len()).unwrap_or_default();
+        let sent = clock::now();
+        let answer = match (source.batch, records.pop()) {
+            (_, None) => return tally,
+            (1, Some(only)) => {
+                let request = target.request(create(only));
+                client.create_record(request).await.map(|_| 0)
+            }
+            (_, Some(last)) => {
+                records.push(last);
+                let items = records.into_iter().map(|record| Item {
+                    change: Some(Change::Create(create(record))),
+                });
+                let request = target.request(v1::BatchWriteRequest {
+                    items: items.collect(),
+                    ..v1::BatchWriteRequest::default()
+                });
+                let answer = client.batch_write(request).await;
+                answer.map(|answer| refused(&mut tally, answer.into_inner()))
+            }
+        };
+        tally.took(clock::now().saturating_duration_since(sent));
+        match answer {
+            Ok(refused) => {
+                tally.answered += count.saturating_sub(refused);
+                tally.found += count.saturating_sub(refused);
+            }
+            Err(status) => {
+                tally.wrong(|| status.message().to_owned());
+                tally.wrong += count.saturating_sub(1);
+            }
+        }
+    }
+}
+
+fn create(record: v1::Record) -> v1::CreateRecordRequest {
+    v1::CreateRecordRequest {
+        record: Some(record),
+        ..v1::CreateRecordRequest::default()
+    }
+}
+
+/// How many items of a batch were refused.
+fn refused(tally: &mut Tally, answer: v1::BatchWriteResponse) -> u64 {
+    let before = tally.wrong;
+    for result in answer.results {
+        match result.outcome {
+            Some(Outcome::Record(_)) => {}
+            Some(Outcome::Error(error)) => tally.wrong(|| error.message),
+            None => tally.wrong(|| "no outcome".to_owned()),
+        }
+    }
+    tally.wrong - before
+}
+
+async fn import_some(
+    source: &Source,
+    target: &Target,
+    channel: &Channel,
+    how: &Importing,
+) -> Result<Tally, Error> {
+    let window = how.window.max(1);
+    let (sender, receiver) = mpsc::channel(window);
+    let mut feed = Feed {
+        source,
+        sender,
+        waiting: VecDeque::with_capacity(window),
+        sent_count: 0,
+        on_conflict: if how.update {
+            OnConflict::Update
+        } else {
+            OnConflict::Fail
+        },
+    };
+    for _ in 0..window {
+        feed.send().await;
+    }
+    let mut tally = Tally::new();
+    let request = target.request(ReceiverStream::new(receiver));
+    let mut answers = registry(channel)
+        .import_records(request)
+        .await?
+        .into_inner();
+    while !feed.waiting.is_empty() {
+        let Some(answer) = answers.message().await? else {
+            return Err(Status::unavailable("the stream ended early").into());
+        };
+        let now = clock::now();
+        let taken = answer.created_count + answer.updated_count + answer.unchanged_count;
+        let taken = u64::try_from(taken).unwrap_or_default();
+        tally.answered += taken;
+        tally.found += taken;
+        for rejection in answer.rejections {
+            let error = rejection.error.unwrap_or_default();
+            tally.wrong(|| format!("{}: {}", rejection.name, error.message));
+        }
+        while let Some((end, sent)) = feed.waiting.front().copied() {
+            if end > answer.covered_count {
+                break;
+            }
+            feed.waiting.pop_front();
+            tally.took(now.saturating_duration_since(sent));
+            feed.send().await;
+        }
+    }
+    Ok(tally)
+}
+
+/// What goes into one import stream.
+struct Feed<'a> {
+    source: &'a Source,
+    sender: mpsc::Sender<v1::ImportRecordsRequest>,
+    /// Of each message that is not answered: the count of items up to its
+    /// end, and when it was sent.
+    waiting: VecDeque<(i64, Instant)>,
+    sent_count: i64,
+    on_conflict: OnConflict,
+}
+
+impl Feed<'_> {
+    /// Sends the next message, while there is one.
+    async fn send(&mut self) {
+        let records = self.source.records();
+        if records.is_empty() {
+            return;
+        }
+        self.sent_count += i64::try_from(records.len()).unwrap_or_default();
+        let message = v1::ImportRecordsRequest {
+            on_conflict: self.on_conflict.into(),
+            validate_only: false,
+            records,
+        };
+        // A stream that is gone shows when its answers are read.
+        if self.sender.send(message).await.is_ok() {
+            self.waiting.push_back((self.sent_count, clock::now()));
+        }
+    }
+}
