@@ -182,7 +182,6 @@ impl Thing<'_> {
             kind,
             name,
             model,
-            standard,
             date,
             serial,
             ..

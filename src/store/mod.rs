@@ -15,6 +15,7 @@ pub mod config;
 mod error;
 mod metrics;
 mod prefixes;
+pub mod raw;
 mod scan;
 
 use std::path::{Path, PathBuf};

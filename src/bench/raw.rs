@@ -1,0 +1,54 @@
+//! RocksDB's own rate of writing the same rows, beside that of an import.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::bench::clock;
+use crate::bench::error::Error;
+use crate::bench::histogram::Tally;
+use crate::bench::report::{Report, float};
+use crate::demo::Demo;
+use crate::model::{Record, SuffixCase, Timestamp};
+use crate::store::raw::{RawRows, RawStore};
+
+/// Rows in a batch, each batch synced by itself.
+const BATCH: u64 = 1_000;
+
+/// Writes the rows of `demo` into a database of its own in `folder`. Blocks.
+/// Only the writes are timed, not the making and encoding of records.
+///
+/// # Errors
+/// [`Error::Store`].
+pub fn raw_store(demo: &Demo, folder: &Path) -> Result<Report, Error> {
+    let failed = |error: crate::store::Error| Error::Store(error.to_string());
+    let store = RawStore::create(folder).map_err(failed)?;
+    let mut tally = Tally::new();
+    let mut time = Duration::ZERO;
+    let mut revision = 0;
+    while revision < demo.identifiers() {
+        let mut rows = RawRows::default();
+        for position in revision..(revision + BATCH).min(demo.identifiers()) {
+            let (identifier, values) = demo.record(position);
+            revision += 1;
+            let key = identifier.key(SuffixCase::Folded);
+            let record = Record {
+                identifier,
+                values,
+                revision,
+                created: Timestamp::default(),
+                changed: Timestamp::default(),
+            };
+            rows.push(key, &record);
+        }
+        let start = clock::now();
+        store.write(&rows).map_err(failed)?;
+        let took = clock::now().saturating_duration_since(start);
+        time += took;
+        tally.took(took);
+        tally.answered += u64::try_from(rows.count()).unwrap_or_default();
+    }
+    let bytes = store.flushed_bytes().map_err(failed)?;
+    let mut report = Report::new("raw-store", &tally, time, None);
+    report.disk_bytes_per_identifier = Some(float(bytes) / float(demo.identifiers().max(1)));
+    Ok(report)
+}

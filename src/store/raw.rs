@@ -1,0 +1,128 @@
+//! RocksDB with nothing above it: what writing the same rows costs without a
+//! log, rules, indexes, counts and an audit trail. For comparison only.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use rocksdb::{Cache, DB, WriteBatch, WriteOptions};
+
+use crate::model::{Key, Record};
+use crate::store::columns::{self, Column};
+use crate::store::config::Config;
+use crate::store::{CACHE_ENTRY_BYTES, Error, codec};
+
+/// A database that only takes rows of records.
+pub struct RawStore {
+    db: DB,
+}
+
+/// Encoded rows of records, to be written at once.
+#[derive(Debug, Default)]
+pub struct RawRows {
+    rows: Vec<(Key, Vec<u8>)>,
+}
+
+impl std::fmt::Debug for RawStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "RawStore({})", self.db.path().display())
+    }
+}
+
+impl RawRows {
+    /// Adds the row of `record` under `key`, as the store would write it.
+    pub fn push(&mut self, key: Key, record: &Record) {
+        let value = encoded(&key, record);
+        self.rows.push((key, value));
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.rows.len()
+    }
+}
+
+impl RawStore {
+    /// Makes a database in `folder`, with the options of the store's columns.
+    ///
+    /// # Errors
+    /// [`Error::Engine`], also if `folder` holds one that is open.
+    pub fn create(folder: &Path) -> Result<Self, Error> {
+        let config = Config::default();
+        let cache_bytes = usize::try_from(config.cache_bytes).unwrap_or(usize::MAX);
+        let cache = Cache::new_hyper_clock_cache(cache_bytes, CACHE_ENTRY_BYTES);
+        let now_millis = Arc::new(AtomicU64::new(0));
+        let db = DB::open_cf_descriptors(
+            &columns::database_options(&config),
+            folder,
+            columns::descriptors(&config, &cache, &now_millis),
+        )?;
+        Ok(Self { db })
+    }
+
+    /// Writes `rows` in one batch, synced.
+    ///
+    /// # Errors
+    /// [`Error::Engine`].
+    pub fn write(&self, rows: &RawRows) -> Result<(), Error> {
+        let name = Column::Records.name();
+        let column = self
+            .db
+            .cf_handle(name)
+            .ok_or(Error::Corrupt { what: name })?;
+        let mut batch = WriteBatch::default();
+        for (key, value) in &rows.rows {
+            batch.put_cf(column, key.as_bytes(), value);
+        }
+        let mut options = WriteOptions::default();
+        options.set_sync(true);
+        Ok(self.db.write_opt(batch, &options)?)
+    }
+
+    /// Reads the row under `key`.
+    ///
+    /// # Errors
+    /// [`Error::Engine`], [`Error::Corrupt`], [`Error::Version`].
+    pub fn read(&self, key: &Key) -> Result<Option<Record>, Error> {
+        let name = Column::Records.name();
+        let column = self
+            .db
+            .cf_handle(name)
+            .ok_or(Error::Corrupt { what: name })?;
+        let row = self.db.get_pinned_cf(column, key.as_bytes())?;
+        row.map(|bytes| decoded(key, &bytes)).transpose()
+    }
+
+    /// Flushes what is in memory, and counts the bytes of live table files.
+    ///
+    /// # Errors
+    /// [`Error::Engine`].
+    pub fn flushed_bytes(&self) -> Result<u64, Error> {
+        let name = Column::Records.name();
+        let column = self
+            .db
+            .cf_handle(name)
+            .ok_or(Error::Corrupt { what: name })?;
+        self.db.flush_cf(column)?;
+        let files = self.db.live_files()?;
+        Ok(files
+            .iter()
+            .map(|file| u64::try_from(file.size).unwrap_or_default())
+            .sum())
+    }
+}
+
+/// The stored form of `record` under `key`.
+pub fn encoded(key: &Key, record: &Record) -> Vec<u8> {
+    let mut value = Vec::new();
+    codec::record::encode(record, key, &mut value);
+    value
+}
+
+/// The record of a stored form.
+///
+/// # Errors
+/// [`Error::Corrupt`], [`Error::Version`].
+pub fn decoded(key: &Key, bytes: &[u8]) -> Result<Record, Error> {
+    codec::record::decode(key.as_bytes(), bytes)
+}
