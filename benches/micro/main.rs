@@ -1,6 +1,11 @@
 //! Micro benchmarks: `cargo bench --bench micro`, one with
 //! `cargo bench --bench micro -- identifier`.
 
+#![expect(
+    clippy::expect_used,
+    reason = "a benchmark may stop at the first surprise, as a test may"
+)]
+
 mod identifier;
 mod record;
 mod store;

@@ -326,3 +326,87 @@ fn judge(tally: &mut Tally, head: Head, waiting: Waiting) {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use super::*;
+    use crate::bench::workload::Workload;
+    use crate::demo::Demo;
+
+    /// A server that says of each name what `rcode` says, with one answer.
+    fn against(rcode: impl Fn(&[u8]) -> Option<u8> + Sync, requests: u64) -> Report {
+        let server = UdpSocket::bind("127.0.0.1:0").expect("a port");
+        server
+            .set_read_timeout(Some(Duration::from_millis(20)))
+            .expect("set");
+        let how = Flood {
+            server: server.local_addr().expect("bound"),
+            threads: 2,
+            sockets: 3,
+            window: 5,
+            bound: Bound {
+                requests: Some(requests),
+                time: None,
+            },
+            pids: vec![std::process::id()],
+        };
+        let workload = Workload {
+            demo: Demo::new(1, 500),
+            seed: 1,
+            existing: 1.0,
+        };
+        let pool = Pool::of_workload(&workload, "id.example.", 200);
+        let ended = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut buffer = [0; 512];
+                while !ended.load(Ordering::Relaxed) {
+                    let Ok((length, peer)) = server.recv_from(&mut buffer) else {
+                        continue;
+                    };
+                    if let Some(rcode) = rcode(&buffer[..length]) {
+                        (buffer[2], buffer[3], buffer[7]) = (0x84, rcode, 1);
+                        server.send_to(&buffer[..length], peer).expect("sent");
+                    }
+                }
+            });
+            let report = flood(&pool, &how).expect("flooded");
+            ended.store(true, Ordering::Relaxed);
+            report
+        })
+    }
+
+    #[test]
+    fn counts_right_wrong_and_lost_answers() {
+        let right = against(|_| Some(NOERROR), 1_000);
+        assert_eq!((right.requests, right.found), (1_000, 1_000));
+        assert_eq!((right.wrong, right.lost), (0, 0));
+        assert!(right.server.is_some() && right.latency.max_us > 0.0);
+
+        let wrong = against(|_| Some(NXDOMAIN), 100);
+        assert_eq!((wrong.requests, wrong.wrong), (0, 100));
+        assert!(wrong.first_wrong.is_some());
+
+        let lost = against(|_| None, 30);
+        assert_eq!((lost.requests, lost.lost), (0, 30));
+    }
+
+    #[test]
+    fn asks_nothing_where_there_is_nothing_to_ask() {
+        let how = Flood {
+            server: ([127, 0, 0, 1], 9).into(),
+            threads: 1,
+            sockets: 1,
+            window: 1,
+            bound: Bound {
+                requests: None,
+                time: None,
+            },
+            pids: Vec::new(),
+        };
+        let seen = flood(&Pool::default(), &how);
+        assert!(matches!(seen, Err(Error::NoQuestions)));
+    }
+}

@@ -24,22 +24,23 @@ pub fn raw_store(demo: &Demo, folder: &Path) -> Result<Report, Error> {
     let store = RawStore::create(folder).map_err(failed)?;
     let mut tally = Tally::new();
     let mut time = Duration::ZERO;
-    let mut revision = 0;
-    while revision < demo.identifiers() {
+    let mut first = 0;
+    while first < demo.identifiers() {
+        let end = (first + BATCH).min(demo.identifiers());
         let mut rows = RawRows::default();
-        for position in revision..(revision + BATCH).min(demo.identifiers()) {
+        for position in first..end {
             let (identifier, values) = demo.record(position);
-            revision += 1;
             let key = identifier.key(SuffixCase::Folded);
             let record = Record {
                 identifier,
                 values,
-                revision,
+                revision: position + 1,
                 created: Timestamp::default(),
                 changed: Timestamp::default(),
             };
             rows.push(key, &record);
         }
+        first = end;
         let start = clock::now();
         store.write(&rows).map_err(failed)?;
         let took = clock::now().saturating_duration_since(start);
