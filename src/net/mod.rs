@@ -1,3 +1,5 @@
 //! Sockets without meaning.
 
 pub mod http;
+pub mod tcp;
+pub mod udp;

@@ -1,0 +1,439 @@
+//! UDP in batches: several threads, each with its own socket of one address
+//! (`SO_REUSEPORT`), each receiving and sending many datagrams in one call.
+//!
+//! Nothing is allocated for a datagram. An answer leaves from the address that
+//! was asked: a socket bound to one address has no other; one bound to the
+//! wildcard address is told by the kernel (`IP_PKTINFO`, RFC 3542 §6.2) and
+//! tells it back.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
+use std::os::fd::{AsFd, AsRawFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::libc;
+use nix::sys::socket::sockopt::{Ipv4PacketInfo, Ipv6RecvPacketInfo};
+use nix::sys::socket::{
+    ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, SockaddrStorage,
+    recvmmsg, sendmmsg, setsockopt,
+};
+use socket2::{Domain, Protocol, Type};
+
+/// Datagrams received or sent in one call.
+pub const BATCH_COUNT_MAX: usize = 32;
+/// Octets kept of a datagram; the rest of a longer one is cut off.
+pub const RECEIVED_BYTES_MAX: usize = 2048;
+/// Octets of an answer: the largest that crosses the paths in use today without
+/// fragments (DNS Flag Day 2020).
+pub const SENT_BYTES_MAX: usize = 1232;
+
+/// How long a thread waits before it looks whether it is to stop.
+const WAIT: Duration = Duration::from_millis(100);
+/// Octets that the kernel holds for a thread which is busy; it may give fewer.
+const KERNEL_BUFFER_BYTES: usize = 4 << 20;
+
+/// One of the sockets of an address.
+#[derive(Debug)]
+pub struct Socket {
+    socket: UdpSocket,
+    wildcard: bool,
+}
+
+impl Socket {
+    /// Binds a socket that shares `address` with others of this process's user.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn bind(address: SocketAddr) -> io::Result<Self> {
+        let socket = socket2::Socket::new(
+            Domain::for_address(address),
+            Type::DGRAM,
+            Some(Protocol::UDP),
+        )?;
+        socket.set_reuse_port(true)?;
+        // The kernel takes what it may; a smaller buffer only drops earlier.
+        let _smaller = socket.set_recv_buffer_size(KERNEL_BUFFER_BYTES);
+        let _smaller = socket.set_send_buffer_size(KERNEL_BUFFER_BYTES);
+        socket.set_read_timeout(Some(WAIT))?;
+        socket.set_write_timeout(Some(WAIT))?;
+        let wildcard = address.ip().is_unspecified();
+        if address.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        if wildcard && address.is_ipv6() {
+            setsockopt(&socket.as_fd(), Ipv6RecvPacketInfo, &true)?;
+        } else if wildcard {
+            setsockopt(&socket.as_fd(), Ipv4PacketInfo, &true)?;
+        }
+        socket.bind(&address.into())?;
+        let socket = UdpSocket::from(socket);
+        Ok(Self { socket, wildcard })
+    }
+
+    /// The address it is bound to, with the port that the system chose for 0.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Gives each batch of datagrams to `handler` and sends what it answers,
+    /// until `stop` is set, which is noticed within 100 ms. Blocks its thread.
+    ///
+    /// A datagram that cannot be sent is dropped; UDP promises no more.
+    ///
+    /// # Errors
+    /// Those of the system that receiving again does not cure.
+    pub fn serve(
+        &self,
+        stop: &AtomicBool,
+        handler: &mut impl FnMut(&mut Batch<'_>),
+    ) -> io::Result<()> {
+        let mut buffers = Buffers::new(self.wildcard);
+        while !stop.load(Ordering::Relaxed) {
+            match buffers.receive(&self.socket) {
+                Ok(received_count) => {
+                    let mut batch = buffers.batch(received_count);
+                    handler(&mut batch);
+                    let answered_count = batch.answered_count;
+                    buffers.send(&self.socket, answered_count);
+                }
+                // Nothing came, a signal did, or an ICMP error for an earlier
+                // answer was waiting.
+                Err(Errno::EAGAIN | Errno::EINTR | Errno::ECONNREFUSED | Errno::ENOBUFS) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Datagrams received together.
+#[derive(Debug)]
+pub struct Batch<'a> {
+    received: &'a [Datagram],
+    packets: &'a [[u8; RECEIVED_BYTES_MAX]],
+    outgoing: &'a mut [Datagram],
+    answers: &'a mut [[u8; SENT_BYTES_MAX]],
+    answered_count: usize,
+}
+
+impl Batch<'_> {
+    /// Gives each datagram and its sender to `answer`, with room for the answer;
+    /// it returns the answer's length, or `None` for silence.
+    pub fn answer(
+        &mut self,
+        mut answer: impl FnMut(&[u8], SocketAddr, &mut [u8]) -> Option<usize>,
+    ) {
+        let mut places = self.outgoing.iter_mut().zip(self.answers.iter_mut());
+        let mut place = places.next();
+        for (datagram, packet) in self.received.iter().zip(self.packets) {
+            let Some((outgoing, room)) = place.as_mut() else {
+                return;
+            };
+            let (Some(peer), Some(packet)) = (datagram.peer(), packet.get(..datagram.bytes)) else {
+                continue;
+            };
+            if let Some(bytes) = answer(packet, peer, room.as_mut_slice()) {
+                **outgoing = Datagram { bytes, ..*datagram };
+                self.answered_count += 1;
+                place = places.next();
+            }
+        }
+    }
+}
+
+/// The envelope of a datagram.
+#[derive(Clone, Copy, Debug)]
+struct Datagram {
+    bytes: usize,
+    peer: Option<SockaddrStorage>,
+    local: Local,
+}
+
+impl Datagram {
+    const NONE: Self = Self {
+        bytes: 0,
+        peer: None,
+        local: Local::Bound,
+    };
+
+    fn peer(&self) -> Option<SocketAddr> {
+        let peer = self.peer.as_ref()?;
+        if let Some(v4) = peer.as_sockaddr_in() {
+            return Some(SocketAddrV4::from(*v4).into());
+        }
+        peer.as_sockaddr_in6()
+            .map(|v6| SocketAddrV6::from(*v6).into())
+    }
+}
+
+/// The address that was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Local {
+    /// The one the socket is bound to.
+    Bound,
+    /// One of several.
+    V4(Ipv4Addr),
+    /// One of several, and its interface if it is of that link only.
+    V6(Ipv6Addr, libc::c_uint),
+}
+
+impl Local {
+    fn of(message: &RecvMsg<'_, '_, SockaddrStorage>) -> Self {
+        let Ok(mut infos) = message.cmsgs() else {
+            return Self::Bound;
+        };
+        infos
+            .find_map(|info| match info {
+                ControlMessageOwned::Ipv4PacketInfo(info) => Some(Self::V4(Ipv4Addr::from(
+                    info.ipi_spec_dst.s_addr.to_ne_bytes(),
+                ))),
+                ControlMessageOwned::Ipv6PacketInfo(info) => {
+                    let address = Ipv6Addr::from(info.ipi6_addr.s6_addr);
+                    let interface = match IpAddr::V6(address) {
+                        IpAddr::V6(v6) if v6.is_unicast_link_local() => info.ipi6_ifindex,
+                        IpAddr::V4(_) | IpAddr::V6(_) => 0,
+                    };
+                    Some(Self::V6(address, interface))
+                }
+                _ => None,
+            })
+            .unwrap_or(Self::Bound)
+    }
+}
+
+/// Everything a thread needs, allocated once.
+struct Buffers {
+    headers_in: MultiHeaders<SockaddrStorage>,
+    headers_out: MultiHeaders<SockaddrStorage>,
+    received: [Datagram; BATCH_COUNT_MAX],
+    outgoing: [Datagram; BATCH_COUNT_MAX],
+    packets: Box<[[u8; RECEIVED_BYTES_MAX]; BATCH_COUNT_MAX]>,
+    answers: Box<[[u8; SENT_BYTES_MAX]; BATCH_COUNT_MAX]>,
+    wildcard: bool,
+}
+
+impl Buffers {
+    fn new(wildcard: bool) -> Self {
+        let headers = || {
+            let space = wildcard.then(|| nix::cmsg_space!(libc::in6_pktinfo));
+            MultiHeaders::preallocate(BATCH_COUNT_MAX, space)
+        };
+        Self {
+            headers_in: headers(),
+            headers_out: headers(),
+            received: [Datagram::NONE; BATCH_COUNT_MAX],
+            outgoing: [Datagram::NONE; BATCH_COUNT_MAX],
+            packets: Box::new([[0; RECEIVED_BYTES_MAX]; BATCH_COUNT_MAX]),
+            answers: Box::new([[0; SENT_BYTES_MAX]; BATCH_COUNT_MAX]),
+            wildcard,
+        }
+    }
+
+    /// Waits for one datagram and takes what else is there.
+    fn receive(&mut self, socket: &UdpSocket) -> Result<usize, Errno> {
+        if self.wildcard {
+            // The kernel leaves the length of the last control data in place of
+            // the room for the next.
+            let space = Some(nix::cmsg_space!(libc::in6_pktinfo));
+            self.headers_in = MultiHeaders::preallocate(BATCH_COUNT_MAX, space);
+        }
+        let mut slices = self
+            .packets
+            .each_mut()
+            .map(|packet| [IoSliceMut::new(packet)]);
+        let messages = recvmmsg(
+            socket.as_raw_fd(),
+            &mut self.headers_in,
+            slices.iter_mut(),
+            MsgFlags::MSG_WAITFORONE,
+            None,
+        )?;
+        let mut count = 0;
+        for (place, message) in self.received.iter_mut().zip(messages) {
+            let local = if self.wildcard {
+                Local::of(&message)
+            } else {
+                Local::Bound
+            };
+            *place = Datagram {
+                bytes: message.bytes,
+                peer: message.address,
+                local,
+            };
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    fn batch(&mut self, received_count: usize) -> Batch<'_> {
+        Batch {
+            received: self.received.get(..received_count).unwrap_or_default(),
+            packets: self.packets.as_slice(),
+            outgoing: &mut self.outgoing,
+            answers: self.answers.as_mut_slice(),
+            answered_count: 0,
+        }
+    }
+
+    /// Sends the first `count` answers, those from one local address together.
+    fn send(&mut self, socket: &UdpSocket, count: usize) {
+        let mut start = 0;
+        while let Some(first) = self.outgoing.get(start..count).and_then(<[_]>::first) {
+            let local = first.local;
+            let same = |datagram: &&Datagram| datagram.local == local;
+            let rest = self.outgoing.get(start..count).unwrap_or_default();
+            let end = start + rest.iter().take_while(same).count();
+            // One that cannot be sent is left out, the others go on.
+            let sent_count = self.send_run(socket, start, end, local).unwrap_or(1);
+            start += sent_count.max(1);
+        }
+    }
+
+    fn send_run(
+        &mut self,
+        socket: &UdpSocket,
+        start: usize,
+        end: usize,
+        local: Local,
+    ) -> Result<usize, Errno> {
+        let mut peers = [None; BATCH_COUNT_MAX];
+        let mut slices = [[IoSlice::new(&[])]; BATCH_COUNT_MAX];
+        let run = self.outgoing.iter().zip(self.answers.iter());
+        let places = peers.iter_mut().zip(&mut slices);
+        let mut count = 0;
+        for ((datagram, answer), (peer, slice)) in run.take(end).skip(start).zip(places) {
+            *peer = datagram.peer;
+            *slice = [IoSlice::new(
+                answer.get(..datagram.bytes).unwrap_or_default(),
+            )];
+            count += 1;
+        }
+        let v4;
+        let v6;
+        let control = match local {
+            Local::Bound => None,
+            Local::V4(address) => {
+                v4 = libc::in_pktinfo {
+                    ipi_ifindex: 0,
+                    ipi_spec_dst: libc::in_addr {
+                        s_addr: u32::from_ne_bytes(address.octets()),
+                    },
+                    ipi_addr: libc::in_addr { s_addr: 0 },
+                };
+                Some(ControlMessage::Ipv4PacketInfo(&v4))
+            }
+            Local::V6(address, interface) => {
+                v6 = libc::in6_pktinfo {
+                    ipi6_addr: libc::in6_addr {
+                        s6_addr: address.octets(),
+                    },
+                    ipi6_ifindex: interface,
+                };
+                Some(ControlMessage::Ipv6PacketInfo(&v6))
+            }
+        };
+        if let Local::V4(_) = local {
+            // Control data is sent as long as its room: that of IPv4's own.
+            let space = Some(nix::cmsg_space!(libc::in_pktinfo));
+            self.headers_out = MultiHeaders::preallocate(count, space);
+        }
+        let sent = sendmmsg(
+            socket.as_raw_fd(),
+            &mut self.headers_out,
+            slices.iter().take(count),
+            peers.get(..count).unwrap_or_default(),
+            control.as_slice(),
+            MsgFlags::empty(),
+        )?;
+        Ok(sent.count())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    /// Serves an echo that is silent to "-" on `address` while `ask` runs.
+    fn with_echo(address: &str, ask: impl FnOnce(u16)) {
+        let socket = Socket::bind(address.parse().expect("an address")).expect("bound");
+        let port = socket.address().expect("an address").port();
+        let stop = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let server = scope.spawn(|| {
+                socket.serve(&stop, &mut |batch| {
+                    batch.answer(|packet, peer, room| {
+                        assert_ne!(peer.port(), 0);
+                        room.get_mut(..packet.len())?.copy_from_slice(packet);
+                        (packet != b"-").then_some(packet.len())
+                    });
+                })
+            });
+            ask(port);
+            stop.store(true, Ordering::Relaxed);
+            server.join().expect("no panic").expect("no error");
+        });
+    }
+
+    fn client(address: &str) -> UdpSocket {
+        let client = UdpSocket::bind(address).expect("bound");
+        let patience = Some(Duration::from_secs(10));
+        client.set_read_timeout(patience).expect("set");
+        client
+    }
+
+    fn check(server: &str, asked: IpAddr, client_address: &str) {
+        with_echo(server, |port| {
+            let client = client(client_address);
+            let count = 3 * BATCH_COUNT_MAX;
+            for number in 0..count {
+                client.send_to(b"-", (asked, port)).expect("sent");
+                let question = format!("question {number}");
+                client
+                    .send_to(question.as_bytes(), (asked, port))
+                    .expect("sent");
+            }
+            for number in 0..count {
+                let mut answer = [0; 64];
+                let (bytes, from) = client.recv_from(&mut answer).expect("answered");
+                assert_eq!(from.ip(), asked, "from the address that was asked");
+                assert_eq!(&answer[..bytes], format!("question {number}").as_bytes());
+            }
+        });
+    }
+
+    #[test]
+    fn answers_each_datagram_in_order() {
+        check("127.0.0.1:0", Ipv4Addr::LOCALHOST.into(), "127.0.0.1:0");
+    }
+
+    #[test]
+    fn answers_over_ipv6() {
+        if UdpSocket::bind("[::1]:0").is_ok() {
+            check("[::1]:0", Ipv6Addr::LOCALHOST.into(), "[::1]:0");
+        }
+    }
+
+    #[test]
+    fn answers_from_the_address_that_was_asked() {
+        let second = Ipv4Addr::new(127, 0, 0, 2);
+        check("0.0.0.0:0", second.into(), "127.0.0.1:0");
+    }
+
+    #[test]
+    fn cuts_what_is_longer_than_its_room() {
+        let socket = Socket::bind("127.0.0.1:0".parse().expect("an address")).expect("bound");
+        let to = socket.address().expect("an address");
+        let client = client("127.0.0.1:0");
+        client.send_to(&[7; 5000], to).expect("sent");
+        let mut buffers = Buffers::new(false);
+        assert_eq!(buffers.receive(&socket.socket), Ok(1));
+        assert_eq!(buffers.received[0].bytes, RECEIVED_BYTES_MAX);
+    }
+}
