@@ -1,0 +1,441 @@
+//! From a packet to its answer.
+//!
+//! An answer that is kept is copied and a few octets of it are set: nothing is
+//! allocated. Whatever is malformed gets an answer no longer than it was.
+
+use crate::face::dns::cache::{Answers, Encoded, Entry, Key};
+use crate::face::dns::config::Config;
+use crate::face::dns::convert::{RecordSet, record_set};
+use crate::face::dns::lookup::{Looked, Reply, look};
+use crate::face::dns::metrics::{Dropped, Tally};
+use crate::face::dns::place::Place;
+use crate::face::dns::zones::Zones;
+use crate::node::Node;
+use crate::wire::dns::{
+    Class, Edns, ExtendedError, Flags, Full, HEADER_BYTES, Header, Layout, Name, NameInvalid,
+    Owner, Query, Question, Rcode, Rdata, Record, RecordType, Section, Unsound, Writer,
+};
+
+/// Octets of the largest answer over UDP, whatever a client says it can take:
+/// it crosses the paths in use today without fragments (DNS Flag Day 2020).
+pub(super) const PAYLOAD_BYTES: u16 = 1232;
+/// Octets of an answer to a client without EDNS (RFC 1035 §4.2.1).
+const PLAIN_BYTES: u16 = 512;
+/// Octets of the largest message.
+const MESSAGE_BYTES_MAX: usize = 65_535;
+/// Octets that most answers fit, for a buffer on the stack.
+const MESSAGE_BYTES_TYPICAL: usize = 4096;
+/// What the node tells of itself where it may.
+const VERSION: &str = concat!("idnode ", env!("CARGO_PKG_VERSION"));
+
+/// How a query came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Transport {
+    /// In a datagram.
+    Udp,
+    /// In a frame of a connection.
+    Tcp,
+}
+
+/// Answers queries. Shared by all threads.
+#[derive(Debug)]
+pub(super) struct Answerer {
+    node: Node,
+    zones: Zones,
+    answers: Answers,
+    tell_version: bool,
+}
+
+/// What to write: a response code and the data of the answer section.
+#[derive(Debug)]
+struct Plan<'a> {
+    rcode: Rcode,
+    error: Option<ExtendedError>,
+    answers: Vec<(u32, Rdata<'a>)>,
+}
+
+impl Answerer {
+    /// An answerer for the zones of `config`.
+    ///
+    /// # Errors
+    /// The name in the settings that is none.
+    pub(super) fn new(config: &Config, node: Node) -> Result<Self, NameInvalid> {
+        Ok(Self {
+            node,
+            zones: Zones::new(config)?,
+            answers: Answers::new(config.answer_cache_bytes),
+            tell_version: config.tell_version,
+        })
+    }
+
+    /// The zones it answers for.
+    pub(super) fn zones(&self) -> &Zones {
+        &self.zones
+    }
+
+    /// The answers it keeps.
+    pub(super) fn answers(&self) -> &Answers {
+        &self.answers
+    }
+
+    /// Writes the answer to `packet` into `out` and returns its length; `None`
+    /// where silence is due: to what is shorter than a header, and to answers.
+    pub(super) fn answer(
+        &self,
+        packet: &[u8],
+        transport: Transport,
+        out: &mut [u8],
+        tally: &mut Tally,
+    ) -> Option<usize> {
+        let query = match Query::read(packet) {
+            Ok(query) => query,
+            Err(unsound) => return answer_unsound(&unsound, out, tally),
+        };
+        let edns_version = query.edns.map_or(0, |edns| edns.version);
+        if edns_version > 0 {
+            return brief(&query, Rcode::BadVers, None, out, tally);
+        }
+        let limit = limit(&query, transport).min(out.len());
+        let out = out.get_mut(..limit)?;
+        let key = Key::of(&query)?;
+        if let Some(entry) = self.answers.find(&key) {
+            let current = |stamp| self.node.is_current(stamp);
+            if entry.stamps.iter().flatten().all(current) {
+                tally.cache(true);
+                return self.deliver(&entry.encoded, &query, out, tally);
+            }
+        }
+        self.answer_anew(&query, &key, out, tally)
+    }
+
+    fn answer_anew(
+        &self,
+        query: &Query<'_>,
+        key: &Key,
+        out: &mut [u8],
+        tally: &mut Tally,
+    ) -> Option<usize> {
+        let Question {
+            name,
+            record_type,
+            class,
+            ..
+        } = query.question;
+        if class == Class::CH {
+            return self.tell(query, out, tally);
+        }
+        if class != Class::IN || matches!(record_type, RecordType::AXFR | RecordType::IXFR) {
+            return brief(query, Rcode::Refused, None, out, tally);
+        }
+        let Some((zone, zone_at)) = self.zones.find(name) else {
+            let error = Some(ExtendedError::NotAuthoritative);
+            return brief(query, Rcode::Refused, error, out, tally);
+        };
+        tally.cache(false);
+        let Looked {
+            reply,
+            stamps,
+            keeps,
+        } = look(&self.node, zone, &Place::of(name, zone_at));
+        if let Reply::Failed(rcode) = reply {
+            return brief(query, rcode, None, out, tally);
+        }
+        let set = match &reply {
+            Reply::Found(record) => record_set(record, record_type, self.node.now()),
+            Reply::Apex | Reply::Service | Reply::Empty | Reply::Missing(_) | Reply::Failed(_) => {
+                RecordSet::default()
+            }
+        };
+        let plan = self.plan(&reply, &set, record_type);
+        let encoded = self.encode(query, (zone, zone_at), &plan)?;
+        let bytes = self.deliver(&encoded, query, out, tally);
+        if keeps && !set.ages {
+            self.answers.keep(key, Entry { encoded, stamps });
+        }
+        bytes
+    }
+
+    fn plan<'a>(&'a self, reply: &Reply, set: &'a RecordSet, record_type: RecordType) -> Plan<'a> {
+        let zones = &self.zones;
+        let (own, negative) = (zones.own_ttl_secs(), zones.negative_ttl_secs());
+        let is_any = record_type == RecordType::ANY;
+        let has_any = matches!(reply, Reply::Apex | Reply::Service | Reply::Found(_));
+        let answers = match reply {
+            _ if is_any && has_any => Zones::any()
+                .map(|any| (negative, any))
+                .into_iter()
+                .collect(),
+            Reply::Apex => self.apex(record_type),
+            Reply::Service if record_type == RecordType::SRV => {
+                let target = zones.primary();
+                let service = Rdata::Srv {
+                    priority: 0,
+                    weight: 1,
+                    port: HANDLE_PORT,
+                    target,
+                };
+                vec![(own, service)]
+            }
+            Reply::Found(_) => {
+                let ttl_secs = zones.bounded(set.ttl_secs.unwrap_or_default());
+                let rdata = set.data.iter().filter_map(|data| data.as_rdata());
+                rdata.map(|rdata| (ttl_secs, rdata)).collect()
+            }
+            Reply::Service | Reply::Empty | Reply::Missing(_) | Reply::Failed(_) => Vec::new(),
+        };
+        let (rcode, error) = match reply {
+            Reply::Missing(error) => (Rcode::NxDomain, *error),
+            Reply::Failed(rcode) => (*rcode, None),
+            Reply::Apex | Reply::Service | Reply::Found(_) | Reply::Empty => (Rcode::NoError, None),
+        };
+        Plan {
+            rcode,
+            error,
+            answers,
+        }
+    }
+
+    fn apex(&self, record_type: RecordType) -> Vec<(u32, Rdata<'_>)> {
+        let own = self.zones.own_ttl_secs();
+        match record_type {
+            RecordType::SOA => {
+                vec![(
+                    self.zones.negative_ttl_secs(),
+                    self.zones.soa(self.serial()),
+                )]
+            }
+            RecordType::NS => {
+                let hosts = self.zones.name_servers();
+                hosts.map(|host| (own, Rdata::Ns(host))).collect()
+            }
+            RecordType::TXT if self.tell_version => {
+                vec![(own, Rdata::Txt(VERSION.as_bytes()))]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The serial of every zone: the log position modulo 2^32.
+    fn serial(&self) -> u32 {
+        let position = self.node.applied_position() & u64::from(u32::MAX);
+        u32::try_from(position).unwrap_or_default()
+    }
+
+    /// Encodes an answer without the parts that differ from query to query.
+    fn encode(
+        &self,
+        query: &Query<'_>,
+        zone: (Name<'_>, usize),
+        plan: &Plan<'_>,
+    ) -> Option<Encoded> {
+        let mut small = [0; MESSAGE_BYTES_TYPICAL];
+        let encoded = |buffer: &[u8], layout: Layout| {
+            Some(Encoded {
+                bytes: buffer.get(..layout.bytes)?.into(),
+                layout,
+                rcode: plan.rcode,
+            })
+        };
+        if let Ok(layout) = self.write(query, zone, plan, &mut small) {
+            return encoded(&small, layout);
+        }
+        let mut large = vec![0; MESSAGE_BYTES_MAX];
+        if let Ok(layout) = self.write(query, zone, plan, &mut large) {
+            return encoded(&large, layout);
+        }
+        // Larger than any message: not even TCP carries it (RFC 2181 §9).
+        let flags = Flags::RESPONSE
+            .with(Flags::AUTHORITATIVE)
+            .with(Flags::TRUNCATED);
+        let layout = write_brief(query, 0, flags, (plan.rcode, None), &mut small).ok()?;
+        encoded(&small, layout)
+    }
+
+    fn write(
+        &self,
+        query: &Query<'_>,
+        zone: (Name<'_>, usize),
+        plan: &Plan<'_>,
+        buffer: &mut [u8],
+    ) -> Result<Layout, Full> {
+        let flags = Flags::RESPONSE.with(Flags::AUTHORITATIVE);
+        let mut writer = Writer::new(buffer, 0, flags)?;
+        writer.question(&query.question)?;
+        writer.set_zone(zone.0, zone.1);
+        let record = |owner, ttl_secs, rdata| Record {
+            owner,
+            class: Class::IN,
+            ttl_secs,
+            rdata,
+        };
+        for (ttl_secs, rdata) in &plan.answers {
+            let answer = record(Owner::Question, *ttl_secs, *rdata);
+            writer.record(Section::Answer, &answer)?;
+        }
+        if plan.answers.is_empty() {
+            let soa = self.zones.soa(self.serial());
+            let authority = record(Owner::Zone, self.zones.negative_ttl_secs(), soa);
+            writer.record(Section::Authority, &authority)?;
+        }
+        if query.edns.is_some() {
+            writer.opt(&ours(false), plan.rcode, plan.error)?;
+        }
+        Ok(writer.finish(plan.rcode))
+    }
+
+    /// Copies an answer to `out` and sets what is this query's own; without its
+    /// records and with TC if it does not fit.
+    fn deliver(
+        &self,
+        encoded: &Encoded,
+        query: &Query<'_>,
+        out: &mut [u8],
+        tally: &mut Tally,
+    ) -> Option<usize> {
+        let Encoded {
+            bytes,
+            layout,
+            rcode,
+        } = encoded;
+        tally.respond(*rcode, query.question.record_type);
+        let Some(place) = out.get_mut(..bytes.len()) else {
+            tally.truncate();
+            let flags = query
+                .header
+                .flags
+                .answering()
+                .with(Flags::AUTHORITATIVE)
+                .with(Flags::TRUNCATED);
+            let layout = write_brief(query, query.header.id, flags, (*rcode, None), out).ok()?;
+            return Some(layout.bytes);
+        };
+        place.copy_from_slice(bytes);
+        let echoed = query.header.flags.only(Flags::ECHOED).0.to_be_bytes();
+        let question = query.question.as_bytes();
+        put(place, 0, &query.header.id.to_be_bytes())?;
+        for (at, bits) in (2..).zip(echoed) {
+            *place.get_mut(at)? |= bits;
+        }
+        put(place, HEADER_BYTES, question)?;
+        if layout.serial_at > 0 {
+            put(place, layout.serial_at, &self.serial().to_be_bytes())?;
+        }
+        let dnssec_ok = query.edns.is_some_and(|edns| edns.dnssec_ok);
+        if layout.opt_at > 0 && dnssec_ok {
+            *place.get_mut(layout.opt_at + DNSSEC_OK_AT)? |= 0x80;
+        }
+        Some(bytes.len())
+    }
+
+    /// Answers CHAOS `version.bind` and `version.server` TXT (RFC 4892) where
+    /// it may; REFUSED otherwise.
+    fn tell(&self, query: &Query<'_>, out: &mut [u8], tally: &mut Tally) -> Option<usize> {
+        let Question {
+            name, record_type, ..
+        } = query.question;
+        let asks = |asked: &[u8]| name.as_bytes().eq_ignore_ascii_case(asked);
+        let is_version = asks(b"\x07version\x04bind\0") || asks(b"\x07version\x06server\0");
+        if !(self.tell_version && is_version && record_type == RecordType::TXT) {
+            return brief(query, Rcode::Refused, None, out, tally);
+        }
+        tally.respond(Rcode::NoError, record_type);
+        let flags = query.header.flags.answering().with(Flags::AUTHORITATIVE);
+        let mut writer = Writer::new(out, query.header.id, flags).ok()?;
+        writer.question(&query.question).ok()?;
+        let version = Record {
+            owner: Owner::Question,
+            class: Class::CH,
+            ttl_secs: 0,
+            rdata: Rdata::Txt(VERSION.as_bytes()),
+        };
+        writer.record(Section::Answer, &version).ok()?;
+        if let Some(edns) = query.edns {
+            let opt = ours(edns.dnssec_ok);
+            writer.opt(&opt, Rcode::NoError, None).ok()?;
+        }
+        Some(writer.finish(Rcode::NoError).bytes)
+    }
+}
+
+/// The port of the Handle protocol (IANA "hdl-srv").
+const HANDLE_PORT: u16 = 2641;
+/// Where DO stands within an OPT record: behind owner, type, class, two octets.
+const DNSSEC_OK_AT: usize = 7;
+
+/// Octets that an answer to `query` may take.
+fn limit(query: &Query<'_>, transport: Transport) -> usize {
+    match (transport, query.edns) {
+        (Transport::Tcp, _) => MESSAGE_BYTES_MAX,
+        (Transport::Udp, None) => usize::from(PLAIN_BYTES),
+        (Transport::Udp, Some(edns)) => {
+            usize::from(edns.payload_bytes.clamp(PLAIN_BYTES, PAYLOAD_BYTES))
+        }
+    }
+}
+
+fn ours(dnssec_ok: bool) -> Edns {
+    Edns {
+        payload_bytes: PAYLOAD_BYTES,
+        version: 0,
+        dnssec_ok,
+    }
+}
+
+fn put(bytes: &mut [u8], at: usize, part: &[u8]) -> Option<()> {
+    let place = bytes.get_mut(at..at + part.len())?;
+    place.copy_from_slice(part);
+    Some(())
+}
+
+/// An answer without records to a sound query.
+fn brief(
+    query: &Query<'_>,
+    rcode: Rcode,
+    error: Option<ExtendedError>,
+    out: &mut [u8],
+    tally: &mut Tally,
+) -> Option<usize> {
+    tally.respond(rcode, query.question.record_type);
+    let flags = query.header.flags.answering();
+    let layout = write_brief(query, query.header.id, flags, (rcode, error), out).ok()?;
+    Some(layout.bytes)
+}
+
+fn write_brief(
+    query: &Query<'_>,
+    id: u16,
+    flags: Flags,
+    (rcode, error): (Rcode, Option<ExtendedError>),
+    out: &mut [u8],
+) -> Result<Layout, Full> {
+    let mut writer = Writer::new(out, id, flags)?;
+    writer.question(&query.question)?;
+    if let Some(edns) = query.edns {
+        writer.opt(&ours(edns.dnssec_ok), rcode, error)?;
+    }
+    Ok(writer.finish(rcode))
+}
+
+/// An answer that repeats of a malformed packet only what is sound.
+fn answer_unsound(unsound: &Unsound<'_>, out: &mut [u8], tally: &mut Tally) -> Option<usize> {
+    let (header, question, rcode) = match unsound {
+        Unsound::Short => {
+            tally.drop_packet(Dropped::Malformed);
+            return None;
+        }
+        Unsound::Response => {
+            tally.drop_packet(Dropped::Response);
+            return None;
+        }
+        Unsound::OtherOpcode(header) => (header, None, Rcode::NotImp),
+        Unsound::NoQuestion(header) => (header, None, Rcode::FormErr),
+        Unsound::BehindQuestion(header, question) => (header, Some(question), Rcode::FormErr),
+    };
+    tally.respond(rcode, question.map_or(RecordType(0), |q| q.record_type));
+    let Header { id, flags, .. } = *header;
+    let mut writer = Writer::new(out, id, flags.answering()).ok()?;
+    if let Some(question) = question {
+        writer.question(question).ok()?;
+    }
+    Some(writer.finish(rcode).bytes)
+}
