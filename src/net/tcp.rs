@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use parking_lot::Mutex;
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -25,6 +26,8 @@ pub const ANSWER_BYTES_MAX: usize = 65_535;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Octets of answers that are gathered before they are sent.
 const GATHERED_BYTES_MAX: usize = 64 * 1024;
+/// Connections that wait to be accepted.
+const BACKLOG_COUNT: i32 = 1024;
 /// Octets of the length before a frame.
 const LENGTH_BYTES: usize = 2;
 
@@ -49,6 +52,26 @@ pub struct Observer {
     pub displaced: metrics::Counter,
     /// Connections ended by a panic of the handler.
     pub panics: metrics::Counter,
+}
+
+/// Binds `address`, alone among TCP listeners and for its own family only.
+///
+/// # Errors
+/// Those of the system.
+pub fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG_COUNT)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
 }
 
 /// Accepts connections until `shutdown`, each a task on `tasks`, and gives the

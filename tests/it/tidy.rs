@@ -38,7 +38,7 @@ const MAY_NAME: &[(&str, &str)] = &[
     ("face::http", "model net node"),
     // Data that looks like the real thing, and the load made of it.
     ("demo", "model"),
-    ("bench", "model wire net demo"),
+    ("bench", "model wire net demo store"),
     // The top.
     (
         "config",
@@ -66,7 +66,7 @@ const ONLY_IN: &[(&str, &str)] = &[
     ("axum", "face::http face::grpc net::http server"),
     ("hyper", "net face::http"),
     ("hyper_util", "net"),
-    ("socket2", "net"),
+    ("socket2", "net bench"),
     ("metrics_exporter_prometheus", "telemetry server"),
     ("tracing_subscriber", "telemetry"),
     ("clap", "cli"),

@@ -41,8 +41,6 @@ pub use metrics::Metrics;
 const GAUGE_INTERVAL: Duration = Duration::from_secs(5);
 /// How long a thread rests after its socket failed.
 const SOCKET_PAUSE: Duration = Duration::from_millis(50);
-/// Connections that wait to be accepted.
-const BACKLOG_COUNT: i32 = 1024;
 /// Ports tried where the system chooses one that both UDP and TCP must have.
 const PORT_TRIES: usize = 16;
 /// Octets of a question over TCP: one name and options; a longer frame closes
@@ -301,19 +299,7 @@ fn bind_both(address: SocketAddr, thread_count: usize) -> io::Result<Listener> {
 }
 
 fn try_bind_both(address: SocketAddr, thread_count: usize) -> io::Result<Listener> {
-    let socket = socket2::Socket::new(
-        socket2::Domain::for_address(address),
-        socket2::Type::STREAM,
-        Some(socket2::Protocol::TCP),
-    )?;
-    socket.set_reuse_address(true)?;
-    if address.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG_COUNT)?;
-    socket.set_nonblocking(true)?;
-    let stream = std::net::TcpListener::from(socket);
+    let stream = tcp::bind(address)?;
     let address = stream.local_addr()?;
     let datagrams = (0..thread_count)
         .map(|_| udp::Socket::bind(address))
