@@ -1,0 +1,256 @@
+//! The only place where refusals become gRPC statuses (google.rpc error model,
+//! Google AIP-193). It also puts what tonic itself refuses into our terms.
+
+use std::time::Duration;
+
+use tonic::{Code, Status};
+use tonic_types::{
+    BadRequest, ErrorDetail, ErrorInfo, LocalizedMessage, QuotaFailure, RetryInfo, StatusExt,
+};
+
+use crate::face::grpc::etag;
+use crate::model::{Fault, Language, Reason, Refusal};
+use crate::wire::proto::v1;
+
+/// `ErrorInfo.domain` of every refusal.
+const DOMAIN: &str = "idnode";
+/// After which a client may try again what was refused as unavailable.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
+/// Conflicts that say: the thing asked for is there already.
+const ALREADY_THERE: &[Reason] = &[
+    Reason::RecordExists,
+    Reason::PrefixExists,
+    Reason::IndexExists,
+    Reason::BackupExists,
+];
+
+/// The status of `refusal`: an English message, and as details its stable
+/// reason with value, limit and field, the field's violation, the Chinese text,
+/// and when to retry. A refusal for which the node is at fault tells nothing
+/// but that.
+pub(super) fn status(refusal: &Refusal) -> Status {
+    let refusal = presentable(refusal);
+    let english = refusal.text(Language::English);
+    let mut details: Vec<ErrorDetail> = Vec::with_capacity(4);
+    details.push(error_info(&refusal).into());
+    if !refusal.field_path().is_empty() {
+        details.push(BadRequest::with_violation(refusal.field_path(), &english).into());
+    }
+    details.push(LocalizedMessage::new("zh-CN", refusal.text(Language::Chinese)).into());
+    if refusal.fault() == Fault::Unavailable {
+        details.push(RetryInfo::new(Some(RETRY_DELAY)).into());
+    }
+    if refusal.reason() == Reason::QuotaExceeded {
+        let subject = format!("prefixes/{}", refusal.shown_value());
+        details.push(QuotaFailure::with_violation(subject, &english).into());
+    }
+    Status::with_error_details_vec(code(refusal.reason()), english, details)
+}
+
+/// What became of one item of a batch, in the terms of [`status`].
+pub(super) fn item_error(refusal: &Refusal) -> v1::ItemError {
+    let refusal = presentable(refusal);
+    v1::ItemError {
+        code: i32::from(code(refusal.reason())),
+        reason: refusal.reason().code().to_owned(),
+        message: refusal.text(Language::English),
+        message_zh: refusal.text(Language::Chinese),
+        field: refusal.field_path().to_owned(),
+    }
+}
+
+/// The gRPC code of a reason.
+pub(super) fn code(reason: Reason) -> Code {
+    match reason.fault() {
+        Fault::Invalid => Code::InvalidArgument,
+        Fault::Unauthenticated => Code::Unauthenticated,
+        Fault::Denied => Code::PermissionDenied,
+        Fault::Missing => Code::NotFound,
+        Fault::Conflict if ALREADY_THERE.contains(&reason) => Code::AlreadyExists,
+        Fault::Conflict if reason == Reason::StaleEtag => Code::Aborted,
+        Fault::Conflict => Code::FailedPrecondition,
+        Fault::Exhausted => Code::ResourceExhausted,
+        Fault::Unavailable if reason == Reason::DeadlineExceeded => Code::DeadlineExceeded,
+        Fault::Unavailable => Code::Unavailable,
+        Fault::Broken => Code::Internal,
+    }
+}
+
+/// What tonic refused before a method saw it, in our terms: a message above
+/// `message_bytes_max`, and one that is no message of its type. Anything else
+/// stays as it is.
+pub(super) fn from_transport(status: Status, message_bytes_max: usize) -> Status {
+    if !status.details().is_empty() {
+        return status;
+    }
+    let text = status.message();
+    match status.code() {
+        Code::OutOfRange => too_large(message_bytes_max),
+        Code::ResourceExhausted if text.starts_with("Error decompressing") => {
+            too_large(message_bytes_max)
+        }
+        Code::Internal => text
+            .strip_prefix("failed to decode Protobuf message: ")
+            .map(|detail| self::status(&undecodable(detail)))
+            .unwrap_or(status),
+        Code::Ok
+        | Code::Cancelled
+        | Code::Unknown
+        | Code::InvalidArgument
+        | Code::DeadlineExceeded
+        | Code::NotFound
+        | Code::AlreadyExists
+        | Code::PermissionDenied
+        | Code::ResourceExhausted
+        | Code::FailedPrecondition
+        | Code::Aborted
+        | Code::Unimplemented
+        | Code::Unavailable
+        | Code::DataLoss
+        | Code::Unauthenticated => status,
+    }
+}
+
+fn too_large(message_bytes_max: usize) -> Status {
+    status(&Refusal::new(Reason::MessageTooLarge).limit(message_bytes_max))
+}
+
+/// The refusal of a message that prost cannot decode; `detail` is its
+/// `Message.field: Outer.field: what is wrong`, innermost first.
+fn undecodable(detail: &str) -> Refusal {
+    let path = detail.split(": ").next().unwrap_or_default();
+    let field = path.split_once('.').map_or("", |(_, field)| field);
+    if !detail.ends_with("not UTF-8 encoded") {
+        return Refusal::new(Reason::FieldInvalid)
+            .field("message")
+            .value(detail)
+            .limit("not a Protobuf message of this method");
+    }
+    match field {
+        "name" | "identifier" | "identifiers" => {
+            Refusal::new(Reason::IdentifierNotUtf8).value(path)
+        }
+        _ => Refusal::new(Reason::FieldInvalid)
+            .value(path)
+            .limit("text must be UTF-8"),
+    }
+    .field(field.to_owned())
+}
+
+fn error_info(refusal: &Refusal) -> ErrorInfo {
+    let mut metadata = std::collections::HashMap::new();
+    for (key, text) in [
+        ("value", refusal.shown_value()),
+        ("limit", refusal.shown_limit()),
+        ("field", refusal.field_path()),
+    ] {
+        if !text.is_empty() {
+            metadata.insert(key, text);
+        }
+    }
+    ErrorInfo::new(refusal.reason().code(), DOMAIN, metadata)
+}
+
+/// `refusal` as it may leave the node by gRPC: internals are dropped, and
+/// revisions appear as the etags that they are out here.
+fn presentable(refusal: &Refusal) -> Refusal {
+    if refusal.fault() == Fault::Broken {
+        return Refusal::new(refusal.reason());
+    }
+    let revisions = (
+        refusal.shown_value().parse::<u64>(),
+        refusal.shown_limit().parse::<u64>(),
+    );
+    match revisions {
+        (Ok(sent), Ok(current)) if refusal.reason() == Reason::StaleEtag => {
+            Refusal::new(Reason::StaleEtag)
+                .field(refusal.field_path().to_owned())
+                .value(etag::show(sent))
+                .limit(etag::show(current))
+        }
+        _ => refusal.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(reason: Reason, expected: Code) {
+        let refusal = Refusal::new(reason).field("f").value("v").limit("l");
+        let status = status(&refusal);
+        assert_eq!(status.code(), expected, "{reason:?}");
+        let details = status.get_error_details();
+        let info = details.error_info().expect("ErrorInfo");
+        assert_eq!((info.reason.as_str(), info.domain.as_str()), (reason.code(), "idnode"));
+        let chinese = details.localized_message().expect("LocalizedMessage");
+        assert_eq!(chinese.locale, "zh-CN");
+        assert!(!chinese.message.is_ascii() && status.message().is_ascii());
+    }
+
+    #[test]
+    fn gives_every_reason_its_code_and_both_texts() {
+        for reason in Reason::ALL {
+            check(*reason, code(*reason));
+        }
+        check(Reason::IndexDuplicate, Code::InvalidArgument);
+        check(Reason::KeyRequired, Code::Unauthenticated);
+        check(Reason::PrefixSuspended, Code::PermissionDenied);
+        check(Reason::PrefixNotHomed, Code::NotFound);
+        check(Reason::RecordExists, Code::AlreadyExists);
+        check(Reason::StaleEtag, Code::Aborted);
+        check(Reason::RequestIdReused, Code::FailedPrecondition);
+        check(Reason::DiskFull, Code::ResourceExhausted);
+        check(Reason::Overloaded, Code::Unavailable);
+        check(Reason::DeadlineExceeded, Code::DeadlineExceeded);
+        check(Reason::Internal, Code::Internal);
+    }
+
+    #[test]
+    fn names_the_field_the_quota_and_when_to_retry() {
+        let quota = Refusal::new(Reason::QuotaExceeded).value("88.118.7").limit(5);
+        let details = status(&quota).get_error_details();
+        let violation = &details.quota_failure().expect("QuotaFailure").violations[0];
+        assert_eq!(violation.subject, "prefixes/88.118.7");
+        let busy = status(&Refusal::new(Reason::Overloaded).limit(9)).get_error_details();
+        assert_eq!(busy.retry_info().expect("RetryInfo").retry_delay, Some(RETRY_DELAY));
+        let zero = Refusal::new(Reason::IndexZero).field("values[0].index");
+        let details = status(&zero).get_error_details();
+        let violation = &details.bad_request().expect("BadRequest").field_violations[0];
+        assert_eq!(violation.field, "values[0].index");
+    }
+
+    #[test]
+    fn never_shows_internals() {
+        let broken = Refusal::new(Reason::Internal).value("/var/lib").limit("EIO").field("x");
+        let shown = format!("{:?}", status(&broken));
+        assert!(!shown.contains("/var/lib") && !shown.contains("EIO"), "{shown}");
+    }
+
+    #[test]
+    fn shows_revisions_as_etags() {
+        let stale = Refusal::new(Reason::StaleEtag).value(26).limit(43);
+        assert_eq!(
+            status(&stale).message(),
+            "etag \"r1a\" is stale; the current one is r2b"
+        );
+    }
+
+    #[test]
+    fn translates_what_tonic_refuses() {
+        let reason = |status: Status| {
+            let translated = from_transport(status, 100);
+            let details = translated.get_error_details();
+            (translated.code(), details.error_info().map(|info| info.reason.clone()))
+        };
+        let seen = reason(Status::out_of_range("decoded message length too large"));
+        assert_eq!(seen, (Code::ResourceExhausted, Some("MESSAGE_TOO_LARGE".into())));
+        let text = "failed to decode Protobuf message: ResolveRequest.identifier: invalid string value: data is not UTF-8 encoded";
+        let seen = reason(Status::internal(text));
+        assert_eq!(seen, (Code::InvalidArgument, Some("IDENTIFIER_NOT_UTF8".into())));
+        let text = "failed to decode Protobuf message: buffer underflow";
+        let seen = reason(Status::internal(text));
+        assert_eq!(seen, (Code::InvalidArgument, Some("FIELD_INVALID".into())));
+        assert_eq!(reason(Status::unimplemented("")), (Code::Unimplemented, None));
+    }
+}
