@@ -1,76 +1,92 @@
-//! HTTP/1.1 and HTTP/2 connections, without meaning.
+//! Serves HTTP/1.1 and HTTP/2 connections: the accept loop and its limits.
 //!
-//! An accept loop of our own: a client that sends its header slowly, opens too
-//! many streams or resets them in a flood costs only itself, and a failed accept
-//! does not end the listener.
+//! Of its own, since neither `axum::serve` nor tonic's server bounds the time
+//! in which a header must come. A failed accept never ends the loop; a panic in
+//! a connection's task costs that connection.
 
 use std::convert::Infallible;
+use std::error::Error as StdError;
+use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use hyper::body::{Body, Incoming};
+use hyper::rt::Executor;
 use hyper::{Request, Response};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service;
 
-/// How long the listener rests after it could not accept: usually the process
-/// has no file descriptor left until some connection ends.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// Silence on an HTTP/2 connection after which it is asked for a sign of life.
-const PING_INTERVAL: Duration = Duration::from_secs(20);
-/// How long that sign may take.
-const PING_TIMEOUT: Duration = Duration::from_secs(10);
-/// Streams that a client may reset before they were accepted (CVE-2023-44487).
+/// How long the loop rests after a failed accept, as when there are no more file
+/// descriptors.
+const ACCEPT_REST: Duration = Duration::from_millis(50);
+/// Streams that a client reset before they were accepted (CVE-2023-44487).
 const PENDING_RESETS_MAX: usize = 20;
-/// Octets of one request's header fields.
+/// How often an idle HTTP/2 connection is asked whether its client is there.
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+/// How long its answer may take.
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes of one request's header.
 const HEADER_BYTES_MAX: u32 = 16 << 10;
-/// Octets that a client may send ahead on one HTTP/2 stream, and connection.
-const WINDOW_BYTES: (u32, u32) = (1 << 20, 4 << 20);
+/// Bytes that a client may send ahead on one stream, and on all of a connection.
+const STREAM_WINDOW: u32 = 256 << 10;
+const CONNECTION_WINDOW: u32 = 1 << 20;
+/// Bytes that wait to be sent on one stream.
+const SEND_BUFFER_BYTES: usize = 64 << 10;
+/// Bytes of the preface with which a client opens HTTP/2 (RFC 9113 §3.4).
+/// Until as many have come, hyper cannot tell the version and has no time limit.
+const PREFACE_BYTES: usize = 24;
 
-/// What a listener bears.
+/// Limits of one server, over all its listeners.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections open at once; one more is closed at once.
+    /// Connections open at once; further ones are closed at once.
     pub connections_max: usize,
-    /// In which a request's header must have come.
+    /// How long a request's header may take to come.
     pub header_timeout: Duration,
     /// Streams open at once on one HTTP/2 connection.
     pub streams_per_connection_max: u32,
-    /// How long a connection may take to finish once the listener stops.
-    pub drain: Duration,
+    /// How long connections may go on once the server shuts down.
+    pub drain_timeout: Duration,
 }
 
-/// Counts connections.
-#[derive(Clone)]
+/// What the server measures.
 pub struct Metrics {
     open: Gauge,
-    rejected: Counter,
+    rejected_full: Counter,
+    rejected_accept: Counter,
 }
 
 impl std::fmt::Debug for Metrics {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("net::http::Metrics")
+        f.write_str("http::Metrics")
     }
 }
 
 impl Metrics {
     /// Registers the metrics with the recorder in force.
     pub fn new() -> Self {
-        describe_gauge!("idnode_connections", "connections open, by listener");
+        describe_gauge!("idnode_connections", "connections that are open");
         describe_counter!(
             "idnode_connections_rejected_total",
-            "connections closed at once"
+            "connections that were not served"
         );
+        let rejected = |reason| counter!("idnode_connections_rejected_total", "listener" => "http", "reason" => reason);
         Self {
             open: gauge!("idnode_connections", "listener" => "http", "state" => "open"),
-            rejected: counter!("idnode_connections_rejected_total", "listener" => "http", "reason" => "too_many"),
+            rejected_full: rejected("full"),
+            rejected_accept: rejected("accept"),
         }
     }
 }
@@ -81,134 +97,290 @@ impl Default for Metrics {
     }
 }
 
-/// Serves `service` on `listener` until `shutdown`. Each connection is a task on
-/// `tracker` that finishes its requests then, within the limit.
-pub async fn serve<S, B>(
-    listener: TcpListener,
-    service: S,
+/// What all listeners of one server share. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Server {
     limits: Limits,
-    metrics: Metrics,
-    (tracker, shutdown): (TaskTracker, CancellationToken),
-) where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
-    S: Clone + Send + 'static,
-    S::Future: Send,
-    B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
-{
-    let room = Arc::new(Semaphore::new(
-        limits.connections_max.min(Semaphore::MAX_PERMITS),
-    ));
-    let builder = Arc::new(builder(limits));
-    loop {
-        let accepted = tokio::select! {
-            () = shutdown.cancelled() => return,
-            accepted = listener.accept() => accepted,
-        };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                tracing::debug!(%error, "could not accept a connection");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+    permits: Arc<Semaphore>,
+    metrics: Arc<Metrics>,
+    tracker: TaskTracker,
+    shutdown: CancellationToken,
+}
+
+impl Server {
+    /// A server whose connections live on `tracker` until they end, or until
+    /// `drain_timeout` after `shutdown`.
+    pub fn new(
+        limits: Limits,
+        metrics: Metrics,
+        tracker: TaskTracker,
+        shutdown: CancellationToken,
+    ) -> Self {
+        let permits = limits.connections_max.min(Semaphore::MAX_PERMITS);
+        Self {
+            limits,
+            permits: Arc::new(Semaphore::new(permits)),
+            metrics: Arc::new(metrics),
+            tracker,
+            shutdown,
+        }
+    }
+
+    /// Accepts connections and serves `service` on them until shutdown; then
+    /// closes the listener. The connections drain by themselves.
+    pub async fn serve<S, B>(self, listener: TcpListener, service: S)
+    where
+        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+            + Clone
+            + Send
+            + 'static,
+        S::Future: Send + 'static,
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        let builder = self.builder();
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = self.shutdown.cancelled() => return,
+                accepted = listener.accept() => accepted,
+            };
+            let stream = match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    self.metrics.rejected_accept.increment(1);
+                    tracing::debug!(%error, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_REST).await;
+                    continue;
+                }
+            };
+            let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
+                self.metrics.rejected_full.increment(1);
                 continue;
+            };
+            let connection = self.clone();
+            let (builder, service) = (builder.clone(), service.clone());
+            self.tracker.spawn(async move {
+                connection.metrics.open.increment(1.0);
+                let _open = Closing {
+                    metrics: Arc::clone(&connection.metrics),
+                    _permit: permit,
+                };
+                connection.run(stream, &builder, service).await;
+            });
+        }
+    }
+
+    async fn run<S, B>(self, stream: TcpStream, builder: &Builder<Tracked>, service: S)
+    where
+        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+            + Clone
+            + Send
+            + 'static,
+        S::Future: Send + 'static,
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        // Answers are small and complete: waiting to fill a segment only delays.
+        if stream.set_nodelay(true).is_err() {
+            return;
+        }
+        let received = Arc::new(AtomicUsize::new(0));
+        let io = TokioIo::new(Counted {
+            stream,
+            received: Arc::clone(&received),
+        });
+        let connection = builder.serve_connection(io, TowerToHyperService::new(service));
+        let mut connection = std::pin::pin!(connection);
+        let opening = tokio::time::sleep(self.limits.header_timeout);
+        let mut opening = std::pin::pin!(opening);
+        let mut opened = false;
+        loop {
+            tokio::select! {
+                ended = connection.as_mut() => return tell(ended),
+                () = self.shutdown.cancelled() => break,
+                () = opening.as_mut(), if !opened => {
+                    if received.load(Ordering::Relaxed) < PREFACE_BYTES {
+                        return;
+                    }
+                    opened = true;
+                }
             }
-        };
-        let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
-            metrics.rejected.increment(1);
-            continue;
-        };
-        let connection = Connection {
-            builder: Arc::clone(&builder),
-            open: Open::new(metrics.open.clone(), permit),
-            shutdown: shutdown.clone(),
-            drain: limits.drain,
-        };
-        tracker.spawn(connection.serve(stream, service.clone()));
+        }
+        connection.as_mut().graceful_shutdown();
+        let drained = tokio::time::timeout(self.limits.drain_timeout, connection).await;
+        drained.map_or_else(|_| tracing::debug!("a connection did not drain"), tell);
+    }
+
+    fn builder(&self) -> Builder<Tracked> {
+        let mut builder = Builder::new(Tracked(self.tracker.clone()));
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.limits.header_timeout);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(self.limits.streams_per_connection_max)
+            .max_pending_accept_reset_streams(PENDING_RESETS_MAX)
+            .keep_alive_interval(PING_INTERVAL)
+            .keep_alive_timeout(PING_TIMEOUT)
+            .max_header_list_size(HEADER_BYTES_MAX)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_send_buf_size(SEND_BUFFER_BYTES);
+        builder
     }
 }
 
-fn builder(limits: Limits) -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_timeout);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(limits.streams_per_connection_max)
-        .max_pending_accept_reset_streams(PENDING_RESETS_MAX)
-        .max_header_list_size(HEADER_BYTES_MAX)
-        .initial_stream_window_size(WINDOW_BYTES.0)
-        .initial_connection_window_size(WINDOW_BYTES.1)
-        .keep_alive_interval(PING_INTERVAL)
-        .keep_alive_timeout(PING_TIMEOUT);
-    builder
+/// How a connection ended is the client's matter.
+fn tell(ended: Result<(), Box<dyn StdError + Send + Sync>>) {
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection failed");
+    }
 }
 
-/// Counted open for as long as it lives.
-struct Open {
-    gauge: Gauge,
+/// Counts a connection as closed when it is dropped, however it ends.
+struct Closing {
+    metrics: Arc<Metrics>,
     _permit: OwnedSemaphorePermit,
 }
 
-impl Open {
-    fn new(gauge: Gauge, permit: OwnedSemaphorePermit) -> Self {
-        gauge.increment(1.0);
-        Self {
-            gauge,
-            _permit: permit,
-        }
-    }
-}
-
-impl Drop for Open {
+impl Drop for Closing {
     fn drop(&mut self) {
-        self.gauge.decrement(1.0);
+        self.metrics.open.decrement(1.0);
     }
 }
 
-struct Connection {
-    builder: Arc<Builder<TokioExecutor>>,
-    open: Open,
-    shutdown: CancellationToken,
-    drain: Duration,
+/// Puts the tasks of a connection's streams onto the server's tracker.
+#[derive(Clone)]
+struct Tracked(TaskTracker);
+
+impl<F> Executor<F> for Tracked
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    fn execute(&self, future: F) {
+        self.0.spawn(future);
+    }
 }
 
-impl Connection {
-    async fn serve<S, B>(self, stream: TcpStream, service: S)
-    where
-        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
-        S: Clone + Send + 'static,
-        S::Future: Send,
-        B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
-    {
-        let Self {
-            builder,
-            open,
-            shutdown,
-            drain,
-        } = self;
-        // Without it small answers wait for the client's delayed acknowledgement.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "a connection ended before it began");
-            return;
-        }
-        let service = TowerToHyperService::new(service);
-        let connection = builder.serve_connection(TokioIo::new(stream), service);
-        tokio::pin!(connection);
-        let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = shutdown.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                match tokio::time::timeout(drain, connection).await {
-                    Ok(ended) => ended,
-                    Err(_) => return,
-                }
-            }
+/// A connection that counts what it receives.
+struct Counted {
+    stream: TcpStream,
+    received: Arc<AtomicUsize>,
+}
+
+impl AsyncRead for Counted {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
+        let count = buffer.filled().len().saturating_sub(before);
+        self.received.fetch_add(count, Ordering::Relaxed);
+        polled
+    }
+}
+
+impl AsyncWrite for Counted {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    const TEST_LIMIT: Duration = Duration::from_secs(20);
+
+    /// A server that answers everything with "hi", and how it ends.
+    async fn start(
+        connections_max: usize,
+    ) -> (std::net::SocketAddr, CancellationToken, TaskTracker) {
+        let limits = Limits {
+            connections_max,
+            header_timeout: Duration::from_millis(300),
+            streams_per_connection_max: 8,
+            drain_timeout: Duration::from_secs(5),
         };
-        if let Err(error) = ended {
-            tracing::debug!(error, "a connection failed");
+        let (tracker, shutdown) = (TaskTracker::new(), CancellationToken::new());
+        let server = Server::new(limits, Metrics::new(), tracker.clone(), shutdown.clone());
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
+        let address = listener.local_addr().expect("bound");
+        let service = tower::service_fn(|_: Request<Incoming>| async {
+            Ok::<_, Infallible>(Response::new("hi".to_owned()))
+        });
+        tracker.spawn(server.serve(listener, service));
+        (address, shutdown, tracker)
+    }
+
+    async fn talk(address: std::net::SocketAddr, request: &[u8]) -> String {
+        let mut stream = TcpStream::connect(address).await.expect("connected");
+        stream.write_all(request).await.expect("sent");
+        let mut answer = Vec::new();
+        let read = tokio::time::timeout(TEST_LIMIT, stream.read_to_end(&mut answer)).await;
+        // A reset is an end too.
+        drop(read.expect("the server ends the connection"));
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    #[tokio::test]
+    async fn cuts_slow_headers_and_drains() {
+        let (address, shutdown, tracker) = start(10).await;
+        let whole = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+        assert!(talk(address, whole).await.ends_with("hi"));
+        for slow in [
+            &b""[..],
+            b"PRI * HTTP/2.0\r\n",
+            b"GET / HTTP/1.1\r\nHost: example\r\nX: ",
+        ] {
+            assert!(!talk(address, slow).await.contains("200"), "{slow:?}");
         }
-        drop(open);
+        shutdown.cancel();
+        tracker.close();
+        let ended = tokio::time::timeout(TEST_LIMIT, tracker.wait()).await;
+        assert!(ended.is_ok() && TcpStream::connect(address).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn closes_connections_above_the_limit() {
+        let (address, _shutdown, _tracker) = start(1).await;
+        let mut first = TcpStream::connect(address).await.expect("connected");
+        let request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        first.write_all(request).await.expect("sent");
+        let mut one = [0; 1];
+        first.read_exact(&mut one).await.expect("answered");
+        assert_eq!(talk(address, request).await, "");
     }
 }

@@ -2,9 +2,9 @@
 //! calls and batches share them.
 
 use crate::face::grpc::convert::{self, RecordInput};
-use crate::face::grpc::{etag, name};
+use crate::face::grpc::name;
 use crate::model::{Reason, Refusal};
-use crate::node::{Change, PrefixAction, RecordAction, RequestId, Write};
+use crate::node::{self, Change, PrefixAction, RecordAction, RequestId, Write};
 use crate::wire::proto::v1;
 
 /// A change, and how it is to be made.
@@ -110,7 +110,7 @@ pub(super) fn delete_record(request: v1::DeleteRecordRequest) -> Result<Intent, 
     } = request;
     let identifier = name::identifier(&name, "name")?;
     let action = RecordAction::Delete {
-        etag: etag::parse(&etag)?,
+        etag: node::parse_etag(&etag)?,
     };
     Ok(Intent {
         change: Change::Record { identifier, action },
@@ -131,7 +131,7 @@ pub(super) fn add_values(request: v1::AddValuesRequest) -> Result<Intent, Refusa
     let identifier = name::identifier(&name, "name")?;
     let action = RecordAction::AddValues {
         values: convert::value_inputs(values)?,
-        etag: etag::parse(&etag)?,
+        etag: node::parse_etag(&etag)?,
     };
     Ok(Intent {
         change: Change::Record { identifier, action },
@@ -152,7 +152,7 @@ pub(super) fn modify_values(request: v1::ModifyValuesRequest) -> Result<Intent, 
     let identifier = name::identifier(&name, "name")?;
     let action = RecordAction::ModifyValues {
         values: convert::value_inputs(values)?,
-        etag: etag::parse(&etag)?,
+        etag: node::parse_etag(&etag)?,
     };
     Ok(Intent {
         change: Change::Record { identifier, action },
@@ -173,7 +173,7 @@ pub(super) fn remove_values(request: v1::RemoveValuesRequest) -> Result<Intent, 
     let identifier = name::identifier(&name, "name")?;
     let action = RecordAction::RemoveValues {
         indices,
-        etag: etag::parse(&etag)?,
+        etag: node::parse_etag(&etag)?,
     };
     Ok(Intent {
         change: Change::Record { identifier, action },
@@ -241,9 +241,8 @@ pub(super) fn update_prefix(request: v1::UpdatePrefixRequest) -> Result<Intent, 
     {
         return Err(unknown_path(path, &PATHS.join(", ")));
     }
-    let named = |field: &str| {
-        paths.is_empty() || paths.iter().any(|path| path == "*" || path == field)
-    };
+    let named =
+        |field: &str| paths.is_empty() || paths.iter().any(|path| path == "*" || path == field);
     let message = prefix.ok_or_else(|| Refusal::new(Reason::FieldRequired).field("prefix"))?;
     let within = |refusal: Refusal| refusal.within("prefix");
     let prefix = name::prefix(&message.name, "name").map_err(within)?;
@@ -253,7 +252,7 @@ pub(super) fn update_prefix(request: v1::UpdatePrefixRequest) -> Result<Intent, 
         firm: named("firm").then_some(message.firm),
         case: case.filter(|_| named("suffix_case")),
         quota: named("quota").then_some(quota),
-        etag: etag::parse(&message.etag).map_err(within)?,
+        etag: node::parse_etag(&message.etag).map_err(within)?,
     };
     Ok(Intent {
         change: Change::Prefix { prefix, action },
@@ -272,7 +271,7 @@ pub(super) fn home_prefix(request: v1::HomePrefixRequest) -> Result<Intent, Refu
     } = request;
     let prefix = name::prefix(&name, "name")?;
     let action = PrefixAction::Home {
-        etag: etag::parse(&etag)?,
+        etag: node::parse_etag(&etag)?,
     };
     Ok(Intent {
         change: Change::Prefix { prefix, action },
@@ -293,7 +292,7 @@ pub(super) fn suspend_prefix(request: v1::SuspendPrefixRequest) -> Result<Intent
     let prefix = name::prefix(&name, "name")?;
     let action = PrefixAction::Suspend {
         reason,
-        etag: etag::parse(&etag)?,
+        etag: node::parse_etag(&etag)?,
     };
     Ok(Intent {
         change: Change::Prefix { prefix, action },
@@ -312,7 +311,7 @@ pub(super) fn activate_prefix(request: v1::ActivatePrefixRequest) -> Result<Inte
     } = request;
     let prefix = name::prefix(&name, "name")?;
     let action = PrefixAction::Activate {
-        etag: etag::parse(&etag)?,
+        etag: node::parse_etag(&etag)?,
     };
     Ok(Intent {
         change: Change::Prefix { prefix, action },
@@ -355,12 +354,19 @@ mod tests {
         };
         let seen = update_prefix(request).map(|intent| match intent.change {
             Change::Prefix {
-                action: PrefixAction::Update { firm, case, quota, .. },
+                action:
+                    PrefixAction::Update {
+                        firm, case, quota, ..
+                    },
                 ..
             } => (firm.is_some(), case.is_some(), quota == Some(None)),
             other => panic!("{other:?}"),
         });
-        assert_eq!(seen.map_err(|refusal| refusal.reason()), expected, "{paths:?}");
+        assert_eq!(
+            seen.map_err(|refusal| refusal.reason()),
+            expected,
+            "{paths:?}"
+        );
     }
 
     #[test]

@@ -4,12 +4,12 @@
 use bytes::Bytes;
 use prost_types::Timestamp as ProtoTimestamp;
 
-use crate::face::grpc::{etag, name};
+use crate::face::grpc::name;
 use crate::model::{
     Identifier, OwnerName, Permissions, PrefixEntry, PrefixState, Reason, Record, Reference,
     Refusal, SuffixCase, Timestamp, Tombstone, Ttl, Value, ValueType,
 };
-use crate::node::BackupInfo;
+use crate::node::{self, BackupInfo};
 use crate::wire::proto::v1;
 
 /// The last second of the year 9999, with which `google.protobuf.Timestamp` ends.
@@ -49,7 +49,7 @@ pub(super) fn record(record: Record, zone: Option<&Zone>, case: SuffixCase) -> v
     v1::Record {
         name: name::of_record(&identifier),
         values: values.into_iter().map(value).collect(),
-        etag: etag::show(revision),
+        etag: node::etag(revision),
         create_time: Some(time(created)),
         update_time: Some(time(changed)),
         dns_name: zone.map_or_else(String::new, |zone| zone.name_of(&identifier, case)),
@@ -68,7 +68,7 @@ pub(super) fn tombstone(tombstone: Tombstone) -> v1::Record {
     v1::Record {
         name: name::of_record(&identifier),
         values: Vec::new(),
-        etag: etag::show(revision),
+        etag: node::etag(revision),
         create_time: Some(time(created)),
         update_time: Some(time(deleted)),
         dns_name: String::new(),
@@ -142,7 +142,7 @@ pub(super) fn record_input(record: v1::Record) -> Result<RecordInput, Refusal> {
     Ok(RecordInput {
         identifier: name::identifier(&name, "name")?,
         values: value_inputs(values)?,
-        etag: etag::parse(&etag)?,
+        etag: node::parse_etag(&etag)?,
     })
 }
 
@@ -249,7 +249,7 @@ pub(super) fn prefix(
         quota: quota.map(signed),
         active_count: signed(active_count),
         deleted_count: signed(deleted_count),
-        etag: etag::show(*revision),
+        etag: node::etag(*revision),
         create_time: Some(time(*created)),
         update_time: Some(time(*changed)),
         suspend_reason: shown_reason.to_owned(),
@@ -383,18 +383,27 @@ mod tests {
             ..v1::Value::default()
         });
         let read = read.expect("valid");
-        assert_eq!((read.ttl, read.permissions), (Ttl::DEFAULT, Permissions::DEFAULT));
+        assert_eq!(
+            (read.ttl, read.permissions),
+            (Ttl::DEFAULT, Permissions::DEFAULT)
+        );
         assert!(read.data.is_empty() && read.references.is_empty());
     }
 
     #[test]
     fn names_the_field_that_breaks_a_rule() {
-        check(|v| v.r#type = "HS_X".into(), (Reason::TypeUnknown, "values[1].type"));
+        check(
+            |v| v.r#type = "HS_X".into(),
+            (Reason::TypeUnknown, "values[1].type"),
+        );
         check(
             |v| v.references.push("x".into()),
             (Reason::FieldInvalid, "values[1].references[1]"),
         );
-        let before = ProtoTimestamp { seconds: -1, nanos: 0 };
+        let before = ProtoTimestamp {
+            seconds: -1,
+            nanos: 0,
+        };
         check(
             |v| v.ttl = Some(v1::value::Ttl::ExpireTime(before)),
             (Reason::FieldInvalid, "values[1].expire_time"),
@@ -415,8 +424,14 @@ mod tests {
             SuffixCase::Folded,
         );
         assert_eq!(shown.dns_name, "dz47-63._id.7.118.88.id.example.");
-        assert_eq!((shown.name.as_str(), shown.etag.as_str()), ("records/88.118.7/DZ47-63", "r1a"));
-        let created = ProtoTimestamp { seconds: 1, nanos: 500_000_000 };
+        assert_eq!(
+            (shown.name.as_str(), shown.etag.as_str()),
+            ("records/88.118.7/DZ47-63", "r1a")
+        );
+        let created = ProtoTimestamp {
+            seconds: 1,
+            nanos: 500_000_000,
+        };
         assert_eq!(shown.create_time, Some(created));
     }
 }

@@ -1,5 +1,214 @@
-//! The gRPC face.
+//! The gRPC face: Registry, Resolution and Node of `proto/idnode/v1` over
+//! [`Node`](crate::node::Node), with health and reflection.
+//!
+//! `call` surrounds every call with limits; `change` and `convert` turn messages
+//! into model and back; `status` turns refusals into statuses. The rest is one
+//! file for each kind of work.
 
+mod call;
+mod change;
 pub mod config;
+mod convert;
+mod export;
+mod flight;
+mod import;
+mod metrics;
+mod name;
+mod node;
+mod operations;
+mod page;
+mod prefixes;
+mod records;
+mod registry;
+mod resolution;
+mod shared;
+mod status;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tonic::codec::CompressionEncoding;
+use tonic::service::Routes;
+use tonic_health::ServingStatus;
+use tonic_health::pb::FILE_DESCRIPTOR_SET as HEALTH_DESCRIPTORS;
+use tonic_health::server::{HealthReporter, health_reporter};
+use tonic_reflection::server::{Builder, Error as ReflectionError};
 
 pub use config::Config;
+pub use metrics::Metrics;
+
+use crate::face::grpc::call::{Ruled, Rules};
+use crate::face::grpc::node::NodeService;
+use crate::face::grpc::operations::Operations;
+use crate::face::grpc::registry::RegistryService;
+use crate::face::grpc::resolution::ResolutionService;
+use crate::face::grpc::shared::Shared;
+use crate::node::Node;
+use crate::wire::proto::DESCRIPTORS;
+use crate::wire::proto::v1::node_server::NodeServer;
+use crate::wire::proto::v1::registry_server::RegistryServer;
+use crate::wire::proto::v1::resolution_server::ResolutionServer;
+
+/// Names under which health is asked for; the empty one is the whole server.
+const HEALTH_NAMES: [&str; 4] = [
+    "",
+    "idnode.v1.Registry",
+    "idnode.v1.Resolution",
+    "idnode.v1.Node",
+];
+
+/// Sets the log filter and returns the one before, or says what is wrong with
+/// the new one.
+pub type SetLogFilter = Arc<dyn Fn(&str) -> Result<String, String> + Send + Sync>;
+
+/// What `GetStatus` tells of the server around the node.
+#[derive(Clone, Debug, Default)]
+pub struct ServerInfo {
+    /// As `0.1.0`.
+    pub version: String,
+    /// Where it listens: `grpc 127.0.0.1:8480`.
+    pub addresses: Vec<String>,
+    /// The DNS zones it is authoritative for.
+    pub zones: Vec<String>,
+}
+
+/// What the face is made of.
+pub struct Setup {
+    /// Limits.
+    pub config: Config,
+    /// What it serves.
+    pub node: Node,
+    /// What `GetStatus` tells of the server; its first zone is the one in which
+    /// records are named.
+    pub info: ServerInfo,
+    /// Sets the log filter.
+    pub set_log_filter: SetLogFilter,
+    /// Where its tasks live; the server waits for them.
+    pub tracker: TaskTracker,
+    /// Ends streams and waits, once the server drains.
+    pub shutdown: CancellationToken,
+    /// What it measures.
+    pub metrics: Metrics,
+}
+
+impl fmt::Debug for Setup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("grpc::Setup")
+            .field("config", &self.config)
+            .field("info", &self.info)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The gRPC face. Cheap to clone.
+#[derive(Clone)]
+pub struct Grpc {
+    shared: Arc<Shared>,
+    rules: Arc<Rules>,
+    operations: Arc<Operations>,
+    set_log_filter: SetLogFilter,
+    health: HealthReporter,
+    routes: Routes,
+}
+
+impl fmt::Debug for Grpc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Grpc")
+    }
+}
+
+impl Grpc {
+    /// A face that does not serve until [`Grpc::set_serving`].
+    ///
+    /// # Errors
+    /// If the compiled-in descriptors are broken.
+    pub fn new(setup: Setup) -> Result<Self, ReflectionError> {
+        let Setup {
+            config,
+            node,
+            info,
+            set_log_filter,
+            tracker,
+            shutdown,
+            metrics,
+        } = setup;
+        let metrics = Arc::new(metrics);
+        let rules = Arc::new(Rules::new(&config, Arc::clone(&metrics)));
+        let (health, health_service) = health_reporter();
+        let reflection = || {
+            Builder::configure()
+                .register_encoded_file_descriptor_set(DESCRIPTORS)
+                .register_encoded_file_descriptor_set(HEALTH_DESCRIPTORS)
+        };
+        let routes = Routes::new(health_service)
+            .add_service(reflection().build_v1()?)
+            .add_service(reflection().build_v1alpha()?);
+        Ok(Self {
+            shared: Arc::new(Shared::new(
+                node,
+                info,
+                &config,
+                metrics,
+                (tracker, shutdown),
+            )),
+            rules,
+            operations: Arc::new(Operations::default()),
+            set_log_filter,
+            health,
+            routes,
+        })
+    }
+
+    /// The routes of all services. What is at no service's path is left to the
+    /// router that they are merged into.
+    pub fn routes(&self) -> axum::Router {
+        let bytes = self.rules.message_bytes_max();
+        let registry = RegistryServer::new(RegistryService(Arc::clone(&self.shared)))
+            .accept_compressed(CompressionEncoding::Gzip)
+            .accept_compressed(CompressionEncoding::Zstd)
+            .send_compressed(CompressionEncoding::Gzip)
+            .send_compressed(CompressionEncoding::Zstd)
+            .max_decoding_message_size(bytes);
+        let resolution = ResolutionServer::new(ResolutionService(Arc::clone(&self.shared)))
+            .accept_compressed(CompressionEncoding::Gzip)
+            .accept_compressed(CompressionEncoding::Zstd)
+            .send_compressed(CompressionEncoding::Gzip)
+            .send_compressed(CompressionEncoding::Zstd)
+            .max_decoding_message_size(bytes);
+        let node = NodeService {
+            shared: Arc::clone(&self.shared),
+            operations: Arc::clone(&self.operations),
+            set_log_filter: Arc::clone(&self.set_log_filter),
+        };
+        let node = NodeServer::new(node)
+            .accept_compressed(CompressionEncoding::Gzip)
+            .accept_compressed(CompressionEncoding::Zstd)
+            .send_compressed(CompressionEncoding::Gzip)
+            .send_compressed(CompressionEncoding::Zstd)
+            .max_decoding_message_size(bytes);
+        self.routes
+            .clone()
+            .add_service(Ruled::new(registry, &self.rules))
+            .add_service(Ruled::new(resolution, &self.rules))
+            .add_service(Ruled::new(node, &self.rules))
+            .prepare()
+            .into_axum_router()
+            .reset_fallback()
+    }
+
+    /// Tells clients that ask for its health whether it takes requests.
+    pub async fn set_serving(&self, serving: bool) {
+        self.shared.ready.store(serving, Ordering::Relaxed);
+        let status = if serving {
+            ServingStatus::Serving
+        } else {
+            ServingStatus::NotServing
+        };
+        for name in HEALTH_NAMES {
+            self.health.set_service_status(name, status).await;
+        }
+    }
+}

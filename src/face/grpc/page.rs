@@ -114,10 +114,22 @@ mod tests {
         check(QUERY, "", Ok(None));
         let operator = Caller::Operator { key_id: "k".into() };
         for other in [
-            Query { method: "ListPrefixes", ..QUERY },
-            Query { parent: "88.118.8", ..QUERY },
-            Query { show_deleted: true, ..QUERY },
-            Query { caller: &operator, ..QUERY },
+            Query {
+                method: "ListPrefixes",
+                ..QUERY
+            },
+            Query {
+                parent: "88.118.8",
+                ..QUERY
+            },
+            Query {
+                show_deleted: true,
+                ..QUERY
+            },
+            Query {
+                caller: &operator,
+                ..QUERY
+            },
         ] {
             check(other, &token, Err(Reason::PageTokenInvalid));
         }

@@ -1,6 +1,8 @@
 //! The only place where refusals become gRPC statuses (google.rpc error model,
 //! Google AIP-193). It also puts what tonic itself refuses into our terms.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use tonic::{Code, Status};
@@ -8,7 +10,6 @@ use tonic_types::{
     BadRequest, ErrorDetail, ErrorInfo, LocalizedMessage, QuotaFailure, RetryInfo, StatusExt,
 };
 
-use crate::face::grpc::etag;
 use crate::model::{Fault, Language, Reason, Refusal};
 use crate::wire::proto::v1;
 
@@ -138,38 +139,25 @@ fn undecodable(detail: &str) -> Refusal {
 }
 
 fn error_info(refusal: &Refusal) -> ErrorInfo {
-    let mut metadata = std::collections::HashMap::new();
+    let mut metadata = HashMap::new();
     for (key, text) in [
         ("value", refusal.shown_value()),
         ("limit", refusal.shown_limit()),
         ("field", refusal.field_path()),
     ] {
         if !text.is_empty() {
-            metadata.insert(key, text);
+            metadata.insert(key.to_owned(), text.to_owned());
         }
     }
     ErrorInfo::new(refusal.reason().code(), DOMAIN, metadata)
 }
 
-/// `refusal` as it may leave the node by gRPC: internals are dropped, and
-/// revisions appear as the etags that they are out here.
-fn presentable(refusal: &Refusal) -> Refusal {
+/// `refusal` as it may leave the node: internals are dropped.
+fn presentable(refusal: &Refusal) -> Cow<'_, Refusal> {
     if refusal.fault() == Fault::Broken {
-        return Refusal::new(refusal.reason());
+        return Cow::Owned(Refusal::new(refusal.reason()));
     }
-    let revisions = (
-        refusal.shown_value().parse::<u64>(),
-        refusal.shown_limit().parse::<u64>(),
-    );
-    match revisions {
-        (Ok(sent), Ok(current)) if refusal.reason() == Reason::StaleEtag => {
-            Refusal::new(Reason::StaleEtag)
-                .field(refusal.field_path().to_owned())
-                .value(etag::show(sent))
-                .limit(etag::show(current))
-        }
-        _ => refusal.clone(),
-    }
+    Cow::Borrowed(refusal)
 }
 
 #[cfg(test)]
@@ -182,7 +170,10 @@ mod tests {
         assert_eq!(status.code(), expected, "{reason:?}");
         let details = status.get_error_details();
         let info = details.error_info().expect("ErrorInfo");
-        assert_eq!((info.reason.as_str(), info.domain.as_str()), (reason.code(), "idnode"));
+        assert_eq!(
+            (info.reason.as_str(), info.domain.as_str()),
+            (reason.code(), "idnode")
+        );
         let chinese = details.localized_message().expect("LocalizedMessage");
         assert_eq!(chinese.locale, "zh-CN");
         assert!(!chinese.message.is_ascii() && status.message().is_ascii());
@@ -208,12 +199,17 @@ mod tests {
 
     #[test]
     fn names_the_field_the_quota_and_when_to_retry() {
-        let quota = Refusal::new(Reason::QuotaExceeded).value("88.118.7").limit(5);
+        let quota = Refusal::new(Reason::QuotaExceeded)
+            .value("88.118.7")
+            .limit(5);
         let details = status(&quota).get_error_details();
         let violation = &details.quota_failure().expect("QuotaFailure").violations[0];
         assert_eq!(violation.subject, "prefixes/88.118.7");
         let busy = status(&Refusal::new(Reason::Overloaded).limit(9)).get_error_details();
-        assert_eq!(busy.retry_info().expect("RetryInfo").retry_delay, Some(RETRY_DELAY));
+        assert_eq!(
+            busy.retry_info().expect("RetryInfo").retry_delay,
+            Some(RETRY_DELAY)
+        );
         let zero = Refusal::new(Reason::IndexZero).field("values[0].index");
         let details = status(&zero).get_error_details();
         let violation = &details.bad_request().expect("BadRequest").field_violations[0];
@@ -222,17 +218,14 @@ mod tests {
 
     #[test]
     fn never_shows_internals() {
-        let broken = Refusal::new(Reason::Internal).value("/var/lib").limit("EIO").field("x");
+        let broken = Refusal::new(Reason::Internal)
+            .value("/var/lib")
+            .limit("EIO")
+            .field("x");
         let shown = format!("{:?}", status(&broken));
-        assert!(!shown.contains("/var/lib") && !shown.contains("EIO"), "{shown}");
-    }
-
-    #[test]
-    fn shows_revisions_as_etags() {
-        let stale = Refusal::new(Reason::StaleEtag).value(26).limit(43);
-        assert_eq!(
-            status(&stale).message(),
-            "etag \"r1a\" is stale; the current one is r2b"
+        assert!(
+            !shown.contains("/var/lib") && !shown.contains("EIO"),
+            "{shown}"
         );
     }
 
@@ -241,16 +234,28 @@ mod tests {
         let reason = |status: Status| {
             let translated = from_transport(status, 100);
             let details = translated.get_error_details();
-            (translated.code(), details.error_info().map(|info| info.reason.clone()))
+            (
+                translated.code(),
+                details.error_info().map(|info| info.reason.clone()),
+            )
         };
         let seen = reason(Status::out_of_range("decoded message length too large"));
-        assert_eq!(seen, (Code::ResourceExhausted, Some("MESSAGE_TOO_LARGE".into())));
+        assert_eq!(
+            seen,
+            (Code::ResourceExhausted, Some("MESSAGE_TOO_LARGE".into()))
+        );
         let text = "failed to decode Protobuf message: ResolveRequest.identifier: invalid string value: data is not UTF-8 encoded";
         let seen = reason(Status::internal(text));
-        assert_eq!(seen, (Code::InvalidArgument, Some("IDENTIFIER_NOT_UTF8".into())));
+        assert_eq!(
+            seen,
+            (Code::InvalidArgument, Some("IDENTIFIER_NOT_UTF8".into()))
+        );
         let text = "failed to decode Protobuf message: buffer underflow";
         let seen = reason(Status::internal(text));
         assert_eq!(seen, (Code::InvalidArgument, Some("FIELD_INVALID".into())));
-        assert_eq!(reason(Status::unimplemented("")), (Code::Unimplemented, None));
+        assert_eq!(
+            reason(Status::unimplemented("")),
+            (Code::Unimplemented, None)
+        );
     }
 }

@@ -1,195 +1,190 @@
-//! The HTTP face: probes and metrics, on the listener that gRPC shares.
+//! The HTTP face: probes and metrics, on the port that gRPC shares.
 //!
-//! `/livez`: the process answers. `/readyz`: it takes requests, 503 until it
-//! does and while it drains. `/metrics`: Prometheus text format 0.0.4.
+//! | path | answers |
+//! |---|---|
+//! | `/livez` | 200 while the process runs |
+//! | `/readyz` | 200 while it takes requests, else 503; with `?verbose` and why |
+//! | `/metrics` | the Prometheus text format, version 0.0.4 |
+//! | else | 404 as `application/problem+json` (RFC 9457) |
 
 pub mod config;
+mod metrics;
 
-use std::io;
-use std::net::SocketAddr;
+use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use axum::Router;
-use axum::extract::State;
-use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
-use axum::response::{IntoResponse, Response};
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderValue, Method, StatusCode};
+use axum::response::Response;
 use axum::routing::get;
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 pub use config::Config;
+pub use metrics::Metrics;
 
-use crate::net::http::{Limits, Metrics, serve};
+use crate::face::http::metrics::Route;
 use crate::node::Node;
 
-/// How long connections may take to finish once the node stops.
-const DRAIN: Duration = Duration::from_secs(10);
+/// Content type of `/metrics`.
+const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
+const PLAIN: &str = "text/plain; charset=utf-8";
+/// gRPC's UNIMPLEMENTED, which its protocol asks for where no service is.
+const GRPC_UNIMPLEMENTED: &str = "12";
 
-/// Renders all metrics.
-pub type Render = Arc<dyn Fn() -> String + Send + Sync>;
-
-/// An address could not be bound.
-#[derive(Debug, thiserror::Error)]
-#[error("{address}: {source}")]
-pub struct BindError {
-    address: SocketAddr,
-    source: io::Error,
+/// Where the server stands in its life.
+///
+/// ```text
+/// Starting ──► Ready ──► Draining
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// It does not take requests yet.
+    Starting,
+    /// It takes requests.
+    Ready,
+    /// It ends; requests should go elsewhere.
+    Draining,
 }
 
-/// The listeners, bound.
-#[derive(Debug)]
+/// What the face is made of.
+#[derive(Clone)]
 pub struct Http {
-    listeners: Vec<TcpListener>,
-    limits: Limits,
-    metrics: Metrics,
+    /// What `/readyz?verbose` tells of.
+    pub node: Node,
+    /// Where the server stands.
+    pub readiness: Arc<dyn Fn() -> Readiness + Send + Sync>,
+    /// Renders the metrics.
+    pub render_metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// What it measures.
+    pub metrics: Arc<Metrics>,
 }
 
-/// Whether the node takes requests.
-#[derive(Clone, Debug, Default)]
-pub struct Readiness(Arc<AtomicBool>);
-
-impl Readiness {
-    /// Says whether it does.
-    pub fn set(&self, ready: bool) {
-        self.0.store(ready, Ordering::Release);
-    }
-
-    /// Whether it does.
-    pub fn is_ready(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+impl fmt::Debug for Http {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Http")
     }
 }
 
 impl Http {
-    /// Binds every address of `config`.
-    ///
-    /// # Errors
-    /// [`BindError`] for the first that cannot be bound.
-    pub async fn bind(config: &Config, metrics: Metrics) -> Result<Self, BindError> {
-        let mut listeners = Vec::with_capacity(config.listen.len());
-        for address in &config.listen {
-            let bound = TcpListener::bind(address).await;
-            let fail = |source| BindError {
-                address: *address,
-                source,
-            };
-            listeners.push(bound.map_err(fail)?);
-        }
-        let limits = Limits {
-            connections_max: config.connections_max,
-            header_timeout: Duration::from_secs(config.header_timeout_secs),
-            streams_per_connection_max: config.streams_per_connection_max,
-            drain: DRAIN,
-        };
-        Ok(Self {
-            listeners,
-            limits,
-            metrics,
-        })
+    /// The routes, with an answer for every path that is nobody's.
+    pub fn routes(self) -> Router {
+        Router::new()
+            .route("/livez", get(livez))
+            .route("/readyz", get(readyz))
+            .route("/metrics", get(render))
+            .fallback(nothing)
+            .method_not_allowed_fallback(not_allowed)
+            .with_state(self)
     }
 
-    /// Where it listens.
-    pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.listeners
-            .iter()
-            .filter_map(|listener| listener.local_addr().ok())
-            .collect()
-    }
-
-    /// Serves `router` on every listener until `shutdown`, as tasks on `tracker`.
-    pub fn spawn(self, router: &Router, tracker: &TaskTracker, shutdown: &CancellationToken) {
-        for listener in self.listeners {
-            let tasks = (tracker.clone(), shutdown.clone());
-            let metrics = self.metrics.clone();
-            tracker.spawn(serve(listener, router.clone(), self.limits, metrics, tasks));
-        }
+    fn answer(&self, route: Route, response: Response) -> Response {
+        self.metrics.answered(route, response.status());
+        response
     }
 }
 
-/// What the routes share.
-#[derive(Clone)]
-struct Shared {
-    node: Node,
-    ready: Readiness,
-    render: Render,
+async fn livez(State(face): State<Http>) -> Response {
+    face.answer(Route::Livez, text(StatusCode::OK, PLAIN, "ok\n".into()))
 }
 
-/// The routes of this face.
-pub fn routes(node: Node, ready: Readiness, render: Render) -> Router {
-    Router::new()
-        .route("/livez", get(|| async { "ok\n" }))
-        .route("/readyz", get(readyz))
-        .route("/metrics", get(metrics))
-        .fallback(no_such_page)
-        .with_state(Shared {
-            node,
-            ready,
-            render,
-        })
-}
-
-async fn readyz(State(shared): State<Shared>, uri: Uri) -> Response {
-    let ready = shared.ready.is_ready();
-    let status = if ready {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
+async fn readyz(State(face): State<Http>, request: Request) -> Response {
+    let readiness = (face.readiness)();
+    let (status, word) = match readiness {
+        Readiness::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting"),
+        Readiness::Ready => (StatusCode::OK, "ok"),
+        Readiness::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
     };
-    let mark = |good: bool| if good { "ok" } else { "failed" };
-    if uri.query() != Some("verbose") {
-        return (status, format!("{}\n", mark(ready))).into_response();
-    }
-    let node = shared.node.clone();
+    let query = request.uri().query().unwrap_or_default();
+    let verbose = query
+        .split('&')
+        .any(|part| part == "verbose" || part.starts_with("verbose="));
+    let body = if verbose {
+        details(&face, word).await
+    } else {
+        format!("{word}\n")
+    };
+    face.answer(Route::Readyz, text(status, PLAIN, body))
+}
+
+/// One line a check. A node that refuses writes is ready: it resolves.
+async fn details(face: &Http, word: &str) -> String {
+    let node = face.node.clone();
     let writable = tokio::task::spawn_blocking(move || node.status().writable).await;
-    let text = format!(
-        "[{}] serving\n[{}] writable\n{}\n",
-        mark(ready),
-        mark(writable.unwrap_or(false)),
-        mark(ready)
+    let writes = match writable {
+        Ok(true) => "ok",
+        Ok(false) | Err(_) => "refused",
+    };
+    let mark = if word == "ok" { '+' } else { '-' };
+    let position = face.node.applied_position();
+    format!("[{mark}] server {word}\n[+] store at position {position}\n[i] writes {writes}\n")
+}
+
+async fn render(State(face): State<Http>) -> Response {
+    let render = Arc::clone(&face.render_metrics);
+    let rendered = tokio::task::spawn_blocking(move || render()).await;
+    let response = match rendered {
+        Ok(body) => text(StatusCode::OK, EXPOSITION, body),
+        Err(_) => problem(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "INTERNAL",
+            "the metrics cannot be rendered",
+        ),
+    };
+    face.answer(Route::Metrics, response)
+}
+
+async fn nothing(State(face): State<Http>, request: Request) -> Response {
+    if is_grpc(&request) {
+        let mut response = Response::new(Body::empty());
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        headers.insert("grpc-status", HeaderValue::from_static(GRPC_UNIMPLEMENTED));
+        return response;
+    }
+    let detail = format!("nothing is at {}", shown(request.uri().path()));
+    let response = problem(StatusCode::NOT_FOUND, "NOT_FOUND", &detail);
+    face.answer(Route::Other, response)
+}
+
+async fn not_allowed(State(face): State<Http>, method: Method) -> Response {
+    let detail = format!("{} is not allowed here; use GET", shown(method.as_str()));
+    let response = problem(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "METHOD_NOT_ALLOWED",
+        &detail,
     );
-    (status, text).into_response()
+    face.answer(Route::Other, response)
 }
 
-async fn metrics(State(shared): State<Shared>) -> Response {
-    let Shared {
-        node,
-        ready: _,
-        render,
-    } = shared;
-    let rendered = tokio::task::spawn_blocking(move || {
-        node.observe();
-        render()
-    });
-    match rendered.await {
-        Ok(text) => ([(CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response(),
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-    }
+fn is_grpc(request: &Request) -> bool {
+    let content_type = request.headers().get(CONTENT_TYPE);
+    content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }
 
-/// For a path that is none: problem details (RFC 9457), or to a gRPC client its
-/// status UNIMPLEMENTED.
-async fn no_such_page(headers: HeaderMap, uri: Uri) -> Response {
-    let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-    if content_type.is_some_and(|value| value.starts_with(b"application/grpc")) {
-        let head = [
-            (CONTENT_TYPE, HeaderValue::from_static("application/grpc")),
-            (
-                HeaderName::from_static("grpc-status"),
-                HeaderValue::from_static("12"),
-            ),
-        ];
-        return (StatusCode::OK, head).into_response();
-    }
+/// The first characters of a client's text.
+fn shown(text: &str) -> String {
+    text.chars().take(80).collect()
+}
+
+fn text(status: StatusCode, content_type: &'static str, body: String) -> Response {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Problem details (RFC 9457), with a stable `reason`.
+fn problem(status: StatusCode, reason: &str, detail: &str) -> Response {
     let body = serde_json::json!({
         "type": "about:blank",
-        "title": "Not Found",
-        "status": 404,
-        "detail": format!("there is nothing at {}", uri.path()),
+        "title": status.canonical_reason().unwrap_or_default(),
+        "status": status.as_u16(),
+        "reason": reason,
+        "detail": detail,
     });
-    let head = [(CONTENT_TYPE, "application/problem+json")];
-    (StatusCode::NOT_FOUND, head, body.to_string()).into_response()
+    text(status, "application/problem+json", body.to_string())
 }

@@ -1,0 +1,290 @@
+//! What the gRPC face measures. Every series exists from the start; labels come
+//! from the API's own descriptors and from enums.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use metrics::{Counter, Histogram, counter, describe_counter, describe_histogram, histogram};
+use prost::Message;
+use prost_types::{FileDescriptorSet, MethodDescriptorProto};
+use tonic::Code;
+
+use crate::model::{Fault, Refusal};
+use crate::node::Effect;
+use crate::wire::proto::DESCRIPTORS;
+
+/// Codes of gRPC: 0 to 16.
+const CODES: [(Code, &str); 17] = [
+    (Code::Ok, "OK"),
+    (Code::Cancelled, "CANCELLED"),
+    (Code::Unknown, "UNKNOWN"),
+    (Code::InvalidArgument, "INVALID_ARGUMENT"),
+    (Code::DeadlineExceeded, "DEADLINE_EXCEEDED"),
+    (Code::NotFound, "NOT_FOUND"),
+    (Code::AlreadyExists, "ALREADY_EXISTS"),
+    (Code::PermissionDenied, "PERMISSION_DENIED"),
+    (Code::ResourceExhausted, "RESOURCE_EXHAUSTED"),
+    (Code::FailedPrecondition, "FAILED_PRECONDITION"),
+    (Code::Aborted, "ABORTED"),
+    (Code::OutOfRange, "OUT_OF_RANGE"),
+    (Code::Unimplemented, "UNIMPLEMENTED"),
+    (Code::Internal, "INTERNAL"),
+    (Code::Unavailable, "UNAVAILABLE"),
+    (Code::DataLoss, "DATA_LOSS"),
+    (Code::Unauthenticated, "UNAUTHENTICATED"),
+];
+/// Results of a resolution.
+const RESOLVED: [&str; 5] = ["ok", "not_found", "denied", "bad_request", "server_error"];
+/// Results of a change: done, or the fault.
+const CHANGED: [&str; 9] = [
+    "ok",
+    "invalid",
+    "unauthenticated",
+    "denied",
+    "missing",
+    "conflict",
+    "exhausted",
+    "unavailable",
+    "broken",
+];
+/// What becomes of a row of an import.
+const IMPORTED: [&str; 5] = ["created", "updated", "unchanged", "skipped", "rejected"];
+
+/// What a call changes, as the label `op` has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Operation {
+    /// An identifier is registered.
+    Create,
+    /// A record's values change.
+    Update,
+    /// An identifier is deleted.
+    Delete,
+    /// An item of a batch.
+    Batch,
+    /// A chunk of an import.
+    Import,
+    /// A prefix changes.
+    Prefix,
+}
+
+const OPERATIONS: [(Operation, &str); 6] = [
+    (Operation::Create, "create"),
+    (Operation::Update, "update"),
+    (Operation::Delete, "delete"),
+    (Operation::Batch, "batch"),
+    (Operation::Import, "import"),
+    (Operation::Prefix, "prefix"),
+];
+
+/// What the gRPC face measures.
+pub struct Metrics {
+    /// By path: `/idnode.v1.Registry/CreateRecord`.
+    methods: HashMap<String, Arc<Method>>,
+    /// `idnode_resolve_requests_total`, in the order of [`RESOLVED`].
+    resolved: [Counter; 5],
+    /// `idnode_registry_operations_total`, in the order of [`CHANGED`].
+    operations: [(Operation, [Counter; 9]); 6],
+    /// `idnode_import_rows_total`, in the order of [`IMPORTED`].
+    imported: [Counter; 5],
+}
+
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("grpc::Metrics")
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// Registers the metrics with the recorder in force.
+    pub fn new() -> Self {
+        describe_counter!("idnode_grpc_requests_total", "gRPC calls that ended");
+        describe_histogram!(
+            "idnode_grpc_duration_seconds",
+            "time from a call's header to its status"
+        );
+        describe_counter!("idnode_resolve_requests_total", "identifiers resolved");
+        describe_counter!("idnode_registry_operations_total", "changes asked for");
+        describe_counter!("idnode_import_rows_total", "rows of imports");
+        Self {
+            methods: methods(),
+            resolved: RESOLVED.map(|result| {
+                counter!("idnode_resolve_requests_total", "proto" => "grpc", "result" => result)
+            }),
+            operations: OPERATIONS.map(|(operation, op)| {
+                let counters = CHANGED.map(|result| {
+                    counter!("idnode_registry_operations_total", "op" => op, "result" => result)
+                });
+                (operation, counters)
+            }),
+            imported: IMPORTED
+                .map(|result| counter!("idnode_import_rows_total", "result" => result)),
+        }
+    }
+
+    /// The method at `path`; `None` if there is none.
+    pub(super) fn method(&self, path: &str) -> Option<&Arc<Method>> {
+        self.methods.get(path)
+    }
+
+    /// Counts an identifier that was resolved.
+    pub(super) fn resolved<T>(&self, result: &Result<T, Refusal>) {
+        let label = match result.as_ref().map_err(|refusal| refusal.fault()) {
+            Ok(_) => "ok",
+            Err(Fault::Missing) => "not_found",
+            Err(Fault::Unauthenticated | Fault::Denied) => "denied",
+            Err(Fault::Invalid) => "bad_request",
+            Err(Fault::Conflict | Fault::Exhausted | Fault::Unavailable | Fault::Broken) => {
+                "server_error"
+            }
+        };
+        count(&RESOLVED, &self.resolved, label);
+    }
+
+    /// Counts a change that was asked for.
+    pub(super) fn changed<T>(&self, operation: Operation, result: &Result<T, Refusal>) {
+        let label = match result.as_ref().map_err(|refusal| refusal.fault()) {
+            Ok(_) => "ok",
+            Err(Fault::Invalid) => "invalid",
+            Err(Fault::Unauthenticated) => "unauthenticated",
+            Err(Fault::Denied) => "denied",
+            Err(Fault::Missing) => "missing",
+            Err(Fault::Conflict) => "conflict",
+            Err(Fault::Exhausted) => "exhausted",
+            Err(Fault::Unavailable) => "unavailable",
+            Err(Fault::Broken) => "broken",
+        };
+        for (other, counters) in &self.operations {
+            if *other == operation {
+                count(&CHANGED, counters, label);
+            }
+        }
+    }
+
+    /// Counts a row of an import; `None` is one that was rejected.
+    pub(super) fn imported(&self, effect: Option<Effect>) {
+        let label = match effect {
+            Some(Effect::Created) => "created",
+            Some(Effect::Updated | Effect::Deleted) => "updated",
+            Some(Effect::Unchanged) => "unchanged",
+            Some(Effect::Skipped) => "skipped",
+            None => "rejected",
+        };
+        count(&IMPORTED, &self.imported, label);
+    }
+}
+
+fn count(labels: &[&str], counters: &[Counter], label: &str) {
+    for (other, counter) in labels.iter().zip(counters) {
+        if *other == label {
+            counter.increment(1);
+        }
+    }
+}
+
+/// How a method takes time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// One message each way: has a deadline even if the client names none.
+    Unary,
+    /// Bounds its own time.
+    Waiting,
+    /// A stream either way: goes on for as long as it is used.
+    Streaming,
+}
+
+/// One method of the API and its measurements.
+pub(super) struct Method {
+    /// How it takes time.
+    pub(super) kind: Kind,
+    calls: [Counter; 17],
+    duration: Histogram,
+}
+
+impl Method {
+    /// Counts a call that ended.
+    pub(super) fn ended(&self, code: Code, took: Duration) {
+        for ((other, _), counter) in CODES.iter().zip(&self.calls) {
+            if *other == code {
+                counter.increment(1);
+            }
+        }
+        self.duration.record(took.as_secs_f64());
+    }
+}
+
+/// Every method of this API, by its path.
+fn methods() -> HashMap<String, Arc<Method>> {
+    let mut methods = HashMap::new();
+    // The descriptors are compiled in; without them calls are only not counted.
+    let files = FileDescriptorSet::decode(DESCRIPTORS)
+        .unwrap_or_default()
+        .file;
+    for file in files {
+        let package = file.package().to_owned();
+        for service in &file.service {
+            let service_name = format!("{package}.{}", service.name());
+            for method in &service.method {
+                let path = format!("/{service_name}/{}", method.name());
+                methods.insert(path, Arc::new(measured(&service_name, method)));
+            }
+        }
+    }
+    methods
+}
+
+fn measured(service: &str, method: &MethodDescriptorProto) -> Method {
+    let kind = if method.client_streaming() || method.server_streaming() {
+        Kind::Streaming
+    } else if method.name() == "WaitOperation" {
+        Kind::Waiting
+    } else {
+        Kind::Unary
+    };
+    let calls = CODES.map(|(_, code)| {
+        counter!("idnode_grpc_requests_total",
+            "service" => service.to_owned(), "method" => method.name().to_owned(), "code" => code)
+    });
+    let duration = histogram!("idnode_grpc_duration_seconds",
+        "service" => service.to_owned(), "method" => method.name().to_owned());
+    Method {
+        kind,
+        calls,
+        duration,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_every_method_and_how_it_takes_time() {
+        let metrics = Metrics::new();
+        let kind = |path: &str| metrics.method(path).map(|method| method.kind);
+        assert_eq!(kind("/idnode.v1.Registry/CreateRecord"), Some(Kind::Unary));
+        assert_eq!(
+            kind("/idnode.v1.Registry/ImportRecords"),
+            Some(Kind::Streaming)
+        );
+        assert_eq!(
+            kind("/idnode.v1.Registry/ExportRecords"),
+            Some(Kind::Streaming)
+        );
+        assert_eq!(kind("/idnode.v1.Node/WaitOperation"), Some(Kind::Waiting));
+        assert_eq!(kind("/idnode.v1.Registry/Nothing"), None);
+    }
+
+    #[test]
+    fn codes_stand_in_their_order() {
+        for (number, (code, _)) in (0..).zip(CODES) {
+            assert_eq!(i32::from(code), number);
+        }
+    }
+}

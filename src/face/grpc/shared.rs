@@ -1,0 +1,192 @@
+//! What the services share: the node, who calls, and work off the runtime's
+//! threads.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tonic::metadata::MetadataMap;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::face::grpc::call::Deadline;
+use crate::face::grpc::change::Intent;
+use crate::face::grpc::convert::{self, Zone};
+use crate::face::grpc::metrics::Metrics;
+use crate::face::grpc::{Config, ServerInfo, status};
+use crate::model::{Caller, Prefix, Reason, Record, Refusal, SuffixCase};
+use crate::node::{Applied, Node, Write};
+use crate::wire::proto::v1;
+
+/// Exports in work at once, since each holds a thread; further ones are refused.
+pub(super) const EXPORTS_MAX: usize = 16;
+
+/// What the services share.
+pub(super) struct Shared {
+    pub(super) node: Node,
+    pub(super) info: ServerInfo,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) tracker: TaskTracker,
+    pub(super) shutdown: CancellationToken,
+    pub(super) ready: AtomicBool,
+    pub(super) message_bytes_max: usize,
+    pub(super) exports: Arc<Semaphore>,
+    zone: Option<Zone>,
+}
+
+impl Shared {
+    pub(super) fn new(
+        node: Node,
+        info: ServerInfo,
+        config: &Config,
+        metrics: Arc<Metrics>,
+        (tracker, shutdown): (TaskTracker, CancellationToken),
+    ) -> Self {
+        Self {
+            node,
+            zone: info.zones.first().cloned().map(Zone::new),
+            info,
+            metrics,
+            tracker,
+            shutdown,
+            ready: AtomicBool::new(false),
+            message_bytes_max: config.message_bytes_max,
+            exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
+        }
+    }
+
+    /// Who calls, and with which message.
+    ///
+    /// # Errors
+    /// `KeyInvalid`.
+    pub(super) fn open<T>(&self, request: Request<T>) -> Result<(Caller, T), Status> {
+        let caller = self
+            .caller(request.metadata())
+            .map_err(|refusal| status::status(&refusal))?;
+        Ok((caller, request.into_inner()))
+    }
+
+    fn caller(&self, metadata: &MetadataMap) -> Result<Caller, Refusal> {
+        let Some(header) = metadata.get("authorization") else {
+            return self.node.authenticate(None);
+        };
+        let key = header
+            .to_str()
+            .ok()
+            .and_then(|text| text.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .map(|(_, key)| key.trim())
+            .ok_or_else(|| Refusal::new(Reason::KeyInvalid))?;
+        self.node.authenticate(Some(key))
+    }
+
+    /// Does `work` on a thread that may block.
+    ///
+    /// # Errors
+    /// `Internal` if it panics.
+    pub(super) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Node) -> T + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let node = self.node.clone();
+        self.tracker
+            .spawn_blocking(move || work(&node))
+            .await
+            .map_err(|_| Refusal::new(Reason::Internal))
+    }
+
+    /// Makes one change, or only judges it.
+    ///
+    /// # Errors
+    /// Those of the change.
+    pub(super) async fn change(&self, caller: &Caller, intent: Intent) -> Result<Applied, Refusal> {
+        let validate_only = intent.validate_only;
+        let write = intent.into_write()?;
+        if !validate_only {
+            return self.node.execute(caller, write).await;
+        }
+        let outcomes = self.validate(caller, vec![write]).await?;
+        outcomes
+            .into_iter()
+            .next()
+            .unwrap_or_else(|| Err(Refusal::new(Reason::Internal)))
+    }
+
+    /// Judges changes in order and makes none.
+    ///
+    /// # Errors
+    /// Those of the whole batch.
+    pub(super) async fn validate(
+        &self,
+        caller: &Caller,
+        writes: Vec<Write>,
+    ) -> Result<Vec<Result<Applied, Refusal>>, Refusal> {
+        let caller = caller.clone();
+        self.blocking(move |node| node.validate(&caller, writes))
+            .await?
+    }
+
+    /// How suffixes below `prefix` compare.
+    pub(super) fn case(&self, prefix: &Prefix) -> SuffixCase {
+        let entry = self.node.prefix(&prefix.canonical());
+        entry.map_or(SuffixCase::default(), |entry| entry.case)
+    }
+
+    /// A record as a message. The caller may read all that is in it.
+    pub(super) fn message(&self, record: Record) -> v1::Record {
+        let case = self.case(record.identifier.prefix());
+        convert::record(record, self.zone.as_ref(), case)
+    }
+}
+
+/// The result of a unary call.
+pub(super) fn answer<T>(result: Result<T, Refusal>) -> Result<Response<T>, Status> {
+    result
+        .map(Response::new)
+        .map_err(|refusal| status::status(&refusal))
+}
+
+/// When the call of `request` must be over.
+pub(super) fn deadline<T>(request: &Request<T>) -> Option<Instant> {
+    request
+        .extensions()
+        .get::<Deadline>()
+        .map(|deadline| deadline.0)
+}
+
+/// The client's messages, until it ends them, its deadline passes, or the server
+/// shuts down.
+pub(super) struct Incoming<T> {
+    pub(super) messages: Streaming<T>,
+    pub(super) deadline: Option<Instant>,
+    pub(super) shutdown: CancellationToken,
+    pub(super) message_bytes_max: usize,
+}
+
+impl<T> Incoming<T> {
+    /// The next message; `None` at the end. Cancelled, it loses nothing.
+    ///
+    /// # Errors
+    /// `ShuttingDown`, `DeadlineExceeded`, `MessageTooLarge`, and what is wrong
+    /// with the message or the connection.
+    pub(super) async fn next(&mut self) -> Result<Option<T>, Status> {
+        let refuse = |reason| Err(status::status(&Refusal::new(reason)));
+        tokio::select! {
+            biased;
+            () = self.shutdown.cancelled() => refuse(Reason::ShuttingDown),
+            () = passed(self.deadline) => refuse(Reason::DeadlineExceeded),
+            message = self.messages.message() => message
+                .map_err(|status| status::from_transport(status, self.message_bytes_max)),
+        }
+    }
+}
+
+/// Waits until `deadline`; for ever without one.
+async fn passed(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
