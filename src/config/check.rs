@@ -1,0 +1,299 @@
+//! Rules that single keys cannot show: names, duplicates, bounds against each
+//! other, folders that can be written.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use nix::unistd::{AccessFlags, eaccess};
+use tracing_subscriber::EnvFilter;
+
+use crate::config::Config;
+use crate::config::load::nearest;
+use crate::config::problem::Problem;
+
+/// Largest TTL (RFC 2181 §8).
+const TTL_SECS_MAX: u32 = 0x7fff_ffff;
+/// Octets of a name on the wire, its root label included (RFC 1035 §2.3.4).
+const NAME_BYTES_MAX: usize = 255;
+/// Octets of a label (RFC 1035 §2.3.4).
+const LABEL_BYTES_MAX: usize = 63;
+/// Octets that a zone may take: owner names below it need the rest.
+const ZONE_BYTES_MAX: usize = 128;
+/// Zones, name servers and addresses of one list.
+const LIST_ITEMS_MAX: usize = 64;
+/// Levels of a log filter.
+const LEVELS: &[&str] = &["trace", "debug", "info", "warn", "error", "off"];
+
+/// Every broken rule.
+pub(super) fn rules(config: &Config) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    addresses(config, &mut problems);
+    names(config, &mut problems);
+    ttls(config, &mut problems);
+    sizes(config, &mut problems);
+    folders(config, &mut problems);
+    filter(config, &mut problems);
+    problems
+}
+
+/// Every folder that this process cannot write.
+pub(super) fn paths(config: &Config) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut check = |key: &str, path: &Path| {
+        if let Some(rule) = unwritable(path) {
+            problems.push(Problem::of(key, quoted(&path.to_string_lossy()), rule));
+        }
+    };
+    check("store.data_dir", &config.store.data_dir);
+    if !config.store.backup_dir.as_os_str().is_empty() {
+        check("store.backup_dir", &config.store.backup_dir);
+    }
+    problems
+}
+
+fn addresses(config: &Config, problems: &mut Vec<Problem>) {
+    let (http, dns) = (&config.http.listen, &config.dns.listen);
+    if http.is_empty() {
+        problems.push(Problem::of("http.listen", "[]", "needs an address"));
+    }
+    let mut taken: Vec<(&str, SocketAddr)> = Vec::new();
+    for (key, list) in [("http.listen", http), ("dns.listen", dns)] {
+        if list.len() > LIST_ITEMS_MAX {
+            let rule = format!("at most {LIST_ITEMS_MAX} addresses");
+            problems.push(Problem::of(key, list.len(), rule));
+            continue;
+        }
+        for address in list {
+            let other = taken.iter().find(|(_, other)| collide(*other, *address));
+            if let Some((other_key, other)) = other {
+                let rule = format!("the address is taken by {other} of {other_key}");
+                problems.push(Problem::of(key, quoted(&address.to_string()), rule));
+            }
+            taken.push((key, *address));
+        }
+    }
+}
+
+/// Whether both cannot be bound: the same port, on the same address or on one
+/// that stands for all of the family.
+fn collide(a: SocketAddr, b: SocketAddr) -> bool {
+    let any = a.ip().is_unspecified() || b.ip().is_unspecified();
+    let same_host = a.ip() == b.ip() || (any && a.is_ipv4() == b.is_ipv4());
+    a.port() != 0 && a.port() == b.port() && same_host
+}
+
+fn names(config: &Config, problems: &mut Vec<Problem>) {
+    let dns = &config.dns;
+    let lists = [
+        ("dns.zones", &dns.zones, ZONE_BYTES_MAX),
+        ("dns.name_servers", &dns.name_servers, NAME_BYTES_MAX),
+    ];
+    for (key, list, bytes_max) in lists {
+        if list.is_empty() {
+            problems.push(Problem::of(key, "[]", "needs at least one name"));
+        }
+        if list.len() > LIST_ITEMS_MAX {
+            let rule = format!("at most {LIST_ITEMS_MAX} names");
+            problems.push(Problem::of(key, list.len(), rule));
+            continue;
+        }
+        for (position, name) in list.iter().enumerate() {
+            problems.extend(name_problem(key, name, bytes_max));
+            let earlier = list.iter().take(position);
+            if earlier.into_iter().any(|e| e.eq_ignore_ascii_case(name)) {
+                problems.push(Problem::of(key, quoted(name), "occurs more than once"));
+            }
+        }
+    }
+    if dns.mailbox.contains('@') {
+        let meant = format!("{}.", dns.mailbox.trim_end_matches('.').replace('@', "."));
+        let problem = Problem::of(
+            "dns.mailbox",
+            quoted(&dns.mailbox),
+            "must be a name: \"@\" is written as \".\"",
+        );
+        problems.push(problem.suggest(Some(quoted(&meant))));
+    } else {
+        problems.extend(name_problem("dns.mailbox", &dns.mailbox, NAME_BYTES_MAX));
+    }
+}
+
+/// What is wrong with a name of the DNS, if anything.
+fn name_problem(key: &str, name: &str, bytes_max: usize) -> Option<Problem> {
+    let problem = |rule: String| Some(Problem::of(key, quoted(name), rule));
+    if name.is_empty() {
+        return problem("the name is empty".to_owned());
+    }
+    let Some(labels) = name.strip_suffix('.') else {
+        let meant = Some(quoted(&format!("{name}.")));
+        return problem("a name ends with a dot".to_owned()).map(|p| p.suggest(meant));
+    };
+    let label_ok = |label: &str| {
+        (1..=LABEL_BYTES_MAX).contains(&label.len())
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    if !labels.split('.').all(label_ok) {
+        return problem(format!(
+            "labels of a name are 1 to {LABEL_BYTES_MAX} letters, digits, \"-\" and \"_\""
+        ));
+    }
+    if name.len() + 1 > bytes_max {
+        return problem(format!("the name takes more than {bytes_max} octets"));
+    }
+    None
+}
+
+fn ttls(config: &Config, problems: &mut Vec<Problem>) {
+    let dns = &config.dns;
+    let bounded = [
+        ("dns.negative_ttl_secs", dns.negative_ttl_secs),
+        ("dns.ttl_secs_min", dns.ttl_secs_min),
+        ("dns.ttl_secs_max", dns.ttl_secs_max),
+    ];
+    for (key, secs) in bounded {
+        if secs > TTL_SECS_MAX {
+            let rule = format!("at most {TTL_SECS_MAX} seconds (RFC 2181 section 8)");
+            problems.push(Problem::of(key, secs, rule));
+        }
+    }
+    if dns.ttl_secs_min > dns.ttl_secs_max {
+        let rule = format!("not above dns.ttl_secs_max, which is {}", dns.ttl_secs_max);
+        problems.push(Problem::of("dns.ttl_secs_min", dns.ttl_secs_min, rule));
+    }
+}
+
+/// Numbers with a least and a greatest value.
+fn sizes(config: &Config, problems: &mut Vec<Problem>) {
+    let Config {
+        http,
+        grpc,
+        dns,
+        store,
+        log,
+        telemetry: _,
+    } = config;
+    let wide = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    let streams = u64::from(http.streams_per_connection_max);
+    let threads = u64::from(store.background_threads);
+    let udp_threads = wide(dns.udp_threads);
+    let bounds = [
+        (
+            "http.connections_max",
+            wide(http.connections_max),
+            1,
+            1 << 24,
+        ),
+        ("http.header_timeout_secs", http.header_timeout_secs, 1, 600),
+        ("http.streams_per_connection_max", streams, 1, 1 << 20),
+        // A record takes up to 1 MiB, and its framing comes on top.
+        (
+            "grpc.message_bytes_max",
+            wide(grpc.message_bytes_max),
+            2 << 20,
+            1 << 30,
+        ),
+        ("grpc.calls_max", wide(grpc.calls_max), 1, 1 << 24),
+        ("grpc.deadline_secs", grpc.deadline_secs, 1, 3600),
+        ("dns.answer_cache_bytes", dns.answer_cache_bytes, 0, 1 << 40),
+        ("dns.udp_threads", udp_threads, 0, 1024),
+        (
+            "dns.tcp_connections_max",
+            wide(dns.tcp_connections_max),
+            1,
+            1 << 24,
+        ),
+        ("dns.tcp_idle_secs", dns.tcp_idle_secs, 1, 3600),
+        ("store.cache_bytes", store.cache_bytes, 1 << 20, 1 << 44),
+        (
+            "store.write_buffer_bytes",
+            store.write_buffer_bytes,
+            1 << 20,
+            1 << 34,
+        ),
+        ("store.background_threads", threads, 1, 256),
+        ("log.queue_count_max", wide(log.queue_count_max), 1, 1 << 24),
+        ("log.group_count_max", wide(log.group_count_max), 1, 1 << 24),
+    ];
+    for (key, value, least, most) in bounds {
+        if !(least..=most).contains(&value) {
+            let rule = format!("must be from {least} to {most}");
+            problems.push(Problem::of(key, value, rule));
+        }
+    }
+    if log.group_count_max > log.queue_count_max {
+        let rule = format!(
+            "not above log.queue_count_max, which is {}",
+            log.queue_count_max
+        );
+        problems.push(Problem::of(
+            "log.group_count_max",
+            log.group_count_max,
+            rule,
+        ));
+    }
+}
+
+fn folders(config: &Config, problems: &mut Vec<Problem>) {
+    let store = &config.store;
+    if store.data_dir.as_os_str().is_empty() {
+        problems.push(Problem::of("store.data_dir", "\"\"", "the path is empty"));
+    } else if store.backup_dir == store.data_dir {
+        let value = quoted(&store.backup_dir.to_string_lossy());
+        let rule = "must not be store.data_dir itself";
+        problems.push(Problem::of("store.backup_dir", value, rule));
+    }
+}
+
+/// A filter that does not parse, or that names a level it misspells: a bare
+/// word that is none is a module, of which nothing would ever be logged.
+fn filter(config: &Config, problems: &mut Vec<Problem>) {
+    let text = &config.telemetry.filter;
+    let key = "telemetry.filter";
+    if EnvFilter::builder().parse(text).is_err() || text.trim().is_empty() {
+        let rule = "must be a level, or module=level pairs: \"info,idnode::store=debug\"";
+        problems.push(Problem::of(key, quoted(text), rule));
+        return;
+    }
+    for directive in text.split(',').map(str::trim) {
+        let level = directive.rsplit('=').next().unwrap_or_default();
+        let known = LEVELS.iter().any(|l| l.eq_ignore_ascii_case(level));
+        if known || level.contains([':', '[', '{']) {
+            continue;
+        }
+        if let Some(meant) = nearest(level, LEVELS.iter().copied()) {
+            let rule = format!("{level} is no level");
+            let problem = Problem::of(key, quoted(text), rule);
+            problems.push(problem.suggest(Some(quoted(meant))));
+        }
+    }
+}
+
+/// Why a folder cannot be made or written, if it cannot.
+fn unwritable(path: &Path) -> Option<String> {
+    for ancestor in path.ancestors() {
+        let ancestor = if ancestor.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            ancestor
+        };
+        let Ok(metadata) = std::fs::metadata(ancestor) else {
+            continue;
+        };
+        if !metadata.is_dir() {
+            return Some(format!("{} is not a folder", ancestor.display()));
+        }
+        let flags = AccessFlags::W_OK | AccessFlags::X_OK;
+        return eaccess(ancestor, flags)
+            .err()
+            .map(|error| format!("{} cannot be written: {error}", ancestor.display()));
+    }
+    Some("no part of the path exists".to_owned())
+}
+
+fn quoted(text: &str) -> String {
+    format!("\"{text}\"")
+}
