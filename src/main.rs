@@ -1,3 +1,5 @@
 //! The `idnode` binary.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    idnode::cli::run()
+}

@@ -1,0 +1,325 @@
+//! The way to a node: where it is, whose key is shown, how long to wait.
+
+use std::future::Future;
+use std::io::Read;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tonic::codec::CompressionEncoding;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Response, Status};
+
+use crate::cli::dev;
+use crate::cli::failure::{Exit, Failure};
+use crate::cli::output::Output;
+use crate::wire::proto::v1;
+
+/// Bytes of one answer; an exported chunk of records is the largest.
+const ANSWER_BYTES_MAX: usize = 256 << 20;
+/// Bytes of a key file; a larger one is none.
+const KEY_BYTES_MAX: u64 = 4096;
+/// How long to try to connect, if `--timeout` allows as much.
+const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(5);
+/// Bytes in flight on one stream, so that bulk work fills a fast line.
+const STREAM_WINDOW_BYTES: u32 = 8 << 20;
+
+/// Options of every command that asks a node.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Connection {
+    /// The node to ask
+    #[arg(
+        long,
+        global = true,
+        env = "IDNODE_SERVER",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:8480",
+        help_heading = "Node"
+    )]
+    pub server: String,
+    /// File that holds an operator's key; "-" reads it from the standard
+    /// input. Without it the key is that of IDNODE_KEY, else that of `idnode dev`
+    #[arg(
+        long,
+        global = true,
+        env = "IDNODE_KEY_FILE",
+        value_name = "FILE",
+        help_heading = "Node"
+    )]
+    pub key_file: Option<PathBuf>,
+    /// How long to wait for an answer: 500ms, 30s, 2m
+    #[arg(
+        long,
+        global = true,
+        value_name = "TIME",
+        default_value = "30s",
+        value_parser = duration,
+        help_heading = "Node"
+    )]
+    pub timeout: Duration,
+}
+
+/// Shows the key, if there is one, with every call.
+#[derive(Clone)]
+pub struct Bearer(Option<MetadataValue<Ascii>>);
+
+impl Interceptor for Bearer {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if let Some(value) = &self.0 {
+            request
+                .metadata_mut()
+                .insert("authorization", value.clone());
+        }
+        Ok(request)
+    }
+}
+
+/// A channel that shows the key.
+pub type Service = InterceptedService<Channel, Bearer>;
+
+/// A node that answers.
+#[derive(Clone)]
+pub struct Client {
+    service: Service,
+    timeout: Duration,
+}
+
+impl Connection {
+    /// Connects.
+    ///
+    /// # Errors
+    /// [`Exit::Usage`] for an address or key that cannot be one,
+    /// [`Exit::Unavailable`] where no node answers.
+    pub async fn client(&self, output: &Output) -> Result<Client, Failure> {
+        let host = host(&self.server)?;
+        let loopback = host == "localhost"
+            || (host.trim_matches(['[', ']']).parse::<IpAddr>()).is_ok_and(|ip| ip.is_loopback());
+        let key = self.key(loopback)?;
+        if key.is_some() && !loopback {
+            output.say("warning: the key travels to the node without encryption");
+        }
+        let endpoint = Endpoint::from_shared(self.server.clone())
+            .map_err(|_| server_syntax(&self.server))?
+            .connect_timeout(self.timeout.min(CONNECT_TIMEOUT_MAX))
+            .initial_stream_window_size(STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(STREAM_WINDOW_BYTES)
+            .tcp_nodelay(true);
+        let channel = endpoint.connect().await.map_err(|error| {
+            let cause = innermost(&error);
+            let text = format!("no node answers at {}: {cause}", self.server);
+            Failure::new(Exit::Unavailable, text)
+                .hint("is it running? start one with: idnode dev; another address: --server URL")
+        })?;
+        Ok(Client {
+            service: InterceptedService::new(channel, Bearer(key)),
+            timeout: self.timeout,
+        })
+    }
+
+    /// The key to show: of `--key-file`, else of `IDNODE_KEY`, else, to this
+    /// machine only, that which `idnode dev` wrote.
+    fn key(&self, loopback: bool) -> Result<Option<MetadataValue<Ascii>>, Failure> {
+        let text = if let Some(path) = &self.key_file {
+            read_key(path)?
+        } else if let Some(key) = std::env::var_os("IDNODE_KEY") {
+            key.to_string_lossy().into_owned()
+        } else {
+            match dev::key_file().filter(|path| loopback && path.exists()) {
+                Some(path) => read_key(&path)?,
+                None => return Ok(None),
+            }
+        };
+        let mut value: MetadataValue<Ascii> = format!("Bearer {}", text.trim())
+            .parse()
+            .map_err(|_| Failure::usage("the key has characters that no key has"))?;
+        value.set_sensitive(true);
+        Ok(Some(value))
+    }
+
+    /// Host and port of the node.
+    ///
+    /// # Errors
+    /// [`Exit::Usage`] if the URL has none.
+    pub fn authority(&self) -> Result<String, Failure> {
+        let uri: tonic::transport::Uri =
+            (self.server.parse()).map_err(|_| server_syntax(&self.server))?;
+        let host = uri.host().ok_or_else(|| server_syntax(&self.server))?;
+        Ok(format!("{host}:{}", uri.port_u16().unwrap_or(80)))
+    }
+}
+
+impl Client {
+    /// The service that registers.
+    pub fn registry(&self) -> v1::registry_client::RegistryClient<Service> {
+        v1::registry_client::RegistryClient::new(self.service.clone())
+            .accept_compressed(CompressionEncoding::Zstd)
+            .accept_compressed(CompressionEncoding::Gzip)
+            .max_decoding_message_size(ANSWER_BYTES_MAX)
+    }
+
+    /// The service that resolves.
+    pub fn resolution(&self) -> v1::resolution_client::ResolutionClient<Service> {
+        v1::resolution_client::ResolutionClient::new(self.service.clone())
+            .accept_compressed(CompressionEncoding::Zstd)
+            .accept_compressed(CompressionEncoding::Gzip)
+            .max_decoding_message_size(ANSWER_BYTES_MAX)
+    }
+
+    /// The service that watches and keeps the node.
+    pub fn node(&self) -> v1::node_client::NodeClient<Service> {
+        v1::node_client::NodeClient::new(self.service.clone())
+    }
+
+    /// How long to wait for an answer.
+    pub const fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// A request of one answer, whose deadline the node knows too.
+    pub fn request<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        request.set_timeout(self.timeout);
+        request
+    }
+
+    /// Waits for what a call gives, `--timeout` at most.
+    ///
+    /// # Errors
+    /// What the node answered; [`Exit::Unavailable`] if it did not in time.
+    pub async fn wait<T>(
+        &self,
+        call: impl Future<Output = Result<T, Status>>,
+    ) -> Result<T, Failure> {
+        match tokio::time::timeout(self.timeout, call).await {
+            Ok(answer) => answer.map_err(|status| Failure::from_status(&status)),
+            Err(_) => Err(self.too_late()),
+        }
+    }
+
+    /// Waits for an answer, `--timeout` at most, and opens it.
+    ///
+    /// # Errors
+    /// As [`Client::wait`].
+    pub async fn answer<T>(
+        &self,
+        call: impl Future<Output = Result<Response<T>, Status>>,
+    ) -> Result<T, Failure> {
+        Ok(self.wait(call).await?.into_inner())
+    }
+
+    /// The node did not answer in time.
+    pub fn too_late(&self) -> Failure {
+        let text = format!("the node did not answer within {:?}", self.timeout);
+        Failure::new(Exit::Unavailable, text).hint("allow more time: --timeout 2m")
+    }
+}
+
+fn host(server: &str) -> Result<String, Failure> {
+    let uri: tonic::transport::Uri = server.parse().map_err(|_| server_syntax(server))?;
+    match (uri.scheme_str(), uri.host()) {
+        (Some("http"), Some(host)) => Ok(host.to_owned()),
+        (Some("https"), _) => Err(Failure::usage(format!(
+            "--server {server}: TLS is not spoken; put a proxy beside the client, or use http://"
+        ))),
+        _ => Err(server_syntax(server)),
+    }
+}
+
+fn server_syntax(server: &str) -> Failure {
+    Failure::usage(format!(
+        "--server {server}: must be a URL as http://127.0.0.1:8480"
+    ))
+}
+
+fn read_key(path: &Path) -> Result<String, Failure> {
+    let what = format!("cannot read the key file {}", path.display());
+    let fail = |error: std::io::Error| Failure::new(Exit::Usage, format!("{what}: {error}"));
+    let mut text = String::new();
+    if path == Path::new("-") {
+        let mut stdin = std::io::stdin().lock().take(KEY_BYTES_MAX);
+        stdin.read_to_string(&mut text).map_err(fail)?;
+    } else {
+        let file = std::fs::File::open(path).map_err(fail)?;
+        file.take(KEY_BYTES_MAX)
+            .read_to_string(&mut text)
+            .map_err(fail)?;
+    }
+    if text.trim().is_empty() {
+        return Err(Failure::usage(format!("{what}: it is empty")));
+    }
+    Ok(text)
+}
+
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+/// Parses a time to wait: `500ms`, `30s`, `2m`, `1h`; seconds without a unit.
+/// Above zero and at most a day.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let split = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let millis_per_unit = match unit {
+        "ms" => 1,
+        "s" | "" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err(format!("unknown unit {unit:?}: use ms, s, m or h")),
+    };
+    let number: u64 = number.parse().map_err(|_| "no number".to_owned())?;
+    match number.checked_mul(millis_per_unit) {
+        Some(millis @ 1..=86_400_000) => Ok(Duration::from_millis(millis)),
+        _ => Err("must be above 0 and at most 24h".to_owned()),
+    }
+}
+
+impl std::fmt::Debug for Bearer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Bearer").finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_times() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("30"), Ok(Duration::from_secs(30)));
+        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        for wrong in ["", "0s", "s", "25h", "5d", "-1s", "99999999999999999999s"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn refuses_addresses_that_are_none() {
+        assert_eq!(host("http://[::1]:8480").as_deref().ok(), Some("[::1]"));
+        for wrong in [
+            "127.0.0.1:8480",
+            "https://a.example",
+            "ftp://a",
+            "",
+            "http://",
+        ] {
+            let failure = host(wrong).expect_err("no address");
+            assert_eq!(failure.exit(), Exit::Usage, "{wrong}");
+        }
+    }
+}

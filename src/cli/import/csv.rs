@@ -1,0 +1,462 @@
+//! CSV: long form, several adjacent rows a record, or wide form, one row a
+//! record. A record of which one cell is wrong is not taken; every wrong cell
+//! is reported.
+
+use std::io::Read;
+use std::rc::Rc;
+
+use csv::StringRecord;
+
+use crate::cli::failure::Failure;
+use crate::cli::import::columns::{Columns, Role};
+use crate::cli::import::encoding::{Utf8Reader, Watch};
+use crate::cli::import::rows::{BadRow, Parsed, Rows, identifier_below, value_position};
+use crate::cli::shape::{base64, checked, expire_time, permissions_from_text};
+use crate::model::limits::VALUES_PER_RECORD_MAX;
+use crate::model::{
+    Identifier, Permissions, Prefix, Reason, Reference, Refusal, Timestamp, Ttl, Value, ValueType,
+};
+use crate::wire::proto::v1;
+
+/// Bytes of a file that are read at once.
+const BUFFER_BYTES: usize = 64 << 10;
+/// Characters at the beginning of a cell that make spreadsheets run it.
+const FORMULA_STARTS: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+
+/// Records of a CSV file.
+pub struct CsvRows<R> {
+    reader: csv::Reader<Utf8Reader<R>>,
+    watch: Rc<Watch>,
+    columns: Columns,
+    prefix: Option<Prefix>,
+    pending: Option<Group>,
+    row: StringRecord,
+    /// Lines that the end of a row adds by the time the row is read: none where
+    /// it is CR LF, of which the reader takes the LF with the next row.
+    end_lines: u64,
+    ended: bool,
+}
+
+/// The rows of one record, as far as they are read.
+struct Group {
+    /// The cell that names it, by which rows belong together.
+    name: String,
+    row: u64,
+    identifier: Option<Identifier>,
+    values: Vec<Value>,
+    /// Row and column that each value comes from.
+    origins: Vec<(u64, String)>,
+    bad: Vec<BadRow>,
+}
+
+impl<R: Read> CsvRows<R> {
+    /// Reads what `reader` decodes; its first row is the header.
+    ///
+    /// # Errors
+    /// If the header says nothing sure.
+    pub fn new(
+        reader: Utf8Reader<R>,
+        watch: Rc<Watch>,
+        delimiter: u8,
+        prefix: Option<Prefix>,
+    ) -> Result<Self, Failure> {
+        let mut reader = csv::ReaderBuilder::new()
+            .delimiter(delimiter)
+            .flexible(true)
+            .has_headers(false)
+            .buffer_capacity(BUFFER_BYTES)
+            .from_reader(reader);
+        let mut header = StringRecord::new();
+        reader
+            .read_record(&mut header)
+            .map_err(|error| unreadable(&error))?;
+        let columns = Columns::parse(header.iter().map(unguarded), prefix.as_ref())?;
+        let end_lines = reader.position().line() - 1;
+        Ok(Self {
+            reader,
+            watch,
+            columns,
+            prefix,
+            pending: None,
+            row: StringRecord::new(),
+            end_lines: end_lines.saturating_sub(inner_lines(&header)),
+            ended: false,
+        })
+    }
+
+    /// Reads a row into `self.row`; its line, or `None` at the end.
+    fn read(&mut self) -> Result<Option<u64>, Failure> {
+        self.watch.row_done();
+        let more = self
+            .reader
+            .read_record(&mut self.row)
+            .map_err(|error| unreadable(&error))?;
+        // The reader's own mark stands before the blank lines that it skips; a
+        // last row without an end of line has none to subtract.
+        let mark = self.row.position().map_or(0, csv::Position::line);
+        let behind = self.reader.position().line();
+        let line = behind.saturating_sub(self.end_lines + inner_lines(&self.row));
+        Ok(more.then_some(line.max(mark)))
+    }
+
+    fn cell<'a>(&'a self, role: &Role) -> Option<&'a str> {
+        let at = self.columns.iter().position(|(other, _)| other == role)?;
+        Some(unguarded(self.row.get(at).unwrap_or_default()))
+    }
+
+    /// The group that the row in `self.row` begins, with its identifier.
+    fn group(&self, line: u64, name: String) -> Group {
+        let suffix = self.columns.iter().any(|(role, _)| *role == Role::Suffix);
+        let text = match &self.prefix {
+            Some(prefix) if suffix => format!("{prefix}/{name}"),
+            _ => name.clone(),
+        };
+        let mut bad = Vec::new();
+        let identifier = identifier_below(&text, self.prefix.as_ref())
+            .map_err(|refusal| {
+                let role = if suffix {
+                    Role::Suffix
+                } else {
+                    Role::Identifier
+                };
+                let column = self.columns.name_of(&role);
+                bad.push(BadRow::new(line, column, &name, &refusal));
+            })
+            .ok();
+        Group {
+            name,
+            row: line,
+            identifier,
+            values: Vec::new(),
+            origins: Vec::new(),
+            bad,
+        }
+    }
+
+    /// Notes cells that hold no text, and cells beyond the header.
+    fn check_cells(&self, line: u64, bad: &mut Vec<BadRow>) {
+        let count = self.columns.count();
+        for (position, cell) in self.row.iter().enumerate() {
+            let column = self.columns.iter().nth(position).map(|(_, name)| name);
+            if column.is_none() && !cell.is_empty() {
+                let rule = format!("the header has {count} columns");
+                let refusal = invalid("cell", cell, &rule);
+                let column = format!("column {}", position + 1);
+                bad.push(BadRow::new(line, &column, cell, &refusal));
+            }
+            if self.watch.malformed() && cell.contains('\u{fffd}') {
+                let refusal = invalid("cell", cell, "has bytes that are not of its encoding");
+                bad.push(BadRow::new(
+                    line,
+                    column.unwrap_or_default(),
+                    cell,
+                    &refusal,
+                ));
+            }
+        }
+    }
+
+    /// Adds the one value of a row in the long form.
+    fn add_long(&self, line: u64, group: &mut Group) {
+        let cell = |role: &Role| self.cell(role).unwrap_or_default();
+        let (index, value_type) = (cell(&Role::Index).trim(), cell(&Role::Type).trim());
+        if index.is_empty() && value_type.is_empty() && cell(&Role::Data).is_empty() {
+            // A record without values has a row all the same.
+            return;
+        }
+        let mut note = |role: &Role, refusal: Refusal| {
+            let column = self.columns.name_of(role);
+            let bad = BadRow::new(line, column, cell(role), &refusal);
+            group.bad.push(bad);
+        };
+        let index: u32 = index.parse().unwrap_or_else(|_| {
+            let rule = "must be a number from 1 to 4294967295";
+            note(&Role::Index, invalid("index", index, rule));
+            u32::MAX
+        });
+        let value_type = ValueType::parse(value_type)
+            .map_err(|refusal| note(&Role::Type, refusal))
+            .ok();
+        let data = match cell(&Role::Encoding).trim() {
+            "" => Ok(cell(&Role::Data).as_bytes().to_vec()),
+            "base64" => base64(cell(&Role::Data).trim()),
+            other => {
+                note(
+                    &Role::Encoding,
+                    invalid("encoding", other, "must be empty or base64"),
+                );
+                Ok(Vec::new())
+            }
+        };
+        let data = data.map_err(|refusal| note(&Role::Data, refusal)).ok();
+        let ttl = ttl(cell(&Role::Ttl))
+            .map_err(|refusal| note(&Role::Ttl, refusal))
+            .ok();
+        let permissions = permissions(cell(&Role::Permissions))
+            .map_err(|refusal| note(&Role::Permissions, refusal))
+            .ok();
+        let references = references(cell(&Role::References))
+            .map_err(|refusal| note(&Role::References, refusal))
+            .ok();
+        let parts = (value_type, data, ttl, permissions, references);
+        let (Some(value_type), Some(data), Some(ttl), Some(permissions), Some(references)) = parts
+        else {
+            return;
+        };
+        // One more than may be is enough for the rule to speak.
+        if group.values.len() <= VALUES_PER_RECORD_MAX {
+            group.origins.push((line, String::new()));
+            group.values.push(Value {
+                index,
+                value_type,
+                data,
+                ttl,
+                permissions,
+                changed: Timestamp::default(),
+                references,
+            });
+        }
+    }
+
+    /// Adds the values of a row in the wide form: its cells that hold any.
+    fn add_wide(&self, line: u64, group: &mut Group) {
+        let shared = |role: &Role| self.cell(role).unwrap_or_default();
+        let mut note = |role: &Role, refusal: Refusal| {
+            let column = self.columns.name_of(role);
+            let bad = BadRow::new(line, column, shared(role), &refusal);
+            group.bad.push(bad);
+        };
+        let ttl = ttl(shared(&Role::Ttl)).unwrap_or_else(|refusal| {
+            note(&Role::Ttl, refusal);
+            Ttl::DEFAULT
+        });
+        let permissions = permissions(shared(&Role::Permissions)).unwrap_or_else(|refusal| {
+            note(&Role::Permissions, refusal);
+            Permissions::DEFAULT
+        });
+        for ((role, name), cell) in self.columns.iter().zip(&self.row) {
+            let (Role::Item(index, value_type), false) = (role, cell.is_empty()) else {
+                continue;
+            };
+            group.origins.push((line, name.to_owned()));
+            group.values.push(Value {
+                index: *index,
+                value_type: value_type.clone(),
+                data: unguarded(cell).as_bytes().to_vec(),
+                ttl,
+                permissions,
+                changed: Timestamp::default(),
+                references: Vec::new(),
+            });
+        }
+    }
+
+    /// What became of a group whose rows are all read.
+    fn close(&self, group: Group) -> Parsed {
+        let Group {
+            name,
+            row,
+            identifier,
+            values,
+            origins,
+            mut bad,
+        } = group;
+        let cells: Vec<(u32, String)> = values
+            .iter()
+            .map(|value| {
+                (
+                    value.index,
+                    String::from_utf8_lossy(&value.data).into_owned(),
+                )
+            })
+            .filter(|_| bad.is_empty())
+            .collect();
+        match (checked(values), identifier) {
+            (Ok(values), Some(identifier)) if bad.is_empty() => {
+                let record = v1::Record {
+                    name: format!("records/{identifier}"),
+                    values,
+                    ..v1::Record::default()
+                };
+                return Parsed::Record(row, record);
+            }
+            (Err(refusal), _) => {
+                bad.push(self.placed(&refusal, row, &name, (&origins, &cells)));
+            }
+            (Ok(_), _) => {}
+        }
+        Parsed::Bad(bad)
+    }
+
+    /// Puts a rule that the values of a record break where it was broken.
+    fn placed(
+        &self,
+        refusal: &Refusal,
+        row: u64,
+        name: &str,
+        (origins, cells): (&[(u64, String)], &[(u32, String)]),
+    ) -> BadRow {
+        let place = value_position(refusal.field_path());
+        let Some((position, field)) = place else {
+            return BadRow::new(row, "", name, refusal);
+        };
+        let (row, column) = origins
+            .get(position)
+            .cloned()
+            .unwrap_or((row, String::new()));
+        let (index, data) = cells.get(position).cloned().unwrap_or_default();
+        let role = match field {
+            "data" => Role::Data,
+            "ttl" => Role::Ttl,
+            "references" => Role::References,
+            "type" => Role::Type,
+            _ => Role::Index,
+        };
+        let value = if role == Role::Index {
+            index.to_string()
+        } else {
+            data
+        };
+        if column.is_empty() {
+            BadRow::new(row, self.columns.name_of(&role), &value, refusal)
+        } else {
+            BadRow::new(row, &column, &value, refusal)
+        }
+    }
+}
+
+impl<R: Read> Rows for CsvRows<R> {
+    fn next(&mut self) -> Result<Option<Parsed>, Failure> {
+        while !self.ended {
+            let Some(line) = self.read()? else {
+                self.ended = true;
+                break;
+            };
+            if self.row.iter().all(str::is_empty) {
+                continue;
+            }
+            let name = self
+                .cell(&Role::Identifier)
+                .or_else(|| self.cell(&Role::Suffix));
+            let name = name.unwrap_or_default().to_owned();
+            let long = self.columns.is_long();
+            let same = |group: &Group| long && group.name == name;
+            let (mut group, done) = match self.pending.take() {
+                Some(group) if same(&group) => (group, None),
+                other => (self.group(line, name), other),
+            };
+            self.check_cells(line, &mut group.bad);
+            if long {
+                self.add_long(line, &mut group);
+            } else {
+                self.add_wide(line, &mut group);
+            }
+            self.pending = Some(group);
+            if let Some(done) = done {
+                return Ok(Some(self.close(done)));
+            }
+        }
+        Ok(self.pending.take().map(|group| self.close(group)))
+    }
+}
+
+/// The delimiter of a header: that of `,`, `;` and tab that stands in it most
+/// often outside quotes; `,` if none does.
+pub fn delimiter(header: &str) -> u8 {
+    let mut counts = [(b',', 0_usize), (b';', 0), (b'\t', 0)];
+    let mut quoted = false;
+    for byte in header
+        .bytes()
+        .take_while(|byte| !matches!(byte, b'\n' | b'\r'))
+    {
+        quoted ^= byte == b'"';
+        if let Some((_, count)) = counts.iter_mut().find(|(d, _)| *d == byte && !quoted) {
+            *count += 1;
+        }
+    }
+    let most = counts.iter().map(|(_, count)| *count).max().unwrap_or(0);
+    let first = counts.iter().find(|(_, count)| *count == most);
+    first.map_or(b',', |(delimiter, _)| *delimiter)
+}
+
+/// A cell as spreadsheets may show it: one that they would run gets a `'`
+/// before it, and so does one that has such a `'` already.
+pub fn guarded(cell: &str) -> String {
+    let inner = cell.trim_start_matches('\'');
+    if inner.starts_with(FORMULA_STARTS) {
+        format!("'{cell}")
+    } else {
+        cell.to_owned()
+    }
+}
+
+/// The inverse of [`guarded`].
+pub fn unguarded(cell: &str) -> &str {
+    let inner = cell.trim_start_matches('\'');
+    if inner.starts_with(FORMULA_STARTS) {
+        cell.strip_prefix('\'').unwrap_or(cell)
+    } else {
+        cell
+    }
+}
+
+/// Ends of lines within the cells of a row.
+fn inner_lines(row: &StringRecord) -> u64 {
+    let newlines = row.iter().flat_map(str::bytes).filter(|b| *b == b'\n');
+    u64::try_from(newlines.count()).unwrap_or(0)
+}
+
+fn ttl(cell: &str) -> Result<Ttl, Refusal> {
+    let cell = cell.trim();
+    if cell.is_empty() {
+        return Ok(Ttl::DEFAULT);
+    }
+    if let Ok(secs) = cell.parse() {
+        return Ok(Ttl::Relative(secs));
+    }
+    expire_time(cell)
+        .map_err(|_| invalid("ttl", cell, "seconds, or a time as 2026-12-31T16:00:00Z"))
+}
+
+fn permissions(cell: &str) -> Result<Permissions, Refusal> {
+    match cell.trim() {
+        "" => Ok(Permissions::DEFAULT),
+        text => permissions_from_text(text),
+    }
+}
+
+fn references(cell: &str) -> Result<Vec<Reference>, Refusal> {
+    let cell = cell.trim();
+    if cell.is_empty() {
+        return Ok(Vec::new());
+    }
+    let texts: Vec<String> = serde_json::from_str(cell).map_err(|_| {
+        invalid(
+            "references",
+            cell,
+            "a JSON list: [\"300:88.118.7/App_erp\"]",
+        )
+    })?;
+    texts.iter().map(|text| Reference::parse(text)).collect()
+}
+
+fn invalid(field: &'static str, value: &str, rule: &str) -> Refusal {
+    Refusal::new(Reason::FieldInvalid)
+        .field(field)
+        .value(value)
+        .limit(rule)
+}
+
+fn unreadable(error: &csv::Error) -> Failure {
+    Failure::usage(format!("cannot read the file further: {error}"))
+}
+
+impl<R> std::fmt::Debug for CsvRows<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CsvRows").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+#[path = "csv_tests.rs"]
+mod tests;

@@ -1,0 +1,198 @@
+//! NDJSON: one record a line, in the shape that `-o json` shows.
+
+use std::io::{BufRead, BufReader, Read};
+use std::rc::Rc;
+
+use crate::cli::failure::Failure;
+use crate::cli::import::encoding::{Utf8Reader, Watch};
+use crate::cli::import::rows::{BadRow, Parsed, Rows, identifier_below};
+use crate::cli::shape::{RecordShape, checked};
+use crate::model::{Prefix, Reason, Refusal};
+use crate::wire::proto::v1;
+
+/// Records of an NDJSON file.
+pub struct NdjsonRows<R> {
+    reader: BufReader<Utf8Reader<R>>,
+    watch: Rc<Watch>,
+    prefix: Option<Prefix>,
+    line: String,
+    row: u64,
+}
+
+impl<R: Read> NdjsonRows<R> {
+    /// Reads what `reader` decodes.
+    pub fn new(reader: Utf8Reader<R>, watch: Rc<Watch>, prefix: Option<Prefix>) -> Self {
+        Self {
+            reader: BufReader::new(reader),
+            watch,
+            prefix,
+            line: String::new(),
+            row: 0,
+        }
+    }
+
+    fn record(&self) -> Result<v1::Record, BadRow> {
+        let bad = |column: &str, value: &str, refusal: &Refusal| {
+            BadRow::new(self.row, column, value, refusal)
+        };
+        if self.watch.malformed() && self.line.contains('\u{fffd}') {
+            let refusal = invalid("line", &self.line, "has bytes that are not of its encoding");
+            return Err(bad("line", refusal.shown_value(), &refusal));
+        }
+        let shape: RecordShape = serde_json::from_str(&self.line).map_err(|error| {
+            let refusal = invalid("line", &self.line, &error.to_string());
+            bad(
+                &format!("character {}", error.column()),
+                refusal.shown_value(),
+                &refusal,
+            )
+        })?;
+        let identifier = identifier_below(&shape.identifier, self.prefix.as_ref())
+            .map_err(|refusal| bad("identifier", &shape.identifier, &refusal))?;
+        let mut values = Vec::with_capacity(shape.values.len());
+        for (position, value) in shape.values.iter().enumerate() {
+            let value = value.parse().map_err(|refusal| {
+                let refusal = refusal.within(&format!("values[{position}]"));
+                bad(refusal.field_path(), refusal.shown_value(), &refusal)
+            })?;
+            values.push(value);
+        }
+        let values = checked(values)
+            .map_err(|refusal| bad(refusal.field_path(), refusal.shown_value(), &refusal))?;
+        Ok(v1::Record {
+            name: format!("records/{identifier}"),
+            values,
+            ..v1::Record::default()
+        })
+    }
+}
+
+impl<R: Read> Rows for NdjsonRows<R> {
+    fn next(&mut self) -> Result<Option<Parsed>, Failure> {
+        loop {
+            self.line.clear();
+            self.watch.row_done();
+            let count = self
+                .reader
+                .read_line(&mut self.line)
+                .map_err(|error| Failure::io(&format!("line {}", self.row + 1), &error))?;
+            if count == 0 {
+                return Ok(None);
+            }
+            self.row += 1;
+            if self.line.trim().is_empty() {
+                continue;
+            }
+            return Ok(Some(match self.record() {
+                Ok(record) => Parsed::Record(self.row, record),
+                Err(bad) => Parsed::Bad(vec![bad]),
+            }));
+        }
+    }
+}
+
+fn invalid(field: &'static str, value: &str, rule: &str) -> Refusal {
+    Refusal::new(Reason::FieldInvalid)
+        .field(field)
+        .value(value)
+        .limit(rule)
+}
+
+impl<R> std::fmt::Debug for NdjsonRows<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NdjsonRows").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicU64;
+
+    use super::*;
+
+    fn read(text: &str, prefix: Option<&str>) -> Vec<Parsed> {
+        let watch = Rc::new(Watch::default());
+        let consumed = Arc::new(AtomicU64::new(0));
+        let reader = Utf8Reader::new(
+            text.as_bytes(),
+            encoding_rs::UTF_8,
+            Rc::clone(&watch),
+            consumed,
+        );
+        let prefix = prefix.map(|p| Prefix::parse(p).expect("prefix"));
+        let mut rows = NdjsonRows::new(reader, watch, prefix);
+        std::iter::from_fn(|| rows.next().expect("readable")).collect()
+    }
+
+    #[test]
+    fn reads_records_line_by_line() {
+        let text = "{\"identifier\":\"88.118.7/a\",\"values\":[{\"index\":1,\"type\":\"URL\",\"data\":\"x\",\"ttl\":60}]}\n\n{\"identifier\":\"88.118.7/b\",\"values\":[]}";
+        let parsed = read(text, Some("88.118.7"));
+        match parsed.as_slice() {
+            [Parsed::Record(1, a), Parsed::Record(3, b)] => {
+                assert_eq!(a.name, "records/88.118.7/a");
+                assert_eq!(a.values.len(), 1);
+                assert_eq!(b.name, "records/88.118.7/b");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn names_row_field_and_reason_of_bad_lines() {
+        let value = |fields: &str| {
+            format!(
+                "{{\"identifier\":\"88.118.7/a\",\"values\":[{{\"index\":2,\"type\":\"B\",\"data\":\"\"}},{{{fields}}}]}}"
+            )
+        };
+        let rows = [
+            ("{".to_owned(), "character 1", "FIELD_INVALID"),
+            (
+                "{\"identifier\":\"x\"}".to_owned(),
+                "identifier",
+                "IDENTIFIER_SYNTAX",
+            ),
+            (
+                "{\"identifier\":\"88.118.8/x\"}".to_owned(),
+                "identifier",
+                "FIELD_INVALID",
+            ),
+            (
+                value("\"index\":2,\"type\":\"A\",\"data\":\"\""),
+                "values[1].index",
+                "INDEX_DUPLICATE",
+            ),
+            (
+                value("\"index\":0,\"type\":\"A\",\"data\":\"\""),
+                "values[1].index",
+                "INDEX_ZERO",
+            ),
+            (
+                value("\"index\":1,\"type\":\"A\""),
+                "values[1].data",
+                "FIELD_REQUIRED",
+            ),
+            (
+                value("\"index\":1,\"type\":\"HS_X\",\"data\":\"\""),
+                "values[1].type",
+                "TYPE_UNKNOWN",
+            ),
+            (
+                value("\"index\":1,\"type\":\"A\",\"data_base64\":\"?\""),
+                "values[1].data_base64",
+                "FIELD_INVALID",
+            ),
+        ];
+        for (line, column, reason) in rows {
+            match read(&format!("\n{line}"), Some("88.118.7")).as_slice() {
+                [Parsed::Bad(bad)] => {
+                    assert_eq!(bad[0].row, 2, "{line}");
+                    assert_eq!(bad[0].column, column, "{line}");
+                    assert_eq!(bad[0].reason, reason, "{line}");
+                }
+                other => panic!("{line}: {other:?}"),
+            }
+        }
+    }
+}

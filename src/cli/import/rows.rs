@@ -1,0 +1,77 @@
+//! What a file of records gives: records, and rows that are none.
+
+use crate::cli::failure::Failure;
+use crate::model::{Identifier, Language, Prefix, Reason, Refusal};
+use crate::wire::proto::v1;
+
+/// Why a row of a file was not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadRow {
+    /// Its line in the file, from 1; the header is line 1.
+    pub row: u64,
+    /// The column as the header names it, or the field of a JSON object.
+    pub column: String,
+    /// What stands there.
+    pub value: String,
+    /// The stable reason.
+    pub reason: String,
+    /// The rule in English.
+    pub english: String,
+    /// The rule in Chinese.
+    pub chinese: String,
+}
+
+impl BadRow {
+    /// What `refusal` says of `column`.
+    pub fn new(row: u64, column: &str, value: &str, refusal: &Refusal) -> Self {
+        Self {
+            row,
+            column: column.to_owned(),
+            value: value.to_owned(),
+            reason: refusal.reason().code().to_owned(),
+            english: refusal.text(Language::English),
+            chinese: refusal.text(Language::Chinese),
+        }
+    }
+}
+
+/// The next of a file.
+#[derive(Clone, Debug)]
+pub enum Parsed {
+    /// A record, and the row at which it begins.
+    Record(u64, v1::Record),
+    /// One record that is none: every broken rule of its rows.
+    Bad(Vec<BadRow>),
+}
+
+/// A file of records, read row by row.
+pub trait Rows {
+    /// The next record, or `None` at the end.
+    ///
+    /// # Errors
+    /// If the file cannot be read further.
+    fn next(&mut self) -> Result<Option<Parsed>, Failure>;
+}
+
+/// Parses an identifier, which must stand below `prefix` if there is one.
+///
+/// # Errors
+/// Those of [`Identifier::parse`]; [`Reason::FieldInvalid`] elsewhere.
+pub fn identifier_below(text: &str, prefix: Option<&Prefix>) -> Result<Identifier, Refusal> {
+    let identifier = Identifier::parse(text)?;
+    match prefix {
+        Some(prefix) if identifier.prefix().canonical() != prefix.canonical() => {
+            Err(Refusal::new(Reason::FieldInvalid)
+                .field("identifier")
+                .value(text)
+                .limit(format!("must stand below {prefix}")))
+        }
+        _ => Ok(identifier),
+    }
+}
+
+/// Position and field of `values[3].index`.
+pub fn value_position(field: &str) -> Option<(usize, &str)> {
+    let (position, rest) = field.strip_prefix("values[")?.split_once(']')?;
+    Some((position.parse().ok()?, rest.trim_start_matches('.')))
+}
