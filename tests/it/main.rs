@@ -2,6 +2,10 @@
 //! sources by their rules. One binary, since each one links RocksDB again.
 
 #[cfg(test)]
+mod cli;
+#[cfg(test)]
+mod config;
+#[cfg(test)]
 mod registry;
 #[cfg(test)]
 mod tidy;
