@@ -1,1 +1,361 @@
-//! Wiring.
+//! Wiring: the only place that knows every part. It reads the clock and draws
+//! random numbers, and passes both down as values.
+//!
+//! [`Server::bind`] opens the store and binds every socket, so that whatever can
+//! fail at a start fails there; [`Server::run`] serves until it is told to stop,
+//! drains, and closes the store last.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime};
+
+use arc_swap::ArcSwap;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{error, info, warn};
+
+use crate::access::{KEY_RANDOM_BYTES, NewKey};
+use crate::config::Config;
+use crate::face::dns::{self, Dns};
+use crate::face::grpc::{self, Grpc, ServerInfo, SetLogFilter};
+use crate::face::http::{self, Http, Readiness};
+use crate::model::Timestamp;
+use crate::net::http::{Limits, Metrics as ConnectionMetrics, Server as Connections};
+use crate::node::{self, Clock, Node};
+use crate::store::{self, Store};
+use crate::telemetry::{self, BuildInfo, Recorder, Scrape, count_panics};
+
+/// How long connections may take to finish once the node stops.
+const CONNECTION_DRAIN: Duration = Duration::from_secs(10);
+/// How long all tasks may take then.
+const DRAIN: Duration = Duration::from_secs(15);
+
+/// Why a node could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The store could not be opened.
+    #[error("the store in {} cannot be opened", path.display())]
+    Store {
+        /// Its folder.
+        path: PathBuf,
+        /// Why.
+        source: store::Error,
+    },
+    /// The DNS face could not start.
+    #[error(transparent)]
+    Dns(#[from] dns::BindError),
+    /// An HTTP listener could not be bound.
+    #[error("[http] listen: cannot bind {address}")]
+    Http {
+        /// The address of the settings.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The gRPC face could not start.
+    #[error("the gRPC face cannot start")]
+    Grpc(#[from] grpc::SetupError),
+    /// Metrics could not be set up.
+    #[error(transparent)]
+    Telemetry(#[from] telemetry::Error),
+    /// The system gave no random numbers.
+    #[error("no random numbers are to be had")]
+    Random,
+}
+
+/// Where a server listens.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Addresses {
+    /// HTTP and gRPC.
+    pub http: Vec<SocketAddr>,
+    /// DNS, UDP and TCP both.
+    pub dns: Vec<SocketAddr>,
+}
+
+/// A node with its store open and its sockets bound.
+#[derive(Debug)]
+pub struct Server {
+    parts: Parts,
+    dns: Dns,
+    listeners: Vec<TcpListener>,
+    connections: Connections,
+    grpc: Grpc,
+    http_metrics: Arc<http::Metrics>,
+    scrape: Scrape,
+    new_key: Option<NewKey>,
+}
+
+/// What outlives the faces.
+#[derive(Debug)]
+struct Parts {
+    node: Node,
+    store: Arc<Store>,
+    writer: JoinHandle<()>,
+    tracker: TaskTracker,
+    /// Cancelled when the node drains.
+    draining: CancellationToken,
+}
+
+impl Server {
+    /// Opens the store, makes an operator's key if there is none, and binds
+    /// every socket. Nothing is served yet. `set_log_filter` is what
+    /// `SetLogLevel` calls.
+    ///
+    /// # Errors
+    /// [`Error`], by what could not be had.
+    pub async fn bind(config: Config, set_log_filter: SetLogFilter) -> Result<Self, Error> {
+        let recorder = Recorder::new(&BuildInfo {
+            version: env!("CARGO_PKG_VERSION"),
+            revision: option_env!("IDNODE_REVISION").unwrap_or_default(),
+            rustc: option_env!("IDNODE_RUSTC").unwrap_or_default(),
+        })?;
+        recorder.within(count_panics);
+        let Config {
+            http,
+            grpc,
+            dns,
+            store,
+            log,
+            telemetry: _,
+        } = config;
+        let (parts, new_key) = open(store, &log, &recorder)?;
+        let zones = dns.zones.clone();
+        let metrics = recorder.within(dns::Metrics::new);
+        let dns = Dns::bind(&dns, parts.node.clone(), metrics)?;
+        let listeners = listen(&http).await?;
+        let addresses = addresses(&listeners, &dns);
+        let grpc = Grpc::new(grpc::Setup {
+            config: grpc,
+            node: parts.node.clone(),
+            info: ServerInfo {
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                addresses: addresses.labelled(),
+                zones,
+            },
+            set_log_filter,
+            tracker: parts.tracker.clone(),
+            shutdown: parts.draining.clone(),
+            metrics: recorder.within(grpc::Metrics::new),
+        })?;
+        let connections = Connections::new(
+            limits(&http),
+            recorder.within(ConnectionMetrics::new),
+            parts.tracker.clone(),
+            parts.draining.clone(),
+        );
+        let http_metrics = Arc::new(recorder.within(http::Metrics::new));
+        let scrape = recorder.scrape();
+        Ok(Self {
+            parts,
+            dns,
+            listeners,
+            connections,
+            grpc,
+            http_metrics,
+            scrape,
+            new_key,
+        })
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> Addresses {
+        addresses(&self.listeners, &self.dns)
+    }
+
+    /// The operator's key that was made because there was none. This is the only
+    /// time that it can be seen.
+    pub fn new_key(&self) -> Option<&str> {
+        self.new_key.as_ref().map(|key| key.text.as_str())
+    }
+
+    /// The node, for whoever runs in its process.
+    pub fn node(&self) -> Node {
+        self.parts.node.clone()
+    }
+
+    /// Serves until `shutdown`, then lets open requests finish, applies what
+    /// waits in the log, and closes the store.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let Self {
+            parts,
+            dns,
+            listeners,
+            connections,
+            grpc,
+            http_metrics,
+            scrape,
+            new_key: _,
+        } = self;
+        let readiness = Arc::new(ArcSwap::from_pointee(Readiness::Starting));
+        let (seen, rendered, node) = (Arc::clone(&readiness), scrape.clone(), parts.node.clone());
+        let pages = Http {
+            node: parts.node.clone(),
+            readiness: Arc::new(move || **seen.load()),
+            render_metrics: Arc::new(move || {
+                node.observe();
+                rendered.render()
+            }),
+            metrics: http_metrics,
+        };
+        let router = grpc.routes().merge(pages.routes());
+        for listener in listeners {
+            let serve = connections.clone().serve(listener, router.clone());
+            parts.tracker.spawn(serve);
+        }
+        parts.tracker.spawn(scrape.keep(parts.draining.clone()));
+        let mut serve_dns = parts.tracker.spawn(dns.run(parts.draining.clone()));
+        grpc.set_serving(true).await;
+        readiness.store(Arc::new(Readiness::Ready));
+        info!(position = parts.node.applied_position(), "serving");
+        let dns_ended = tokio::select! {
+            () = shutdown.cancelled() => None,
+            ended = &mut serve_dns => Some(ended),
+        };
+        info!("draining");
+        readiness.store(Arc::new(Readiness::Draining));
+        grpc.set_serving(false).await;
+        parts.draining.cancel();
+        let dns_ended = match dns_ended {
+            Some(ended) => ended,
+            None => serve_dns.await,
+        };
+        match dns_ended {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => error!(%error, "the DNS face failed"),
+            Err(error) => error!(%error, "the DNS face failed"),
+        }
+        parts.close().await;
+    }
+}
+
+impl Parts {
+    async fn close(self) {
+        let Self {
+            node,
+            store,
+            writer,
+            tracker,
+            draining: _,
+        } = self;
+        tracker.close();
+        if tokio::time::timeout(DRAIN, tracker.wait()).await.is_err() {
+            warn!(
+                tasks = tracker.len(),
+                "some requests did not finish in time"
+            );
+        }
+        node.close().await;
+        let closed = tokio::task::spawn_blocking(move || {
+            // A writer that panicked ended the process.
+            let _ended = writer.join();
+            store.flush()
+        });
+        match closed.await {
+            Ok(Ok(())) => info!("closed"),
+            // Nothing is lost: the next start replays the write-ahead log.
+            Ok(Err(error)) => warn!(%error, "the store was not flushed"),
+            Err(error) => warn!(%error, "the store was not flushed"),
+        }
+    }
+}
+
+/// Binds every address of the HTTP listener.
+async fn listen(config: &http::Config) -> Result<Vec<TcpListener>, Error> {
+    let mut listeners = Vec::with_capacity(config.listen.len());
+    for address in &config.listen {
+        let bound = TcpListener::bind(address).await;
+        let fail = |source| Error::Http {
+            address: *address,
+            source,
+        };
+        listeners.push(bound.map_err(fail)?);
+    }
+    Ok(listeners)
+}
+
+fn limits(config: &http::Config) -> Limits {
+    Limits {
+        connections_max: config.connections_max,
+        header_timeout: Duration::from_secs(config.header_timeout_secs),
+        streams_per_connection_max: config.streams_per_connection_max,
+        drain_timeout: CONNECTION_DRAIN,
+    }
+}
+
+fn addresses(listeners: &[TcpListener], dns: &Dns) -> Addresses {
+    let bound = |listener: &TcpListener| listener.local_addr().ok();
+    Addresses {
+        http: listeners.iter().filter_map(bound).collect(),
+        dns: dns.addresses(),
+    }
+}
+
+impl Addresses {
+    /// Each with what it serves in front, as `grpc 127.0.0.1:8480`.
+    fn labelled(&self) -> Vec<String> {
+        let http = self.http.iter().map(|address| format!("grpc {address}"));
+        http.chain(self.dns.iter().map(|address| format!("dns {address}")))
+            .collect()
+    }
+}
+
+fn open(
+    config: store::Config,
+    log: &crate::cluster::Config,
+    recorder: &Recorder,
+) -> Result<(Parts, Option<NewKey>), Error> {
+    let path = config.data_dir.clone();
+    let fail = |source| Error::Store {
+        path: path.clone(),
+        source,
+    };
+    let metrics = recorder.within(store::Metrics::new);
+    let store = Arc::new(Store::open(config, metrics).map_err(fail)?);
+    let metrics = recorder.within(node::Metrics::new);
+    let (node, writer) = Node::start(Arc::clone(&store), log, clock(), metrics).map_err(fail)?;
+    let new_key = if node.has_no_keys() {
+        Some(random_key()?)
+    } else {
+        None
+    };
+    if let Some(key) = &new_key {
+        node.add_key(key).map_err(fail)?;
+    }
+    let (tracker, draining) = (TaskTracker::new(), CancellationToken::new());
+    Ok((
+        Parts {
+            node,
+            store,
+            writer,
+            tracker,
+            draining,
+        },
+        new_key,
+    ))
+}
+
+fn random_key() -> Result<NewKey, Error> {
+    let mut random = [0; KEY_RANDOM_BYTES];
+    aws_lc_rs::rand::fill(&mut random).map_err(|_| Error::Random)?;
+    Ok(NewKey::new(&random))
+}
+
+/// The machine's clock.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "here the clock is read, and nowhere below"
+)]
+fn clock() -> Clock {
+    static START: OnceLock<Instant> = OnceLock::new();
+    Clock {
+        now: || {
+            let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+            let millis = since.unwrap_or_default().as_millis();
+            Timestamp::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
+        },
+        elapsed: || START.get_or_init(Instant::now).elapsed(),
+    }
+}

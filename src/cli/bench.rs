@@ -255,11 +255,7 @@ struct RawStore {
 /// # Errors
 /// [`Exit::Unavailable`] where nothing answers, [`Exit::Partial`] if requests
 /// were answered otherwise than they should be or not at all.
-pub async fn run(
-    args: BenchArgs,
-    connection: &Connection,
-    output: &Output,
-) -> Result<(), Failure> {
+pub async fn run(args: BenchArgs, connection: &Connection, output: &Output) -> Result<(), Failure> {
     match args.command {
         Command::GrpcResolve(args) => grpc_resolve(args, connection, output).await,
         Command::Dns(args) => dns(args, output).await,
@@ -274,9 +270,8 @@ pub async fn run(
             .await
         }
         Command::Zone(args) => {
-            let names = blocking(move || {
-                bench::write_zone(&args.data.demo(), &args.zone, &args.output)
-            });
+            let names =
+                blocking(move || bench::write_zone(&args.data.demo(), &args.zone, &args.output));
             let text = format!("{} names", names.await?);
             output.say(&text);
             Ok(())
@@ -365,7 +360,9 @@ async fn verify(args: Verify, connection: &Connection, output: &Output) -> Resul
     if output.is_json() {
         output.show(&verdict, Rows::default)?;
     } else {
-        let Verdict { equal, different, .. } = &verdict;
+        let Verdict {
+            equal, different, ..
+        } = &verdict;
         output.data(&format!("{equal} equal, {different} different\n"))?;
         output.say(&format!(
             "gRPC: {equal} of {} in {:.1} s; DNS: {} names, {} questions ({} over TCP) in {:.1} s",
@@ -381,7 +378,10 @@ async fn verify(args: Verify, connection: &Connection, output: &Output) -> Resul
         return Ok(());
     }
     output.say_lines(verdict.differences.iter().map(String::as_str));
-    let text = format!("{} identifiers differ from the generator", verdict.different);
+    let text = format!(
+        "{} identifiers differ from the generator",
+        verdict.different
+    );
     Err(Failure::new(Exit::Partial, text))
 }
 
@@ -433,10 +433,15 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, bench::Error> + Send + 'static,
 ) -> Result<T, Failure> {
     let ended = tokio::task::spawn_blocking(work).await;
-    ended.map_err(|_| failure(bench::Error::Worker))?.map_err(failure)
+    ended
+        .map_err(|_| failure(bench::Error::Worker))?
+        .map_err(failure)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the signature that map_err asks for")]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the signature that map_err asks for"
+)]
 fn failure(error: bench::Error) -> Failure {
     use bench::Error;
     let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
@@ -461,7 +466,10 @@ fn show(report: &Report, output: &Output) -> Result<(), Failure> {
     if report.wrong == 0 && report.lost == 0 {
         return Ok(());
     }
-    let first = report.first_wrong.as_deref().unwrap_or("none answered wrongly");
+    let first = report
+        .first_wrong
+        .as_deref()
+        .unwrap_or("none answered wrongly");
     let text = format!(
         "{} requests answered otherwise than they should be, {} not answered in time; the first: {first}",
         report.wrong, report.lost
@@ -488,7 +496,10 @@ fn rows(report: &Report) -> Rows {
     ]);
     if let Some(server) = &report.server {
         let megabytes = server.resident_bytes / 1_000_000;
-        rows.push(["server CPU µs/request".into(), format!("{:.2}", server.cpu_us_per_request)]);
+        rows.push([
+            "server CPU µs/request".into(),
+            format!("{:.2}", server.cpu_us_per_request),
+        ]);
         rows.push(["server memory MB".into(), megabytes.to_string()]);
     }
     if let Some(bytes) = report.disk_bytes_per_identifier {

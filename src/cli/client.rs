@@ -95,8 +95,7 @@ impl Connection {
     /// [`Exit::Unavailable`] where no node answers.
     pub async fn client(&self, output: &Output) -> Result<Client, Failure> {
         let host = host(&self.server)?;
-        let loopback = host == "localhost"
-            || (host.trim_matches(['[', ']']).parse::<IpAddr>()).is_ok_and(|ip| ip.is_loopback());
+        let loopback = is_loopback(&host);
         let key = self.key(loopback)?;
         if key.is_some() && !loopback {
             output.say("warning: the key travels to the node without encryption");
@@ -117,6 +116,14 @@ impl Connection {
             service: InterceptedService::new(channel, Bearer(key)),
             timeout: self.timeout,
         })
+    }
+
+    /// The key that would be shown, for clients of their own.
+    ///
+    /// # Errors
+    /// [`Exit::Usage`] for an address or key that cannot be one.
+    pub fn bearer(&self) -> Result<Option<MetadataValue<Ascii>>, Failure> {
+        self.key(is_loopback(&host(&self.server)?))
     }
 
     /// The key to show: of `--key-file`, else of `IDNODE_KEY`, else, to this
@@ -226,6 +233,12 @@ fn host(server: &str) -> Result<String, Failure> {
         ))),
         _ => Err(server_syntax(server)),
     }
+}
+
+/// Whether `host` is this machine and nobody between can listen.
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|ip| ip.is_loopback())
 }
 
 fn server_syntax(server: &str) -> Failure {

@@ -35,10 +35,11 @@ use tonic::service::Routes;
 use tonic_health::ServingStatus;
 use tonic_health::pb::FILE_DESCRIPTOR_SET as HEALTH_DESCRIPTORS;
 use tonic_health::server::{HealthReporter, health_reporter};
-use tonic_reflection::server::{Builder, Error as ReflectionError};
+use tonic_reflection::server::Builder;
 
 pub use config::Config;
 pub use metrics::Metrics;
+pub use tonic_reflection::server::Error as SetupError;
 
 use crate::face::grpc::call::{Ruled, Rules};
 use crate::face::grpc::node::NodeService;
@@ -125,7 +126,7 @@ impl Grpc {
     ///
     /// # Errors
     /// If the compiled-in descriptors are broken.
-    pub fn new(setup: Setup) -> Result<Self, ReflectionError> {
+    pub fn new(setup: Setup) -> Result<Self, SetupError> {
         let Setup {
             config,
             node,
