@@ -1,5 +1,7 @@
 //! The node that is put under load.
 
+use std::time::Duration;
+
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request};
@@ -16,6 +18,8 @@ use crate::wire::proto::v1::resolution_client::ResolutionClient;
 const STREAM_WINDOW_BYTES: u32 = 8 << 20;
 /// Bytes of one answer; a batch of records is the largest.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
+/// How long to try to connect.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Prefixes that are registered at once.
 const PREFIXES_AT_ONCE: usize = 64;
 
@@ -44,6 +48,7 @@ impl Target {
         };
         let endpoint = Endpoint::from_shared(server.to_owned())
             .map_err(unreachable)?
+            .connect_timeout(CONNECT_TIMEOUT)
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(STREAM_WINDOW_BYTES)
             .tcp_nodelay(true);

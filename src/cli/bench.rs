@@ -150,7 +150,7 @@ struct Dns {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["identifiers", "seed", "existing"])]
     names: Option<PathBuf>,
     /// How many different questions are made; they are asked over and over
-    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    #[arg(long, value_name = "N", default_value_t = 200_000)]
     questions: u64,
     #[command(flatten)]
     asked: Questions,
