@@ -65,12 +65,8 @@ pub async fn run(arguments: Arguments, output: &Output) -> Result<(), Failure> {
     let demo = Demo::new(DEMO_SEED, DEMO_IDENTIFIERS);
     let loaded = server.load_demo(&demo).await;
     loaded.map_err(|refusal| Failure::new(Exit::Failed, format!("demo data: {refusal}")))?;
-    output.say(&banner(
-        &server.addresses(),
-        &config.dns.zones,
-        &demo,
-        &key_file,
-    ));
+    let banner = banner(&server.addresses(), &config.dns.zones, &demo, &key_file);
+    output.say_lines(banner.lines());
     let shutdown = CancellationToken::new();
     let work = async {
         server.run(shutdown.clone()).await;
