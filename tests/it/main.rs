@@ -6,6 +6,8 @@ mod cli;
 #[cfg(test)]
 mod config;
 #[cfg(test)]
+mod dns;
+#[cfg(test)]
 mod registry;
 #[cfg(test)]
 mod tidy;

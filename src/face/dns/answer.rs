@@ -3,6 +3,8 @@
 //! An answer that is kept is copied and a few octets of it are set: nothing is
 //! allocated. Whatever is malformed gets an answer no longer than it was.
 
+use std::time::Duration;
+
 use crate::face::dns::cache::{Answers, Encoded, Entry, Key};
 use crate::face::dns::config::Config;
 use crate::face::dns::convert::{RecordSet, record_set};
@@ -30,7 +32,7 @@ const VERSION: &str = concat!("idnode ", env!("CARGO_PKG_VERSION"));
 
 /// How a query came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Transport {
+pub enum Transport {
     /// In a datagram.
     Udp,
     /// In a frame of a connection.
@@ -39,7 +41,7 @@ pub(super) enum Transport {
 
 /// Answers queries. Shared by all threads.
 #[derive(Debug)]
-pub(super) struct Answerer {
+pub struct Answerer {
     node: Node,
     zones: Zones,
     answers: Answers,
@@ -59,7 +61,7 @@ impl Answerer {
     ///
     /// # Errors
     /// The name in the settings that is none.
-    pub(super) fn new(config: &Config, node: Node) -> Result<Self, NameInvalid> {
+    pub fn new(config: &Config, node: Node) -> Result<Self, NameInvalid> {
         Ok(Self {
             node,
             zones: Zones::new(config)?,
@@ -78,9 +80,14 @@ impl Answerer {
         &self.answers
     }
 
+    /// Time since some fixed moment, for durations.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.node.elapsed()
+    }
+
     /// Writes the answer to `packet` into `out` and returns its length; `None`
     /// where silence is due: to what is shorter than a header, and to answers.
-    pub(super) fn answer(
+    pub fn answer(
         &self,
         packet: &[u8],
         transport: Transport,

@@ -156,7 +156,7 @@ const fn result(rcode: Rcode) -> &'static str {
 
 /// Counts of one thread or connection since they were last given away.
 #[derive(Debug)]
-pub(super) struct Tally {
+pub struct Tally {
     /// How often each response was given.
     responses: [u32; RESPONSE_COUNT],
     /// Which of them were given at all: one bit each.

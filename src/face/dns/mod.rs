@@ -23,19 +23,19 @@ use std::time::Duration;
 
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio::time::{Instant, interval};
+use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::face::dns::answer::{Answerer, Transport};
-use crate::face::dns::metrics::{Dropped, SAMPLE_INTERVAL, Tally};
+use crate::face::dns::metrics::{Dropped, SAMPLE_INTERVAL};
 use crate::net::tcp;
 use crate::net::udp;
 use crate::node::Node;
 use crate::wire::dns::NameInvalid;
 
+pub use answer::{Answerer, Transport};
 pub use config::Config;
-pub use metrics::Metrics;
+pub use metrics::{Metrics, Tally};
 
 /// How often the gauges are set.
 const GAUGE_INTERVAL: Duration = Duration::from_secs(5);
@@ -228,11 +228,15 @@ impl Worker {
         let metrics = self.metrics.clone();
         move |burst: &mut tcp::Burst<'_>| {
             let mut tally = Tally::default();
-            let mut first = Some(Instant::now());
+            let mut first = Some(answerer.elapsed());
             burst.answer(|packet, _, out| {
                 let bytes = answerer.answer(packet, Transport::Tcp, out, &mut tally);
                 if let Some(began) = first.take() {
-                    Tally::measure(&metrics, Transport::Tcp, began.elapsed().as_secs_f64());
+                    Tally::measure(
+                        &metrics,
+                        Transport::Tcp,
+                        answerer.elapsed().saturating_sub(began).as_secs_f64(),
+                    );
                 }
                 bytes
             });
@@ -263,9 +267,13 @@ fn serve_datagrams(
                         return answerer.answer(packet, Transport::Udp, out, &mut tally);
                     }
                     until_sample = SAMPLE_INTERVAL;
-                    let began = Instant::now();
+                    let began = answerer.elapsed();
                     let bytes = answerer.answer(packet, Transport::Udp, out, &mut tally);
-                    Tally::measure(metrics, Transport::Udp, began.elapsed().as_secs_f64());
+                    Tally::measure(
+                        metrics,
+                        Transport::Udp,
+                        answerer.elapsed().saturating_sub(began).as_secs_f64(),
+                    );
                     bytes
                 });
                 tally.flush(metrics, Transport::Udp);
