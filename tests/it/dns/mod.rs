@@ -1,5 +1,6 @@
 //! The DNS face over real sockets, read with an independent decoder.
 
+mod golden;
 mod mutations;
 mod names;
 mod transports;
