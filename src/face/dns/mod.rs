@@ -139,9 +139,9 @@ impl Dns {
                 metrics: self.metrics.clone(),
                 stop: Arc::clone(&stop),
             };
-            started = worker.start(listener.datagrams, &mut threads);
             let stream = TcpListener::from_std(listener.stream);
-            if let (Ok(()), Ok(stream)) = (&started, stream) {
+            started = stream.and_then(|stream| {
+                worker.start(listener.datagrams, &mut threads)?;
                 let tasks = (tracker.clone(), shutdown.child_token());
                 let (limits, observer) = (self.limits, worker.observer());
                 tracker.spawn(tcp::serve(
@@ -151,6 +151,11 @@ impl Dns {
                     worker.handler(),
                     tasks,
                 ));
+                Ok(())
+            });
+            if started.is_err() {
+                shutdown.cancel();
+                break;
             }
         }
         if started.is_ok() {
