@@ -43,7 +43,7 @@ impl Resolution for ResolutionService {
             types,
             indices,
         } = request;
-        let record = Selection::new(types, indices)
+        let record = Selection::new(&types, indices)
             .and_then(|selection| selection.resolve(&self.0, &caller, &identifier));
         self.0.metrics.resolved(&record);
         answer(record.map(|record| ResolveResponse {
@@ -145,7 +145,7 @@ impl Batch {
             indices,
         } = self;
         check_count(identifiers.len(), "identifiers")?;
-        let selection = Selection::new(types, indices)?;
+        let selection = Selection::new(&types, indices)?;
         if identifiers.len() <= INLINE_MAX {
             return Ok(selection.resolve_each(shared, caller, &identifiers));
         }
@@ -165,7 +165,7 @@ struct Selection {
 impl Selection {
     /// # Errors
     /// `FieldInvalid` above [`SELECTORS_MAX`].
-    fn new(types: Vec<String>, indices: Vec<u32>) -> Result<Self, Refusal> {
+    fn new(types: &[String], indices: Vec<u32>) -> Result<Self, Refusal> {
         for (field, count) in [("types", types.len()), ("indices", indices.len())] {
             if count > SELECTORS_MAX {
                 return Err(Refusal::new(Reason::FieldInvalid)

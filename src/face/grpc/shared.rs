@@ -131,7 +131,7 @@ impl Shared {
     /// How suffixes below `prefix` compare.
     pub(super) fn case(&self, prefix: &Prefix) -> SuffixCase {
         let entry = self.node.prefix(&prefix.canonical());
-        entry.map_or(SuffixCase::default(), |entry| entry.case)
+        entry.map_or_else(SuffixCase::default, |entry| entry.case)
     }
 
     /// A record as a message. The caller may read all that is in it.
