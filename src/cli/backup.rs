@@ -304,6 +304,9 @@ mod offline {
         let broken = |text: String| Failure::new(Exit::Failed, text);
         match tokio::task::spawn_blocking(work).await {
             Ok(Ok(info)) => Ok(info),
+            Ok(Err(error @ store::Error::NotEmpty(_))) => {
+                Err(Failure::new(Exit::Conflict, chain(&error)))
+            }
             Ok(Err(error)) => Err(Failure::new(error.fault().into(), chain(&error))),
             Err(error) => Err(broken(error.to_string())),
         }

@@ -50,7 +50,7 @@ pub struct ValueArguments {
     #[arg(long, value_name = "SECONDS", default_value_t = 86_400)]
     pub ttl: u32,
     /// Who reads and writes the values: administrators "rw", the public "r-"
-    #[arg(long, value_name = "RWRW", default_value = "rwr-", value_parser = permissions)]
+    #[arg(long, value_name = "RWRW", default_value = "rwr-", allow_hyphen_values = true, value_parser = permissions)]
     pub permissions: Permissions,
 }
 

@@ -458,5 +458,4 @@ impl<R> std::fmt::Debug for CsvRows<R> {
 }
 
 #[cfg(test)]
-#[path = "csv_tests.rs"]
 mod tests;

@@ -340,10 +340,11 @@ impl Books {
         let error = rejection.error.clone().unwrap_or_default();
         BadRow {
             row: row.copied().unwrap_or_default(),
-            column: if error.field.is_empty() {
-                "identifier".to_owned()
-            } else {
-                error.field
+            // `name` is the API's word for the identifier; a file may have a
+            // column of that name that is something else.
+            column: match error.field.as_str() {
+                "" | "name" => "identifier".to_owned(),
+                _ => error.field,
             },
             value: identifier_of(&rejection.name).to_owned(),
             reason: error.reason,

@@ -1,0 +1,346 @@
+//! The command line against a node: records, prefixes, import and export.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use idnode::access::NewKey;
+use idnode::cluster;
+use idnode::face::grpc::{self, Grpc, ServerInfo, Setup};
+use idnode::model::Timestamp;
+use idnode::node::{self, Clock, Node};
+use idnode::store::{self, Store};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+struct Served {
+    folder: tempfile::TempDir,
+    server: String,
+    _runtime: tokio::runtime::Runtime,
+}
+
+impl Served {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().expect("folder");
+        let runtime = tokio::runtime::Runtime::new().expect("runtime");
+        let config = store::Config {
+            data_dir: folder.path().join("data"),
+            cache_bytes: 8 << 20,
+            write_buffer_bytes: 1 << 20,
+            disk_reserve_bytes: 0,
+            ..store::Config::default()
+        };
+        let store = Arc::new(Store::open(config, store::Metrics::new()).expect("opens"));
+        let clock = Clock {
+            now: || Timestamp::from_millis(1_800_000_000_000),
+            elapsed: || Duration::ZERO,
+        };
+        let log = cluster::Config::default();
+        let (node, _writer) =
+            Node::start(store, &log, clock, node::Metrics::new()).expect("starts");
+        let key = NewKey::new(&[7; _]);
+        node.add_key(&key).expect("key");
+        std::fs::write(folder.path().join("operator.key"), &key.text).expect("key file");
+        let _guard = runtime.enter();
+        let face = Grpc::new(Setup {
+            config: grpc::Config::default(),
+            node,
+            info: ServerInfo {
+                version: "0".into(),
+                addresses: vec![],
+                zones: vec!["id.example.".into()],
+            },
+            set_log_filter: Arc::new(|_| Ok("info".into())),
+            tracker: TaskTracker::new(),
+            shutdown: CancellationToken::new(),
+            metrics: grpc::Metrics::new(),
+        })
+        .expect("face");
+        runtime.block_on(face.set_serving(true));
+        let listener = runtime
+            .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
+            .expect("port");
+        let server = format!("http://{}", listener.local_addr().expect("address"));
+        runtime.spawn(async move { axum::serve(listener, face.routes()).await });
+        Self {
+            folder,
+            server,
+            _runtime: runtime,
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_idnode"))
+            .args(arguments)
+            .args(["--server", &self.server])
+            .env_clear()
+            .env("IDNODE_KEY_FILE", self.path("operator.key"))
+            .stdin(Stdio::null())
+            .output()
+            .expect("the binary runs")
+    }
+
+    fn check(&self, arguments: &[&str], exit: i32, stdout: &str, stderr: &str) -> String {
+        let output = self.run(arguments);
+        let out = String::from_utf8_lossy(&output.stdout).into_owned();
+        let err = String::from_utf8_lossy(&output.stderr);
+        let shown = format!("{arguments:?}: {:?}\n{out}\n{err}", output.status.code());
+        assert_eq!(output.status.code(), Some(exit), "{shown}");
+        assert!(out.contains(stdout), "{shown}");
+        assert!(err.contains(stderr), "{shown}");
+        out
+    }
+
+    fn json(&self, arguments: &[&str], exit: i32) -> serde_json::Value {
+        let arguments = [arguments, &["-o", "json"]].concat();
+        let out = self.check(&arguments, exit, "", "");
+        serde_json::from_str(&out).expect("JSON")
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("text")
+}
+
+#[test]
+fn keeps_records_and_prefixes() {
+    let node = Served::start();
+    node.check(
+        &["put", "88.118.7/a", "--value", "1:A=x"],
+        3,
+        "",
+        "[PREFIX_NOT_HOMED]",
+    );
+    node.check(
+        &["prefix", "create", "88.118.7", "--firm", "温州某厂"],
+        0,
+        "registered",
+        "prefix home",
+    );
+    node.check(&["prefix", "home", "88.118.7"], 0, "active", "");
+    node.check(
+        &["prefix", "create", "88.118.7", "--firm", "x"],
+        5,
+        "",
+        "[PREFIX_EXISTS]",
+    );
+    let put = &[
+        "put",
+        "88.118.7/DZ47-63",
+        "--value",
+        "1:URL=https://a.example/",
+    ];
+    let record = node.json(put, 0);
+    assert_eq!(record["dns_name"], "dz47-63._id.7.118.88.id.example.");
+    let etag = record["etag"].as_str().expect("etag").to_owned();
+    node.check(
+        &[put.as_slice(), &["--create-only"]].concat(),
+        5,
+        "",
+        "[RECORD_EXISTS]",
+    );
+    let changed = [
+        "put",
+        "88.118.7/DZ47-63",
+        "--value",
+        "1:URL=https://b.example/",
+        "--etag",
+    ];
+    node.check(&[changed.as_slice(), &[&etag]].concat(), 0, "b.example", "");
+    node.check(
+        &[changed.as_slice(), &[&etag]].concat(),
+        5,
+        "",
+        "[STALE_ETAG]",
+    );
+    node.check(
+        &["resolve", "88.118.7/dz47-63"],
+        0,
+        "https://b.example/",
+        "dz47-63._id",
+    );
+    node.check(&["get", "88.118.7/none"], 3, "", "[RECORD_NOT_FOUND]");
+    node.check(&["list", "88.118.7"], 0, "88.118.7/DZ47-63", "");
+    node.check(
+        &["prefix", "update", "88.118.7", "--quota", "1"],
+        0,
+        "1",
+        "",
+    );
+    node.check(
+        &["put", "88.118.7/b", "--value", "1:A=x"],
+        1,
+        "",
+        "[QUOTA_EXCEEDED]",
+    );
+    node.check(
+        &["prefix", "suspend", "88.118.7", "--reason", "x"],
+        0,
+        "suspended",
+        "",
+    );
+    node.check(
+        &["resolve", "88.118.7/dz47-63"],
+        4,
+        "",
+        "[PREFIX_SUSPENDED]",
+    );
+    node.check(&["prefix", "activate", "88.118.7"], 0, "active", "");
+    node.check(&["prefix", "list"], 0, "温州某厂", "");
+    node.check(&["delete", "88.118.7/DZ47-63"], 0, "DZ47-63", "");
+    node.check(&put[..], 5, "", "[RECORD_DELETED]");
+    node.check(&["status"], 0, "identifiers", "");
+    node.check(&["log-level", "debug"], 0, "info", "");
+    node.check(&["backup", "create", "one"], 0, "one", "");
+    node.check(&["backup", "list"], 0, "one", "");
+    node.check(&["backup", "verify", "one"], 0, "one", "sound");
+    let folder = node.path("data/backups/one");
+    node.check(
+        &["backup", "verify", "--offline", text(&folder)],
+        0,
+        "one",
+        "sound",
+    );
+    let restored = node.path("restored");
+    node.check(
+        &[
+            "backup",
+            "restore",
+            "--offline",
+            text(&folder),
+            text(&restored),
+        ],
+        0,
+        "one",
+        "",
+    );
+    node.check(
+        &[
+            "backup",
+            "restore",
+            "--offline",
+            text(&folder),
+            text(&restored),
+        ],
+        5,
+        "",
+        "",
+    );
+}
+
+#[test]
+fn an_export_imported_again_changes_nothing() {
+    let node = Served::start();
+    node.check(
+        &["prefix", "create", "88.118.7", "--firm", "x", "--home"],
+        0,
+        "",
+        "",
+    );
+    let file = node.path("a.csv");
+    let mut rows = String::from("suffix,产品名称,1:URL,batch\n");
+    for number in 0..2500 {
+        rows.push_str(&format!(
+            "p.{number},断路器 {number},https://a.example/{number},=1+{number}\n"
+        ));
+    }
+    rows.push_str("bad\u{0},,,x\np.1,twice,,\n");
+    std::fs::write(&file, rows.replace("bad\u{0}", "")).expect("write");
+    let import = ["import", text(&file), "--prefix", "88.118.7"];
+    let dry = node.json(&[import.as_slice(), &["--dry-run"]].concat(), 7);
+    // A dry run sees what is registered and the chunk that it judges, so the
+    // identifier that occurs again 2,500 rows later is found by the import only.
+    assert_eq!(dry["created_count"], 2501, "{dry}");
+    assert_eq!(dry["refused_count"], 1, "{dry}");
+    let report = node.path("refused.csv");
+    let first = node.json(
+        &[import.as_slice(), &["--report", text(&report)]].concat(),
+        7,
+    );
+    assert_eq!(first["created_count"], 2500, "{first}");
+    let refused = std::fs::read_to_string(&report).expect("report");
+    assert!(refused.contains("2502,suffix,,SUFFIX_EMPTY"), "{refused}");
+    assert!(
+        refused.contains("2503,identifier,88.118.7/p.1,RECORD_EXISTS"),
+        "{refused}"
+    );
+    assert!(!node.path("a.csv.idnode-resume").exists());
+
+    let value = node.path("value");
+    std::fs::write(&value, [0xff, 0xfe]).expect("write");
+    let binary = format!("7:RAW={}", text(&value));
+    node.check(
+        &[
+            "put",
+            "88.118.7/bin",
+            "--value-file",
+            &binary,
+            "--permissions",
+            "-wr-",
+            "--ttl",
+            "5",
+        ],
+        0,
+        "",
+        "",
+    );
+    for name in ["out.csv", "out.ndjson"] {
+        let out = node.path(name);
+        node.check(
+            &["export", "88.118.7", "--output", text(&out)],
+            0,
+            "2501",
+            "",
+        );
+        let again = node.json(&["import", text(&out), "--on-conflict", "update"], 0);
+        assert_eq!(again["unchanged_count"], 2501, "{name}: {again}");
+        let again = node.json(&["import", text(&out), "--on-conflict", "skip"], 0);
+        assert_eq!(again["record_count"], 2501, "{name}: {again}");
+    }
+}
+
+#[test]
+fn an_import_that_is_killed_goes_on_where_it_stood() {
+    const COUNT: u64 = 40_000;
+    let node = Served::start();
+    node.check(
+        &["prefix", "create", "88.118.7", "--firm", "x", "--home"],
+        0,
+        "",
+        "",
+    );
+    let file = node.path("a.csv");
+    let mut rows = String::from("identifier,name\n");
+    for number in 0..COUNT {
+        rows.push_str(&format!("88.118.7/{number},断路器 {number}\n"));
+    }
+    std::fs::write(&file, rows).expect("write");
+    let mut import = Command::new(env!("CARGO_BIN_EXE_idnode"))
+        .args(["import", text(&file), "--server", &node.server])
+        .env_clear()
+        .env("IDNODE_KEY_FILE", node.path("operator.key"))
+        .stderr(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("the binary runs");
+    let state = node.path("a.csv.idnode-resume");
+    while !state.exists() {
+        assert!(
+            import.try_wait().expect("a child").is_none(),
+            "ended too soon"
+        );
+        std::thread::yield_now();
+    }
+    import.kill().expect("killed");
+    import.wait().expect("ended");
+    let rest = node.json(&["import", text(&file), "--resume"], 0);
+    assert_eq!(rest["created_count"], COUNT, "{rest}");
+    assert_ne!(rest["resumed_count"], 0, "{rest}");
+    assert!(!state.exists());
+    node.check(&["prefix", "show", "88.118.7"], 0, &COUNT.to_string(), "");
+}
