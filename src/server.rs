@@ -5,8 +5,6 @@
 //! fail at a start fails there; [`Server::run`] serves until it is told to stop,
 //! drains, and closes the store last.
 
-mod demo;
-
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -21,11 +19,10 @@ use tracing::{error, info, warn};
 
 use crate::access::{KEY_RANDOM_BYTES, NewKey};
 use crate::config::Config;
-use crate::demo::Demo;
 use crate::face::dns::{self, Dns};
 use crate::face::grpc::{self, Grpc, ServerInfo, SetLogFilter};
 use crate::face::http::{self, Http, Readiness};
-use crate::model::{Refusal, Timestamp};
+use crate::model::Timestamp;
 use crate::net::http::{Limits, Metrics as ConnectionMetrics, Server as Connections};
 use crate::node::{self, Clock, Node};
 use crate::store::{self, Store};
@@ -172,15 +169,6 @@ impl Server {
     /// time that it can be seen.
     pub fn new_key(&self) -> Option<&str> {
         self.new_key.as_ref().map(|key| key.text.as_str())
-    }
-
-    /// Registers what of `demo` is not there. To be called before
-    /// [`Server::run`].
-    ///
-    /// # Errors
-    /// The first refusal.
-    pub async fn load_demo(&self, demo: &Demo) -> Result<(), Refusal> {
-        demo::load(&self.parts.node, demo).await
     }
 
     /// Serves until `shutdown`, then lets open requests finish, applies what

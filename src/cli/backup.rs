@@ -301,25 +301,13 @@ mod offline {
     async fn off_thread(
         work: impl FnOnce() -> Result<BackupInfo, store::Error> + Send + 'static,
     ) -> Result<BackupInfo, Failure> {
-        let broken = |text: String| Failure::new(Exit::Failed, text);
         match tokio::task::spawn_blocking(work).await {
             Ok(Ok(info)) => Ok(info),
             Ok(Err(error @ store::Error::NotEmpty(_))) => {
-                Err(Failure::new(Exit::Conflict, chain(&error)))
+                Err(Failure::chained(Exit::Conflict, &error))
             }
-            Ok(Err(error)) => Err(Failure::new(error.fault().into(), chain(&error))),
-            Err(error) => Err(broken(error.to_string())),
+            Ok(Err(error)) => Err(Failure::chained(error.fault().into(), &error)),
+            Err(error) => Err(Failure::chained(Exit::Failed, &error)),
         }
-    }
-
-    /// An error with all its causes: here the caller is the operator.
-    fn chain(error: &dyn std::error::Error) -> String {
-        let mut text = error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            text.push_str(&format!(": {error}"));
-            cause = error.source();
-        }
-        text
     }
 }

@@ -211,7 +211,11 @@ fn show(
     output.data(&text)
 }
 
-fn setting(text: &str) -> Result<(String, String), String> {
+/// Parses `SECTION.KEY=VALUE`.
+///
+/// # Errors
+/// Without a `=`.
+pub fn setting(text: &str) -> Result<(String, String), String> {
     let (key, value) = text
         .split_once('=')
         .ok_or("must be SECTION.KEY=VALUE, as dns.udp_threads=4")?;

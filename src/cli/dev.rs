@@ -2,40 +2,57 @@
 //! configuration.
 
 use std::fs::OpenOptions;
-use std::io;
 use std::io::Write;
-use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::cli::client::{Client, Connection};
+use crate::cli::config;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::output::Output;
 use crate::cli::serve;
+use crate::cli::shape::checked;
 use crate::cli::signals;
-use crate::config::Config;
+use crate::config::Sources;
 use crate::demo::Demo;
-use crate::model::{OwnerName, SuffixCase};
-use crate::server::Addresses;
+use crate::server::{Addresses, Server};
+use crate::wire::proto::v1;
+use crate::wire::proto::v1::import_records_request::OnConflict;
 
-/// The file with the operator's key, in the data folder.
+/// The name of the file with the operator's key, in the data folder.
 const KEY_FILE: &str = "operator.key";
-/// The demo data: the same for everyone, so that texts can name identifiers.
+/// What the demo data is made from.
 const DEMO_SEED: u64 = 1;
-/// How many identifiers it has.
-const DEMO_IDENTIFIERS: u64 = 2_000;
+/// Records of the demo data.
+const DEMO_RECORDS: u64 = 2000;
+/// Records that are sent at once.
+const CHUNK_RECORDS: usize = 1000;
+/// How long a step of loading the demo data may take.
+const STEP_TIMEOUT: Duration = Duration::from_secs(30);
+/// What `dev` sets: addresses of this machine only, and little memory.
+const SETTINGS: [(&str, &str); 4] = [
+    ("http.listen", "127.0.0.1:8480"),
+    ("dns.listen", "127.0.0.1:5380"),
+    ("store.cache_bytes", "67108864"),
+    ("telemetry.filter", "warn"),
+];
 
 /// Arguments of `dev`.
 #[derive(Debug, clap::Args)]
 #[command(before_help = "\
 Examples:
   idnode dev
-  idnode dev --data /tmp/idnode")]
+  idnode dev --data /tmp/idnode --set telemetry.filter=debug")]
 pub struct Arguments {
     /// The folder that keeps the data from start to start
     #[arg(long, value_name = "DIR", env = "IDNODE_DATA")]
     data: Option<PathBuf>,
+    /// A setting, as `idnode config default` shows them. May be repeated
+    #[arg(long = "set", value_name = "SECTION.KEY=VALUE", value_parser = config::setting)]
+    set: Vec<(String, String)>,
 }
 
 /// Runs a node with demo data.
@@ -43,86 +60,154 @@ pub struct Arguments {
 /// # Errors
 /// [`Exit::Failed`] if the node cannot start.
 pub async fn run(arguments: Arguments, output: &Output) -> Result<(), Failure> {
-    let Arguments { data } = arguments;
-    let data = data.or_else(data_dir);
-    let data = data.ok_or_else(|| {
+    let Arguments { data, set } = arguments;
+    let data = data.or_else(data_dir).ok_or_else(|| {
         Failure::usage("there is no home folder").hint("name one: idnode dev --data DIR")
     })?;
-    let mut config = Config::default();
-    config.store.data_dir = data.join("store");
-    // A developer's disk may be small; the store stays small as well.
-    config.store.cache_bytes = 64 << 20;
-    config.dns.answer_cache_bytes = 64 << 20;
-    config.telemetry.filter = "warn,idnode=info".into();
-    let logs = serve::start_logs(&config)?;
-    let server = serve::bind(&config, &logs).await?;
+    let own = SETTINGS.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let folder = ("store.data_dir".to_owned(), data.display().to_string());
+    let sources = Sources {
+        flags: own.into_iter().chain([folder]).chain(set).collect(),
+        ..Sources::default()
+    };
+    let loaded = config::load(&sources, output)?;
+    let logs = serve::logs(&loaded, output)?;
+    let server = Box::pin(serve::bind(&loaded, &logs)).await?;
     let key_file = data.join(KEY_FILE);
-    if let Some(key) = server.new_key() {
-        write_key(&key_file, key).map_err(|error| {
-            Failure::io(&format!("cannot write {}", key_file.display()), &error)
-        })?;
-    }
-    let demo = Demo::new(DEMO_SEED, DEMO_IDENTIFIERS);
-    let loaded = server.load_demo(&demo).await;
-    loaded.map_err(|refusal| Failure::new(Exit::Failed, format!("demo data: {refusal}")))?;
-    let banner = banner(&server.addresses(), &config.dns.zones, &demo, &key_file);
-    output.say_lines(banner.lines());
+    keep_key(&server, &key_file)?;
+    let addresses = server.addresses();
     let shutdown = CancellationToken::new();
     let work = async {
-        server.run(shutdown.clone()).await;
-        Ok(())
+        let welcome = async {
+            let welcomed = welcome(&addresses, &data, output).await;
+            if welcomed.is_err() {
+                shutdown.cancel();
+            }
+            welcomed
+        };
+        let ((), welcomed) = tokio::join!(server.run(shutdown.clone()), welcome);
+        welcomed
     };
-    signals::until_done(work, shutdown.clone(), output, || {}).await
+    Box::pin(signals::until_done(work, shutdown.clone(), output, || {})).await
 }
 
-/// What runs where, and what to try.
-fn banner(addresses: &Addresses, zones: &[String], demo: &Demo, key_file: &Path) -> String {
-    let first = |addresses: &[SocketAddr]| {
-        addresses
-            .first()
-            .map_or_else(|| "nowhere".to_owned(), ToString::to_string)
+/// Writes a key that was made at this start to `path`, for nobody else to read.
+fn keep_key(server: &Server, path: &Path) -> Result<(), Failure> {
+    let Some(key) = server.new_key() else {
+        return Ok(());
     };
-    let (http, dns) = (first(&addresses.http), first(&addresses.dns));
-    let zone = zones.first().map_or("id.example.", String::as_str);
-    let identifier = demo.identifier(0);
-    let name = OwnerName::of(&identifier, SuffixCase::Folded, zone.len() + 1)
-        .map_or_else(|| zone.to_owned(), |name| name.below(zone));
-    let (host, port) = dns.rsplit_once(':').unwrap_or((&dns, "53"));
-    format!(
-        "
-idnode is running with {count} identifiers of demo data, for this machine only.
-
-  gRPC and HTTP   http://{http}     (metrics at /metrics, probes at /livez and /readyz)
-  DNS             {dns}            (UDP and TCP, zone {zone})
-  operator's key  {key_file}
-
-Try {identifier}
-
-  dig @{host} -p {port} {name} NAPTR
-  dig @{host} -p {port} {name} TXT
-  idnode resolve {identifier}
-  idnode resolve {identifier} -o json
-  buf curl --http2-prior-knowledge -d '{{\"identifier\": \"{identifier}\"}}' \\
-      http://{http}/idnode.v1.Resolution/Resolve
-  curl http://{http}/metrics
-
-Ctrl-C stops it; the data stays.",
-        count = demo.identifiers(),
-        key_file = key_file.display(),
-    )
-}
-
-/// Writes the key for its owner's eyes only.
-fn write_key(path: &Path, key: &str) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    let mut file = options
+    let file = OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(true)
         .mode(0o600)
-        .open(path)?;
-    writeln!(file, "{key}")?;
-    file.sync_all()
+        .open(path);
+    file.and_then(|mut file| writeln!(file, "{key}"))
+        .map_err(|error| Failure::io(&format!("cannot write {}", path.display()), &error))
+}
+
+/// Loads the demo data into a node that has none, and says what runs where.
+async fn welcome(addresses: &Addresses, data: &Path, output: &Output) -> Result<(), Failure> {
+    let http = addresses.http.first().map(ToString::to_string);
+    let connection = Connection {
+        server: format!("http://{}", http.unwrap_or_default()),
+        key_file: Some(data.join(KEY_FILE)),
+        timeout: STEP_TIMEOUT,
+    };
+    let client = connection.client(output).await?;
+    let demo = Demo::new(DEMO_SEED, DEMO_RECORDS);
+    let request = client.request(v1::GetStatusRequest {});
+    let status = client.answer(client.node().get_status(request)).await?;
+    if status.prefix_count == 0 {
+        output.say("loading demo data");
+        load(&client, &demo).await?;
+    }
+    let identifier = demo.identifier(0).to_string();
+    let request = client.request(v1::ResolveRequest {
+        identifier: identifier.clone(),
+        ..v1::ResolveRequest::default()
+    });
+    // The demo data may have been deleted since; the banner names it all the same.
+    let resolved = client.answer(client.resolution().resolve(request)).await;
+    let record = resolved.ok().and_then(|answer| answer.record);
+    let dns_name = record.map(|record| record.dns_name).unwrap_or_default();
+    output.data(&banner(addresses, data, &identifier, &dns_name))
+}
+
+async fn load(client: &Client, demo: &Demo) -> Result<(), Failure> {
+    let mut registry = client.registry();
+    for (prefix, firm) in demo.prefixes() {
+        let request = client.request(v1::CreatePrefixRequest {
+            prefix: Some(v1::Prefix {
+                name: format!("prefixes/{prefix}"),
+                firm: firm.to_owned(),
+                ..v1::Prefix::default()
+            }),
+            home: true,
+            ..v1::CreatePrefixRequest::default()
+        });
+        client.answer(registry.create_prefix(request)).await?;
+    }
+    let mut records = Vec::new();
+    for position in 0..demo.identifiers() {
+        let (identifier, values) = demo.record(position);
+        records.push(v1::Record {
+            name: format!("records/{identifier}"),
+            values: checked(values)?,
+            ..v1::Record::default()
+        });
+    }
+    let chunks: Vec<_> = records
+        .chunks(CHUNK_RECORDS)
+        .map(|records| v1::ImportRecordsRequest {
+            on_conflict: OnConflict::Skip.into(),
+            validate_only: false,
+            records: records.to_vec(),
+        })
+        .collect();
+    let call = registry.import_records(tokio_stream::iter(chunks));
+    let mut answers = client.answer(call).await?;
+    while let Some(answer) = client.wait(answers.message()).await? {
+        if let Some(error) = answer.rejections.into_iter().find_map(|r| r.error) {
+            let text = format!("the demo data is refused: {}", error.message);
+            return Err(Failure::new(Exit::Failed, text));
+        }
+    }
+    Ok(())
+}
+
+/// What runs where, and what to try.
+fn banner(addresses: &Addresses, data: &Path, identifier: &str, dns_name: &str) -> String {
+    let Addresses { http, dns } = addresses;
+    let http = http.first().map(ToString::to_string).unwrap_or_default();
+    let dns = dns.first().copied();
+    let shown = dns.map_or_else(|| "off".to_owned(), |address| address.to_string());
+    let mut text = format!(
+        "
+idnode {version} runs on this machine only; stop it with Ctrl-C
+
+  gRPC     {http}    also /metrics, /livez, /readyz
+  DNS      {shown}    UDP and TCP
+  data     {data}
+  key      {key}    an operator's; this machine's idnode finds it
+
+Try {identifier}
+
+  idnode resolve {identifier} --server http://{http}
+  grpcurl -plaintext -d '{{\"identifier\":\"{identifier}\"}}' {http} idnode.v1.Resolution/Resolve
+  buf curl --http2-prior-knowledge -d '{{\"identifier\":\"{identifier}\"}}' http://{http}/idnode.v1.Resolution/Resolve
+",
+        version = env!("CARGO_PKG_VERSION"),
+        data = data.display(),
+        key = data.join(KEY_FILE).display(),
+    );
+    if let (Some(address), false) = (dns, dns_name.is_empty()) {
+        let (ip, port) = (address.ip(), address.port());
+        text.push_str(&format!("  dig @{ip} -p {port} {dns_name} TXT\n"));
+        text.push_str(&format!("  dig @{ip} -p {port} {dns_name} NAPTR +tcp\n"));
+    }
+    text.push('\n');
+    text
 }
 
 /// The folder of `idnode dev` if none is named: `$XDG_DATA_HOME/idnode-dev`, or

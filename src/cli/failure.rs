@@ -99,6 +99,18 @@ impl Failure {
         Self::new(Exit::Failed, format!("{what}: {error}"))
     }
 
+    /// An error of the node's own, with all its causes: here the caller is the
+    /// operator.
+    pub fn chained(exit: Exit, error: &dyn std::error::Error) -> Self {
+        let mut text = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            text.push_str(&format!(": {error}"));
+            cause = error.source();
+        }
+        Self::new(exit, text)
+    }
+
     /// Adds what to do next.
     #[must_use]
     pub fn hint(mut self, next_step: impl Into<String>) -> Self {

@@ -62,6 +62,16 @@ impl Output {
         self.form == Form::Json
     }
 
+    /// Whether a person reads the talk.
+    pub const fn talks_to_terminal(&self) -> bool {
+        self.talk_terminal
+    }
+
+    /// Whether the talk may have colours.
+    pub const fn has_color(&self) -> bool {
+        self.color
+    }
+
     /// The language of texts for people.
     pub const fn language(&self) -> Language {
         self.language

@@ -1,6 +1,5 @@
 //! `serve`: runs a node until it is told to stop.
 
-use std::io::IsTerminal;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
@@ -9,7 +8,7 @@ use crate::cli::config::{self, Settings};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::output::Output;
 use crate::cli::signals;
-use crate::config::{Config, Sources};
+use crate::config::{Loaded, Sources};
 use crate::server::Server;
 use crate::telemetry::{Logs, Terminal};
 
@@ -32,82 +31,77 @@ pub struct Arguments {
 pub async fn run(arguments: Arguments, output: &Output) -> Result<(), Failure> {
     let sources = arguments.settings.sources();
     let loaded = config::load(&sources, output)?;
-    let logs = start_logs(&loaded.config)?;
-    let server = bind(&loaded.config, &logs).await?;
+    let logs = logs(&loaded, output)?;
+    let server = Box::pin(bind(&loaded, &logs)).await?;
     if let Some(key) = server.new_key() {
-        output.say("this node's first operator's key, shown this once; keep it:");
+        output.say("an operator's key was made; it is shown this once, so keep it:");
         output.say(key);
     }
     let shutdown = CancellationToken::new();
-    let reload = || reload(&sources, &loaded.config, &logs);
     let work = async {
         server.run(shutdown.clone()).await;
         Ok(())
     };
-    signals::until_done(work, shutdown.clone(), output, reload).await
+    let mut current = loaded;
+    let reload = || reload(&sources, &mut current, &logs, output);
+    Box::pin(signals::until_done(work, shutdown.clone(), output, reload)).await
 }
 
-/// Starts the log of the process.
+/// Sets up the logs of the process.
 ///
 /// # Errors
-/// [`Exit::Usage`] for a bad filter.
-pub(super) fn start_logs(config: &Config) -> Result<Arc<Logs>, Failure> {
-    let coloured = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let terminal = match (std::io::stderr().is_terminal(), coloured) {
-        (true, true) => Terminal::Coloured,
-        (true, false) => Terminal::Plain,
-        (false, _) => Terminal::None,
+/// [`Exit::Usage`] for a filter that is none.
+pub fn logs(loaded: &Loaded, output: &Output) -> Result<Arc<Logs>, Failure> {
+    let terminal = if output.has_color() {
+        Terminal::Coloured
+    } else if output.talks_to_terminal() {
+        Terminal::Plain
+    } else {
+        Terminal::None
     };
-    let logs = Logs::init(&config.telemetry, terminal);
-    Ok(Arc::new(
-        logs.map_err(|error| Failure::usage(error.to_string()))?,
-    ))
+    let logs = Logs::init(&loaded.config.telemetry, terminal);
+    logs.map(Arc::new)
+        .map_err(|error| Failure::chained(Exit::Usage, &error))
 }
 
 /// Opens the store and binds every socket.
 ///
 /// # Errors
-/// [`Exit::Failed`], by what could not be had.
-pub(super) async fn bind(config: &Config, logs: &Arc<Logs>) -> Result<Server, Failure> {
+/// [`Exit::Failed`] if that cannot be done.
+pub async fn bind(loaded: &Loaded, logs: &Arc<Logs>) -> Result<Server, Failure> {
     let logs = Arc::clone(logs);
-    let set_filter = move |filter: &str| logs.set_filter(filter).map_err(|error| error.to_string());
-    let server = Server::bind(config.clone(), Arc::new(set_filter)).await;
-    server.map_err(|error| Failure::new(Exit::Failed, with_causes(&error)))
+    let set_filter = move |filter: &str| {
+        let set = logs.set_filter(filter);
+        set.map_err(|error| error.to_string())
+    };
+    let bound = Server::bind(loaded.config.clone(), Arc::new(set_filter)).await;
+    bound.map_err(|error| Failure::chained(Exit::Failed, &error))
 }
 
-/// Takes over what a running node can of a changed configuration; a bad one
-/// leaves everything as it is.
-fn reload(sources: &Sources, running: &Config, logs: &Logs) {
-    let new = match crate::config::load(sources) {
-        Ok(loaded) => loaded,
-        Err(error) => {
-            tracing::error!(%error, "the configuration was not reloaded");
+/// Takes over what a running node can of a configuration that changed; a bad
+/// one changes nothing.
+fn reload(sources: &Sources, current: &mut Loaded, logs: &Logs, output: &Output) {
+    let new = match config::load(sources, output) {
+        Ok(new) => new,
+        Err(failure) => {
+            output.failure(&failure);
+            output.say("the configuration stays as it was");
             return;
         }
     };
-    let problems = new.problems();
-    if let Some(problem) = problems.first() {
-        tracing::error!(%problem, "the configuration was not reloaded");
-        return;
+    let difference = current.config.reloadable_difference(&new.config);
+    if !difference.reloadable.is_empty() {
+        let filter = &new.config.telemetry.filter;
+        if let Err(error) = logs.set_filter(filter) {
+            output.failure(&Failure::chained(Exit::Failed, &error));
+            return;
+        }
+        current.config.telemetry.filter.clone_from(filter);
     }
-    let difference = running.reloadable_difference(&new.config);
+    for key in &difference.reloadable {
+        output.say(&format!("{key} is in force"));
+    }
     for key in &difference.needs_restart {
-        tracing::warn!(key, "takes effect at the next start only");
+        output.say(&format!("{key} changed: it needs a restart"));
     }
-    match logs.set_filter(&new.config.telemetry.filter) {
-        Ok(_) => tracing::info!("the configuration was reloaded"),
-        Err(error) => tracing::error!(%error, "the configuration was not reloaded"),
-    }
-}
-
-/// An error and what caused it, in one line.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

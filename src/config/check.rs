@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use nix::unistd::{AccessFlags, eaccess};
-use tracing_subscriber::EnvFilter;
 
 use crate::config::Config;
 use crate::config::load::nearest;
 use crate::config::problem::Problem;
+use crate::telemetry::check_filter;
 
 /// Largest TTL (RFC 2181 §8).
 const TTL_SECS_MAX: u32 = 0x7fff_ffff;
@@ -248,27 +248,24 @@ fn folders(config: &Config, problems: &mut Vec<Problem>) {
     }
 }
 
-/// A filter that does not parse, or that names a level it misspells: a bare
-/// word that is none is a module, of which nothing would ever be logged.
+/// A filter that does not parse, or that misspells a level.
 fn filter(config: &Config, problems: &mut Vec<Problem>) {
     let text = &config.telemetry.filter;
-    let key = "telemetry.filter";
-    if EnvFilter::builder().parse(text).is_err() || text.trim().is_empty() {
-        let rule = "must be a level, or module=level pairs: \"info,idnode::store=debug\"";
-        problems.push(Problem::of(key, quoted(text), rule));
-        return;
-    }
+    let problem = |rule: String| Problem::of("telemetry.filter", quoted(text), rule);
     for directive in text.split(',').map(str::trim) {
         let level = directive.rsplit('=').next().unwrap_or_default();
-        let known = LEVELS.iter().any(|l| l.eq_ignore_ascii_case(level));
-        if known || level.contains([':', '[', '{']) {
+        if LEVELS.iter().any(|known| known.eq_ignore_ascii_case(level)) {
             continue;
         }
         if let Some(meant) = nearest(level, LEVELS.iter().copied()) {
-            let rule = format!("{level} is no level");
-            let problem = Problem::of(key, quoted(text), rule);
+            let problem = problem(format!("{level} is no level"));
             problems.push(problem.suggest(Some(quoted(meant))));
+            return;
         }
+    }
+    if text.trim().is_empty() || check_filter(text).is_err() {
+        let rule = "must be a level, or module=level pairs: \"info,idnode::store=debug\"";
+        problems.push(problem(rule.to_owned()));
     }
 }
 

@@ -79,6 +79,14 @@ impl Logs {
     }
 }
 
+/// Checks a filter without setting it.
+///
+/// # Errors
+/// [`Error::Filter`] and [`Error::Syntax`] for a bad filter.
+pub fn check_filter(filter: &str) -> Result<(), Error> {
+    parse(filter).map(drop)
+}
+
 /// Parses `info` or `info,idnode::store=debug`.
 ///
 /// A bare word must be a level: `EnvFilter` takes any other for a target, and a

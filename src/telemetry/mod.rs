@@ -8,7 +8,7 @@ mod process;
 mod recorder;
 
 pub use config::{Config, Format};
-pub use logs::{Logs, Terminal};
+pub use logs::{Logs, Terminal, check_filter};
 pub use panics::count_panics;
 pub use recorder::{BuildInfo, Recorder, Scrape};
 
