@@ -8,8 +8,14 @@ mod cli_node;
 #[cfg(test)]
 mod config;
 #[cfg(test)]
+mod disk_full;
+#[cfg(test)]
 mod dns;
 #[cfg(test)]
 mod registry;
+#[cfg(test)]
+mod restart;
+#[cfg(test)]
+mod support;
 #[cfg(test)]
 mod tidy;

@@ -1,0 +1,89 @@
+//! The real binary as a process of its own, to be killed.
+
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use idnode::wire::proto::v1;
+
+use super::{Clients, wait_until};
+
+/// What an operator's key begins with.
+const KEY_MARK: &str = "idnode_";
+
+/// A node in a process of its own. Killed when dropped.
+pub(crate) struct NodeProcess {
+    child: Child,
+    address: String,
+    key: String,
+}
+
+impl NodeProcess {
+    /// Starts a node on the store below `folder` and waits until it is ready.
+    pub(crate) async fn start(folder: &Path) -> Self {
+        let address = format!("127.0.0.1:{}", free_port());
+        let log = folder.join("log");
+        let output = File::options().create(true).append(true).open(&log);
+        let output = output.unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_idnode"))
+            .args(["serve", "--set", &format!("http.listen={address}")])
+            .args(["--set", "dns.listen="])
+            .args(["--set", "store.cache_bytes=16777216"])
+            .arg("--set")
+            .arg(format!("store.data_dir={}", folder.join("data").display()))
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().unwrap())
+            .stderr(output)
+            .spawn()
+            .unwrap();
+        let anonymous = Clients::new(&address, None);
+        wait_until("the node is ready", async || {
+            let ended = child.try_wait().unwrap();
+            assert!(ended.is_none(), "{}", fs::read_to_string(&log).unwrap());
+            let status = anonymous.node().get_status(v1::GetStatusRequest {}).await;
+            status.is_ok_and(|status| status.into_inner().ready)
+        })
+        .await;
+        let key = first_key(&fs::read_to_string(&log).unwrap());
+        Self {
+            child,
+            address,
+            key,
+        }
+    }
+
+    /// Clients with the operator's key.
+    pub(crate) fn clients(&self) -> Clients {
+        Clients::new(&self.address, Some(&self.key))
+    }
+
+    /// Ends it with SIGKILL, at once.
+    pub(crate) fn kill(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for NodeProcess {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// The key that the node printed at its first start.
+fn first_key(log: &str) -> String {
+    let (_, behind) = log.split_once(KEY_MARK).expect("a key in the log");
+    let key = behind.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    format!("{KEY_MARK}{}", key.into_iter().next().unwrap())
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
