@@ -3,12 +3,16 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-/// Where `name` is installed. `None` if it is not, and the reason is printed;
-/// in CI that fails the test, since nothing may be left out there.
+/// Where `name` is installed: on the path, or where `scripts/setup` puts what
+/// comes from npm. `None` if it is not, and the reason is printed; in CI that
+/// fails the test, since nothing may be left out there.
 pub(crate) fn tool(name: &str) -> Option<PathBuf> {
-    let path = variable("PATH")?;
-    let folders = std::env::split_paths(&path);
-    let found = folders
+    let path = variable("PATH").unwrap_or_default();
+    let cache = variable("XDG_CACHE_HOME").map(PathBuf::from);
+    let cache = cache.or_else(|| Some(PathBuf::from(variable("HOME")?).join(".cache")));
+    let npm = cache.map(|cache| cache.join("idnode/npm/node_modules/.bin"));
+    let found = std::env::split_paths(&path)
+        .chain(npm)
         .map(|folder| folder.join(name))
         .find(|file| file.is_file());
     if found.is_none() {
