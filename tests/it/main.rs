@@ -12,6 +12,8 @@ mod disk_full;
 #[cfg(test)]
 mod dns;
 #[cfg(test)]
+mod faces;
+#[cfg(test)]
 mod registry;
 #[cfg(test)]
 mod restart;
