@@ -222,7 +222,71 @@ fn timeout(text: &str) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use tonic_types::StatusExt;
+
     use super::*;
+
+    const RESOLVE: &str = "/idnode.v1.Resolution/Resolve";
+
+    fn rules(calls_max: usize) -> Arc<Rules> {
+        let config = Config {
+            calls_max,
+            deadline_secs: 0,
+            ..Config::default()
+        };
+        Arc::new(Rules::new(&config, Arc::new(Metrics::new())))
+    }
+
+    async fn call<F>(rules: &Arc<Rules>, path: &str, timeout: &str, answer: F) -> Response<Body>
+    where
+        F: Future<Output = Response<Body>> + Send + Clone + 'static,
+    {
+        let service = tower::service_fn(move |_: Request<Body>| {
+            let answer = answer.clone();
+            async { Ok::<_, Infallible>(answer.await) }
+        });
+        let mut request = Request::new(Body::empty());
+        *request.uri_mut() = path.parse().expect("a path");
+        if !timeout.is_empty() {
+            let timeout = timeout.parse().expect("a header");
+            request.headers_mut().insert("grpc-timeout", timeout);
+        }
+        let answered = Ruled::new(service, rules).call(request).await;
+        answered.unwrap_or_else(|never| match never {})
+    }
+
+    fn reason(response: &Response<Body>) -> String {
+        let status = Status::from_header_map(response.headers()).expect("a status");
+        let info = status.get_details_error_info();
+        info.map(|info| info.reason).unwrap_or_default()
+    }
+
+    #[tokio::test]
+    async fn ends_unary_calls_at_their_deadline() {
+        let rules = rules(10);
+        for timeout in ["", "5m"] {
+            let response = call(&rules, RESOLVE, timeout, std::future::pending()).await;
+            assert_eq!(reason(&response), "DEADLINE_EXCEEDED");
+        }
+        // Streams have none of their own, but keep to the client's.
+        let path = "/idnode.v1.Registry/ExportRecords";
+        let stream = call(&rules, path, "", std::future::pending());
+        let moment = Duration::from_millis(50);
+        assert!(tokio::time::timeout(moment, stream).await.is_err());
+        let response = call(&rules, path, "5m", std::future::pending()).await;
+        assert_eq!(reason(&response), "DEADLINE_EXCEEDED");
+        assert_eq!(rules.calls.available_permits(), 10);
+    }
+
+    #[tokio::test]
+    async fn refuses_calls_above_the_limit() {
+        let rules = rules(1);
+        let held = Arc::clone(&rules.calls).try_acquire_owned().expect("free");
+        let response = call(&rules, RESOLVE, "", std::future::pending()).await;
+        assert_eq!(reason(&response), "OVERLOADED");
+        drop(held);
+        assert_eq!(rules.calls.available_permits(), 1);
+    }
 
     fn check(text: &str, expected_ms: Option<u64>) {
         assert_eq!(
