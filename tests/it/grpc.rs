@@ -52,6 +52,19 @@ fn create(record: v1::Record) -> v1::CreateRecordRequest {
     }
 }
 
+/// The same value for operators only.
+fn private(value: v1::Value) -> v1::Value {
+    let permissions = v1::Permissions {
+        admin_read: true,
+        admin_write: true,
+        ..v1::Permissions::default()
+    };
+    v1::Value {
+        permissions: Some(permissions),
+        ..value
+    }
+}
+
 fn identifier(suffix: impl std::fmt::Display) -> String {
     format!("{PREFIX}/{suffix}")
 }

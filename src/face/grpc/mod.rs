@@ -36,6 +36,7 @@ use tonic_health::ServingStatus;
 use tonic_health::pb::FILE_DESCRIPTOR_SET as HEALTH_DESCRIPTORS;
 use tonic_health::server::{HealthReporter, health_reporter};
 use tonic_reflection::server::Builder;
+use tonic_types::pb::FILE_DESCRIPTOR_SET as DETAIL_DESCRIPTORS;
 
 pub use config::Config;
 pub use metrics::Metrics;
@@ -143,6 +144,8 @@ impl Grpc {
             Builder::configure()
                 .register_encoded_file_descriptor_set(DESCRIPTORS)
                 .register_encoded_file_descriptor_set(HEALTH_DESCRIPTORS)
+                // So that generic clients can show the details of a refusal.
+                .register_encoded_file_descriptor_set(DETAIL_DESCRIPTORS)
         };
         let routes = Routes::new(health_service)
             .add_service(reflection().build_v1()?)

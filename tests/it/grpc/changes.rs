@@ -3,10 +3,10 @@
 use idnode::wire::proto::v1::{self, batch_write_request, batch_write_response};
 use tonic::Code::{self, FailedPrecondition};
 
-use super::{PREFIX, assert_refused, create, data, identifier, position};
-use crate::support::{TestNode, private, record, text};
+use super::{PREFIX, assert_refused, create, data, identifier, position, private};
+use crate::support::{TestNode, record, text};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_retry_gets_the_first_answer() {
     let node = TestNode::start().await;
     let clients = node.clients();
@@ -15,16 +15,27 @@ async fn a_retry_gets_the_first_answer() {
         request_id: "order-17".into(),
         ..create(record(&identifier("a"), vec![text(1, "URL", url)]))
     };
-    let first = clients.registry().create_record(request("x")).await.unwrap();
+    let first = clients
+        .registry()
+        .create_record(request("x"))
+        .await
+        .unwrap();
     let before = position(&clients).await;
-    let again = clients.registry().create_record(request("x")).await.unwrap();
+    let again = clients
+        .registry()
+        .create_record(request("x"))
+        .await
+        .unwrap();
     assert_eq!(first.into_inner(), again.into_inner());
     let other = clients.registry().create_record(request("y")).await;
-    assert_refused(other, (FailedPrecondition, "REQUEST_ID_REUSED", "request_id"));
+    assert_refused(
+        other,
+        (FailedPrecondition, "REQUEST_ID_REUSED", "request_id"),
+    );
     assert_eq!(position(&clients).await, before, "something changed");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn an_etag_makes_a_change_conditional() {
     let node = TestNode::start().await;
     let clients = node.clients();
@@ -38,18 +49,24 @@ async fn an_etag_makes_a_change_conditional() {
         }),
         ..v1::UpdateRecordRequest::default()
     };
-    let second = clients.registry().update_record(update(&first.etag, "two"));
-    let second = second.await.unwrap().into_inner();
+    let second = clients
+        .registry()
+        .update_record(update(&first.etag, "two"))
+        .await;
+    let second = second.unwrap().into_inner();
     assert_ne!(second.etag, first.etag);
     assert_eq!(data(&second, 1), "two");
-    let stale = clients.registry().update_record(update(&first.etag, "three"));
-    let status = stale.await.expect_err("stale");
+    let stale = clients
+        .registry()
+        .update_record(update(&first.etag, "three"))
+        .await;
+    let status = stale.expect_err("stale");
     assert_eq!(status.code(), Code::Aborted);
     assert!(status.message().contains(&second.etag), "{status:?}");
     assert_eq!(data(&clients.resolve(&id).await.unwrap(), 1), "two");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn values_are_added_modified_and_removed() {
     let node = TestNode::start().await;
     let clients = node.clients();
@@ -76,12 +93,23 @@ async fn values_are_added_modified_and_removed() {
         indices: vec![2000],
         ..v1::RemoveValuesRequest::default()
     };
-    clients.registry().remove_values(remove.clone()).await.unwrap();
+    clients
+        .registry()
+        .remove_values(remove.clone())
+        .await
+        .unwrap();
     let again = clients.registry().remove_values(remove).await;
     assert_eq!(again.expect_err("gone").code(), Code::NotFound);
     let resolved = clients.resolve(&id).await.unwrap();
-    assert_eq!((resolved.values.len(), data(&resolved, 1).as_str()), (1, "two"));
-    assert!(resolved.dns_name.starts_with("a._id.7.118.88."), "{}", resolved.dns_name);
+    assert_eq!(
+        (resolved.values.len(), data(&resolved, 1).as_str()),
+        (1, "two")
+    );
+    assert!(
+        resolved.dns_name.starts_with("a._id.7.118.88."),
+        "{}",
+        resolved.dns_name
+    );
 
     let delete = v1::DeleteRecordRequest {
         name,
@@ -90,11 +118,14 @@ async fn values_are_added_modified_and_removed() {
     clients.registry().delete_record(delete).await.unwrap();
     let gone = clients.resolve(&id).await.expect_err("deleted");
     assert_eq!(gone.code(), Code::NotFound);
-    let again = clients.create(&id, "x").await.expect_err("not given out again");
+    let again = clients
+        .create(&id, "x")
+        .await
+        .expect_err("not given out again");
     assert_eq!(crate::support::reason(&again), "RECORD_DELETED");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_trial_changes_nothing() {
     let node = TestNode::start().await;
     let clients = node.clients();
@@ -121,7 +152,7 @@ async fn a_trial_changes_nothing() {
     assert_eq!(missing.expect_err("missing").code(), Code::NotFound);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn each_item_of_a_batch_stands_for_itself() {
     use batch_write_request::item::Change;
     use batch_write_response::result::Outcome;
@@ -147,7 +178,11 @@ async fn each_item_of_a_batch_stands_for_itself() {
         request_id: "batch-1".into(),
         validate_only: false,
     };
-    let answer = clients.registry().batch_write(request.clone()).await.unwrap();
+    let answer = clients
+        .registry()
+        .batch_write(request.clone())
+        .await
+        .unwrap();
     let results = &answer.get_ref().results;
     let reasons: Vec<&str> = results
         .iter()
@@ -166,7 +201,11 @@ async fn each_item_of_a_batch_stands_for_itself() {
     let again = clients.registry().batch_write(request).await.unwrap();
     assert_eq!(again.get_ref().results[0], results[0]);
     assert_eq!(again.get_ref().results[4], results[4]);
-    assert_eq!(position(&clients).await, before, "a retry changed something");
+    assert_eq!(
+        position(&clients).await,
+        before,
+        "a retry changed something"
+    );
 
     let all = ["a", "c", "none"].map(identifier);
     let request = v1::BatchResolveRequest {
@@ -182,13 +221,16 @@ async fn each_item_of_a_batch_stands_for_itself() {
                 assert_eq!(found.name, format!("records/{}", all[position % 3]));
             }
             v1::resolve_result::Outcome::Error(error) => {
-                assert_eq!((position % 3, error.reason.as_str()), (2, "RECORD_NOT_FOUND"));
+                assert_eq!(
+                    (position % 3, error.reason.as_str()),
+                    (2, "RECORD_NOT_FOUND")
+                );
             }
         }
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn never_shows_hidden_values_without_a_key() {
     const SECRET: &str = "canary-7f3a";
     let node = TestNode::start().await;
@@ -237,7 +279,7 @@ async fn never_shows_hidden_values_without_a_key() {
     assert_eq!(data(&seen, 2), SECRET);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn backups_are_made_behind_the_call() {
     let node = TestNode::start().await;
     let clients = node.clients();
@@ -251,13 +293,21 @@ async fn backups_are_made_behind_the_call() {
         backup_id: "first".into(),
     };
     let begun = api.create_backup(make()).await.unwrap().into_inner();
-    let done = api.wait_operation(wait(begun.name)).await.unwrap().into_inner();
+    let done = api
+        .wait_operation(wait(begun.name))
+        .await
+        .unwrap()
+        .into_inner();
     let Some(v1::operation::Result::Backup(backup)) = done.result else {
         panic!("{done:?}");
     };
     assert!(done.done && backup.name == "backups/first" && backup.file_count > 0);
     let begun = api.create_backup(make()).await.unwrap().into_inner();
-    let done = api.wait_operation(wait(begun.name)).await.unwrap().into_inner();
+    let done = api
+        .wait_operation(wait(begun.name))
+        .await
+        .unwrap()
+        .into_inner();
     let Some(v1::operation::Result::Error(error)) = done.result else {
         panic!("{done:?}");
     };
@@ -267,8 +317,15 @@ async fn backups_are_made_behind_the_call() {
         name: backup.name.clone(),
     };
     let begun = api.verify_backup(verify).await.unwrap().into_inner();
-    let done = api.wait_operation(wait(begun.name)).await.unwrap().into_inner();
-    assert!(matches!(done.result, Some(v1::operation::Result::Backup(_))), "{done:?}");
+    let done = api
+        .wait_operation(wait(begun.name))
+        .await
+        .unwrap()
+        .into_inner();
+    assert!(
+        matches!(done.result, Some(v1::operation::Result::Backup(_))),
+        "{done:?}"
+    );
     let listed = api.list_backups(v1::ListBackupsRequest {}).await.unwrap();
     assert_eq!(listed.into_inner().backups, [backup]);
     let listed = api.list_operations(v1::ListOperationsRequest {}).await;

@@ -2,20 +2,21 @@
 //! nothing.
 
 use idnode::wire::proto::v1;
+use prost::Message;
 use prost_types::FieldMask;
 use tonic::Code::{
-    Aborted, AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied,
-    ResourceExhausted, Unauthenticated,
+    Aborted, AlreadyExists, InvalidArgument, NotFound, PermissionDenied, ResourceExhausted,
+    Unauthenticated,
 };
+use tonic::Request;
 use tonic::client::Grpc;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::Endpoint;
-use tonic::{Code, Request};
 
 use super::{PREFIX, assert_refused, create, identifier, position};
 use crate::support::{Clients, TestNode, record, text};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn refuses_bad_names_and_values() {
     let node = TestNode::start().await;
     let clients = node.clients();
@@ -36,13 +37,33 @@ async fn refuses_bad_names_and_values() {
         (name(""), "FIELD_REQUIRED", "record.name"),
         (name(&id), "FIELD_INVALID", "record.name"),
         (name("records/"), "IDENTIFIER_EMPTY", "record.name"),
-        (record(&identifier("x".repeat(2048)), good()), "IDENTIFIER_TOO_LONG", "record.name"),
-        (record("88.118.7", good()), "IDENTIFIER_SYNTAX", "record.name"),
+        (
+            record(&identifier("x".repeat(2048)), good()),
+            "IDENTIFIER_TOO_LONG",
+            "record.name",
+        ),
+        (
+            record("88.118.7", good()),
+            "IDENTIFIER_SYNTAX",
+            "record.name",
+        ),
         (record("88.118.7/", good()), "SUFFIX_EMPTY", "record.name"),
         (record("88..7/a", good()), "PREFIX_SYNTAX", "record.name"),
-        (record("88.x.7/a", good()), "NATIONAL_PREFIX_SYNTAX", "record.name"),
-        (record(&id, vec![text(1, "a b", "")]), "TYPE_INVALID", "record.values[0].type"),
-        (record(&id, vec![text(1, "HS_X", "")]), "TYPE_UNKNOWN", "record.values[0].type"),
+        (
+            record("88.x.7/a", good()),
+            "NATIONAL_PREFIX_SYNTAX",
+            "record.name",
+        ),
+        (
+            record(&id, vec![text(1, "a b", "")]),
+            "TYPE_INVALID",
+            "record.values[0].type",
+        ),
+        (
+            record(&id, vec![text(1, "HS_X", "")]),
+            "TYPE_UNKNOWN",
+            "record.values[0].type",
+        ),
     ];
     for (record, reason, field) in cases {
         let refused = clients.registry().create_record(create(record)).await;
@@ -51,14 +72,20 @@ async fn refuses_bad_names_and_values() {
     // Rules of the registry: the field stands within the record.
     let cases = [
         (vec![text(0, "URL", "")], "INDEX_ZERO"),
-        (vec![text(1, "URL", ""), text(1, "DESC", "")], "INDEX_DUPLICATE"),
+        (
+            vec![text(1, "URL", ""), text(1, "DESC", "")],
+            "INDEX_DUPLICATE",
+        ),
         (vec![text(100, "URL", "")], "INDEX_RESERVED"),
         (vec![text(1, "URL", &long_value)], "VALUE_TOO_LONG"),
         (vec![late], "TTL_OUT_OF_RANGE"),
         (many.collect(), "VALUES_TOO_MANY"),
     ];
     for (values, reason) in cases {
-        let refused = clients.registry().create_record(create(record(&id, values))).await;
+        let refused = clients
+            .registry()
+            .create_record(create(record(&id, values)))
+            .await;
         let status = refused.expect_err(reason);
         assert_eq!(crate::support::reason(&status), reason, "{status:?}");
         assert_eq!(status.code(), InvalidArgument);
@@ -66,7 +93,7 @@ async fn refuses_bad_names_and_values() {
     assert_eq!(position(&clients).await, before, "something changed");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn refuses_what_the_state_forbids() {
     let node = TestNode::start().await;
     let clients = node.clients();
@@ -109,7 +136,7 @@ async fn refuses_what_the_state_forbids() {
     assert_eq!(position(&clients).await, before, "something changed");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn refuses_callers_without_a_good_key() {
     let node = TestNode::start().await;
     node.clients().home_prefix(PREFIX).await;
@@ -136,7 +163,7 @@ async fn refuses_callers_without_a_good_key() {
     assert_eq!(position(&node.clients()).await, before, "something changed");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn refuses_bad_batches_masks_and_ids() {
     let node = TestNode::start().await;
     let clients = node.clients();
@@ -165,16 +192,22 @@ async fn refuses_bad_batches_masks_and_ids() {
         ..v1::UpdateRecordRequest::default()
     };
     let refused = clients.registry().update_record(update).await;
-    assert_refused(refused, (InvalidArgument, "FIELD_MASK_INVALID", "update_mask"));
+    assert_refused(
+        refused,
+        (InvalidArgument, "FIELD_MASK_INVALID", "update_mask"),
+    );
 
     let mut bad_id = create(record(&identifier("a"), vec![text(1, "URL", "x")]));
     bad_id.request_id = "two words".into();
     let refused = clients.registry().create_record(bad_id).await;
-    assert_refused(refused, (InvalidArgument, "REQUEST_ID_INVALID", "request_id"));
+    assert_refused(
+        refused,
+        (InvalidArgument, "REQUEST_ID_INVALID", "request_id"),
+    );
     assert_eq!(position(&clients).await, before, "something changed");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn refuses_a_page_token_of_another_query() {
     let node = TestNode::start().await;
     let clients = node.clients();
@@ -191,17 +224,22 @@ async fn refuses_a_page_token_of_another_query() {
         page_token: token.into(),
         ..v1::ListRecordsRequest::default()
     };
-    let first = clients.registry().list_records(list("prefixes/88.118.0", ""));
-    let token = first.await.unwrap().into_inner().next_page_token;
+    let token = {
+        let request = list("prefixes/88.118.0", "");
+        let page = clients.registry().list_records(request).await.unwrap();
+        page.into_inner().next_page_token
+    };
     let wrong = (InvalidArgument, "PAGE_TOKEN_INVALID", "page_token");
-    let refused = clients.registry().list_records(list("prefixes/88.118.1", &token));
-    assert_refused(refused.await, wrong);
-    let refused = clients.registry().list_records(list("prefixes/88.118.0", "AAAA"));
-    assert_refused(refused.await, wrong);
-    // A token of an operator is not one of the public, nor one of another method.
-    let anonymous = node.anonymous();
-    let refused = anonymous.registry().list_records(list("prefixes/88.118.0", &token));
-    assert_refused(refused.await, wrong);
+    // A token of an operator is not one of the public.
+    for (clients, parent, token) in [
+        (&clients, "prefixes/88.118.1", token.as_str()),
+        (&clients, "prefixes/88.118.0", "AAAA"),
+        (&node.anonymous(), "prefixes/88.118.0", &token),
+    ] {
+        let request = list(parent, token);
+        let refused = clients.registry().list_records(request).await;
+        assert_refused(refused, wrong);
+    }
     let prefixes = v1::ListPrefixesRequest {
         page_token: token,
         ..v1::ListPrefixesRequest::default()
@@ -217,13 +255,13 @@ async fn refuses_a_page_token_of_another_query() {
 }
 
 /// A request whose text need not be UTF-8.
-#[derive(Clone, PartialEq, prost::Message)]
+#[derive(Clone, PartialEq, Message)]
 struct RawResolveRequest {
     #[prost(bytes = "vec", tag = "1")]
     identifier: Vec<u8>,
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn refuses_an_identifier_that_is_not_utf8() {
     let node = TestNode::start().await;
     let endpoint = Endpoint::from_shared(format!("http://{}", node.http)).unwrap();
@@ -235,10 +273,13 @@ async fn refuses_an_identifier_that_is_not_utf8() {
     let path = PathAndQuery::from_static("/idnode.v1.Resolution/Resolve");
     let codec = tonic_prost::ProstCodec::<_, v1::ResolveResponse>::default();
     let refused = grpc.unary(request, path, codec).await;
-    assert_refused(refused, (InvalidArgument, "IDENTIFIER_NOT_UTF8", "identifier"));
+    assert_refused(
+        refused,
+        (InvalidArgument, "IDENTIFIER_NOT_UTF8", "identifier"),
+    );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn refuses_a_message_that_is_too_large() {
     let node = TestNode::start_with(|config| config.grpc.message_bytes_max = 10_000).await;
     let clients = node.clients();
@@ -257,13 +298,14 @@ async fn refuses_a_message_that_is_too_large() {
         records: vec![large()],
         ..v1::ImportRecordsRequest::default()
     };
-    let import = clients.registry().import_records(tokio_stream::once(message));
-    let mut answers = import.await.unwrap().into_inner();
+    let messages = tokio_stream::once(message);
+    let import = clients.registry().import_records(messages).await;
+    let mut answers = import.unwrap().into_inner();
     assert_refused(answers.message().await, too_large);
     assert_eq!(position(&clients).await, before, "something changed");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn refuses_bad_requests_to_the_node() {
     let node = TestNode::start().await;
     let clients = node.clients();
@@ -273,13 +315,15 @@ async fn refuses_bad_requests_to_the_node() {
     assert_refused(refused, (NotFound, "OPERATION_NOT_FOUND", "name"));
     let refused = api.get_operation(operation("99")).await;
     assert_refused(refused, (InvalidArgument, "FIELD_INVALID", "name"));
-    let filter = v1::SetLogLevelRequest {
-        filter: "inof".into(),
+    let wait = v1::WaitOperationRequest {
+        name: "operations/1".into(),
+        timeout: None,
     };
-    let refused = api.set_log_level(filter).await;
-    assert_refused(refused, (InvalidArgument, "FIELD_INVALID", "filter"));
-    let reused = create(record(&identifier("a"), Vec::new()));
-    let refused = clients.registry().create_record(reused).await;
-    let code = refused.expect_err("not homed").code();
-    assert!([Code::NotFound, InvalidArgument, FailedPrecondition].contains(&code));
+    let refused = api.wait_operation(wait).await;
+    assert_refused(refused, (NotFound, "OPERATION_NOT_FOUND", "name"));
+    let verify = v1::VerifyBackupRequest {
+        name: "first".into(),
+    };
+    let refused = api.verify_backup(verify).await;
+    assert_refused(refused, (InvalidArgument, "FIELD_INVALID", "name"));
 }

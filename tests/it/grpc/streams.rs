@@ -11,7 +11,12 @@ use super::{PREFIX, assert_refused, data, identifier, position};
 use crate::support::{Clients, TestNode, record, text};
 
 fn rows(range: std::ops::Range<usize>, url: &str) -> Vec<v1::Record> {
-    let row = |number| record(&identifier(format!("{number:06}")), vec![text(1, "URL", url)]);
+    let row = |number| {
+        record(
+            &identifier(format!("{number:06}")),
+            vec![text(1, "URL", url)],
+        )
+    };
     range.map(row).collect()
 }
 
@@ -27,7 +32,11 @@ async fn import(
     messages: Vec<ImportRecordsRequest>,
 ) -> Result<Vec<ImportRecordsResponse>, Status> {
     let stream = tokio_stream::iter(messages);
-    let mut answers = clients.registry().import_records(stream).await?.into_inner();
+    let mut answers = clients
+        .registry()
+        .import_records(stream)
+        .await?
+        .into_inner();
     let mut all = Vec::new();
     while let Some(answer) = answers.message().await? {
         all.push(answer);
@@ -50,7 +59,7 @@ async fn export(clients: &Clients, after: &str) -> Vec<v1::Record> {
     all
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn imports_and_exports_the_same() {
     let node = TestNode::start().await;
     let clients = node.clients();
@@ -72,7 +81,7 @@ async fn imports_and_exports_the_same() {
     assert_eq!(rest[0].name, names[5990]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn an_import_rejects_bad_rows_and_goes_on() {
     let node = TestNode::start().await;
     let clients = node.clients();
@@ -81,7 +90,9 @@ async fn an_import_rejects_bad_rows_and_goes_on() {
     first[1].values[0].index = 0;
     let mut second = rows(2..5, "two");
     second[1].name = "not a name".into();
-    let answers = import(&clients, vec![message(first), message(second)]).await.unwrap();
+    let answers = import(&clients, vec![message(first), message(second)])
+        .await
+        .unwrap();
     let rejected: Vec<(i64, &str)> = answers
         .iter()
         .flat_map(|answer| &answer.rejections)
@@ -91,17 +102,23 @@ async fn an_import_rejects_bad_rows_and_goes_on() {
             (rejection.position, error.reason.as_str())
         })
         .collect();
-    let expected = [(1, "INDEX_ZERO"), (3, "RECORD_EXISTS"), (4, "FIELD_INVALID")];
+    let expected = [
+        (1, "INDEX_ZERO"),
+        (3, "RECORD_EXISTS"),
+        (4, "FIELD_INVALID"),
+    ];
     assert_eq!(rejected, expected);
     assert_eq!((answers[0].created_count, answers[1].created_count), (2, 1));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn an_import_does_with_known_rows_as_its_first_message_says() {
     let node = TestNode::start().await;
     let clients = node.clients();
     clients.home_prefix(PREFIX).await;
-    import(&clients, vec![message(rows(0..4, "one"))]).await.unwrap();
+    import(&clients, vec![message(rows(0..4, "one"))])
+        .await
+        .unwrap();
     let with = |rule: import_records_request::OnConflict, url| ImportRecordsRequest {
         on_conflict: rule.into(),
         ..message(rows(0..4, url))
@@ -127,7 +144,7 @@ async fn an_import_does_with_known_rows_as_its_first_message_says() {
     assert_eq!(data(&seen, 1), "two");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn an_import_is_refused_as_a_whole() {
     let node = TestNode::start().await;
     let clients = node.clients();
@@ -142,12 +159,14 @@ async fn an_import_is_refused_as_a_whole() {
     assert_eq!(position(&clients).await, before, "something changed");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn pages_follow_each_other() {
     let node = TestNode::start().await;
     let clients = node.clients();
     clients.home_prefix(PREFIX).await;
-    import(&clients, vec![message(rows(0..250, "x"))]).await.unwrap();
+    import(&clients, vec![message(rows(0..250, "x"))])
+        .await
+        .unwrap();
     let mut names = Vec::new();
     let mut token = String::new();
     let mut page_count = 0;
@@ -171,7 +190,7 @@ async fn pages_follow_each_other() {
     assert_eq!(page_count, 3);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_page_of_large_records_ends_early() {
     let node = TestNode::start().await;
     let clients = node.clients();
@@ -204,12 +223,14 @@ async fn a_page_of_large_records_ends_early() {
     assert_eq!(export(&clients, "").await.len(), 100);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn lists_deleted_records_to_operators() {
     let node = TestNode::start().await;
     let clients = node.clients();
     clients.home_prefix(PREFIX).await;
-    import(&clients, vec![message(rows(0..3, "x"))]).await.unwrap();
+    import(&clients, vec![message(rows(0..3, "x"))])
+        .await
+        .unwrap();
     let delete = v1::DeleteRecordRequest {
         name: format!("records/{}", identifier("000001")),
         ..v1::DeleteRecordRequest::default()
@@ -232,14 +253,18 @@ async fn lists_deleted_records_to_operators() {
     assert_refused(refused, (Unauthenticated, "KEY_REQUIRED", ""));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn resolves_as_identifiers_come_in() {
     let node = TestNode::start().await;
     let clients = node.clients();
     clients.home_prefix(PREFIX).await;
-    import(&clients, vec![message(rows(0..500, "x"))]).await.unwrap();
+    import(&clients, vec![message(rows(0..500, "x"))])
+        .await
+        .unwrap();
     let ask = |range: std::ops::Range<usize>| ResolveStreamRequest {
-        identifiers: range.map(|number| identifier(format!("{number:06}"))).collect(),
+        identifiers: range
+            .map(|number| identifier(format!("{number:06}")))
+            .collect(),
         ..ResolveStreamRequest::default()
     };
     // Few are resolved at once, many on another thread: the order stays.
@@ -248,7 +273,11 @@ async fn resolves_as_identifiers_come_in() {
     let answers = node.anonymous().resolution().resolve_stream(stream).await;
     let mut answers = answers.unwrap().into_inner();
     for range in asked {
-        let answer = answers.message().await.unwrap().expect("an answer for each");
+        let answer = answers
+            .message()
+            .await
+            .unwrap()
+            .expect("an answer for each");
         let names: Vec<String> = answer
             .results
             .into_iter()
