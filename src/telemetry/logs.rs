@@ -92,15 +92,16 @@ pub fn check_filter(filter: &str) -> Result<(), Error> {
 /// A bare word must be a level: `EnvFilter` takes any other for a target, and a
 /// misspelt level would silence everything.
 fn parse(filter: &str) -> Result<EnvFilter, Error> {
-    for part in filter.split(',').map(str::trim) {
+    let parts: Vec<&str> = filter.split(',').map(str::trim).collect();
+    for part in &parts {
         let bare = !part.contains(['=', '[']);
         if bare && part.parse::<LevelFilter>().is_err() {
             return Err(Error::Filter {
-                part: part.to_owned(),
+                part: (*part).to_owned(),
             });
         }
     }
-    Ok(EnvFilter::builder().parse(filter)?)
+    Ok(EnvFilter::builder().parse(parts.join(","))?)
 }
 
 #[cfg(test)]
