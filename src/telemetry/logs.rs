@@ -95,7 +95,8 @@ fn parse(filter: &str) -> Result<EnvFilter, Error> {
     let parts: Vec<&str> = filter.split(',').map(str::trim).collect();
     for part in &parts {
         let bare = !part.contains(['=', '[']);
-        if bare && part.parse::<LevelFilter>().is_err() {
+        // tracing reads an empty word as "error".
+        if part.is_empty() || bare && part.parse::<LevelFilter>().is_err() {
             return Err(Error::Filter {
                 part: (*part).to_owned(),
             });

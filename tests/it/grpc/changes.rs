@@ -206,7 +206,16 @@ async fn each_item_of_a_batch_stands_for_itself() {
         before,
         "a retry changed something"
     );
+}
 
+#[tokio::test(flavor = "multi_thread")]
+async fn each_identifier_of_a_batch_is_resolved_for_itself() {
+    let node = TestNode::start().await;
+    let clients = node.clients();
+    clients.home_prefix(PREFIX).await;
+    for suffix in ["a", "c"] {
+        clients.create(&identifier(suffix), "x").await.unwrap();
+    }
     let all = ["a", "c", "none"].map(identifier);
     let request = v1::BatchResolveRequest {
         identifiers: all.iter().cycle().take(300).cloned().collect(),

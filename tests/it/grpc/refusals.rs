@@ -24,10 +24,6 @@ async fn refuses_bad_names_and_values() {
     let before = position(&clients).await;
     let good = || vec![text(1, "URL", "https://example.com")];
     let id = identifier("a");
-    let mut late = text(1, "URL", "");
-    late.ttl = Some(v1::value::Ttl::TtlSeconds(u32::MAX));
-    let long_value = "x".repeat(65_537);
-    let many = (1..=2049).map(|index| text(index + 2000, "DESC", ""));
     let name = |name: &str| v1::Record {
         name: name.into(),
         values: good(),
@@ -69,7 +65,20 @@ async fn refuses_bad_names_and_values() {
         let refused = clients.registry().create_record(create(record)).await;
         assert_refused(refused, (InvalidArgument, reason, field));
     }
-    // Rules of the registry: the field stands within the record.
+    assert_eq!(position(&clients).await, before, "something changed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refuses_values_that_no_record_has() {
+    let node = TestNode::start().await;
+    let clients = node.clients();
+    clients.home_prefix(PREFIX).await;
+    let before = position(&clients).await;
+    let id = identifier("a");
+    let mut late = text(1, "URL", "");
+    late.ttl = Some(v1::value::Ttl::TtlSeconds(u32::MAX));
+    let long_value = "x".repeat(65_537);
+    let many = (1..=2049).map(|index| text(index + 2000, "DESC", ""));
     let cases = [
         (vec![text(0, "URL", "")], "INDEX_ZERO"),
         (
