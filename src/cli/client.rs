@@ -275,7 +275,9 @@ fn innermost(error: &dyn std::error::Error) -> String {
 }
 
 /// Parses a time to wait: `500ms`, `30s`, `2m`, `1h`; seconds without a unit.
-/// Above zero and at most a day.
+///
+/// # Errors
+/// For anything else, and unless above zero and at most a day.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let split = text
         .find(|c: char| !c.is_ascii_digit())

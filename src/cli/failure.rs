@@ -64,9 +64,14 @@ impl From<Fault> for Exit {
     }
 }
 
-/// Why a command did not do what it was asked.
+/// Why a command did not do what it was asked. One word wide: it is the `Err`
+/// of nearly every function of the command line.
 #[derive(Clone, Debug)]
-pub struct Failure {
+pub struct Failure(Box<Told>);
+
+/// What a failure tells.
+#[derive(Clone, Debug)]
+struct Told {
     exit: Exit,
     /// A stable reason; empty where only the text tells.
     reason: String,
@@ -79,14 +84,14 @@ pub struct Failure {
 impl Failure {
     /// A failure told in `text` alone.
     pub fn new(exit: Exit, text: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Told {
             exit,
             reason: String::new(),
             field: String::new(),
             english: text.into(),
             chinese: String::new(),
             next_step: None,
-        }
+        }))
     }
 
     /// The command or its input is wrong.
@@ -114,36 +119,36 @@ impl Failure {
     /// Adds what to do next.
     #[must_use]
     pub fn hint(mut self, next_step: impl Into<String>) -> Self {
-        self.next_step = Some(next_step.into());
+        self.0.next_step = Some(next_step.into());
         self
     }
 
     /// How the process ends.
-    pub const fn exit(&self) -> Exit {
-        self.exit
+    pub fn exit(&self) -> Exit {
+        self.0.exit
     }
 
     /// The stable reason; empty if there is none.
     pub fn reason(&self) -> &str {
-        &self.reason
+        &self.0.reason
     }
 
     /// The field of the request that it is about; empty if none.
     pub fn field(&self) -> &str {
-        &self.field
+        &self.0.field
     }
 
     /// The text in `language`; English where there is no other.
     pub fn text(&self, language: Language) -> &str {
         match language {
-            Language::Chinese if !self.chinese.is_empty() => &self.chinese,
-            Language::Chinese | Language::English => &self.english,
+            Language::Chinese if !self.0.chinese.is_empty() => &self.0.chinese,
+            Language::Chinese | Language::English => &self.0.english,
         }
     }
 
     /// What to do next.
     pub fn next_step(&self) -> Option<&str> {
-        self.next_step.as_deref()
+        self.0.next_step.as_deref()
     }
 
     /// What a node answered, in the terms of its reason if it named one.
@@ -163,27 +168,27 @@ impl Failure {
             .map(|text| text.message)
             .unwrap_or_default();
         let known = known(&reason);
-        Self {
+        Self(Box::new(Told {
             exit: known.map_or_else(|| exit_of(status.code()), |r| r.fault().into()),
             next_step: known.and_then(next_step).map(str::to_owned),
             english: status.message().to_owned(),
             chinese,
             reason,
             field,
-        }
+        }))
     }
 }
 
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
-        Self {
+        Self(Box::new(Told {
             exit: refusal.fault().into(),
             reason: refusal.reason().code().to_owned(),
             field: refusal.field_path().to_owned(),
             english: refusal.text(Language::English),
             chinese: refusal.text(Language::Chinese),
             next_step: next_step(refusal.reason()).map(str::to_owned),
-        }
+        }))
     }
 }
 

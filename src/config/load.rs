@@ -245,7 +245,7 @@ impl Layers {
             self.problems.push(problem.at(at_key));
             return;
         }
-        if let Err(problem) = check_key(section, key, &value) {
+        if let Some(problem) = check_key(section, key, &value) {
             self.problems.push(problem.at(at_value));
             return;
         }
@@ -299,14 +299,12 @@ fn sorted<'a, 'i>(table: &'a DeTable<'i>) -> Vec<(&'a Name<'i>, &'a Spanned<DeVa
     keys
 }
 
-/// Whether `value` is one that `section.key` can have, judged by the module
-/// that owns it.
-fn check_key(section: &str, key: &str, value: &Value) -> Result<(), Problem> {
+/// What is wrong with `value` for `section.key`, judged by the module that owns
+/// it.
+fn check_key(section: &str, key: &str, value: &Value) -> Option<Problem> {
     let keys = Table::from_iter([(key.to_owned(), value.clone())]);
     let sections = Table::from_iter([(section.to_owned(), Value::Table(keys))]);
-    let Err(error) = Config::deserialize(sections) else {
-        return Ok(());
-    };
+    let error = Config::deserialize(sections).err()?;
     let message = error.message();
     let choices = choices(message);
     let suggestion = value
@@ -314,7 +312,7 @@ fn check_key(section: &str, key: &str, value: &Value) -> Result<(), Problem> {
         .and_then(|text| nearest(text, choices.iter().copied()))
         .map(|choice| format!("\"{choice}\""));
     let path = format!("{section}.{key}");
-    Err(Problem::of(&path, value, rule(message, value)).suggest(suggestion))
+    Some(Problem::of(&path, value, rule(message, value)).suggest(suggestion))
 }
 
 /// The names in backticks behind `expected` in a message of serde.

@@ -107,130 +107,104 @@ fn text(path: &Path) -> &str {
     path.to_str().expect("text")
 }
 
+/// A command line with its words, how it ends, what it prints and what it says.
+type Step<'a> = (&'a str, i32, &'a str, &'a str);
+
+fn walk(node: &Served, steps: &[Step<'_>]) {
+    for (line, exit, stdout, stderr) in steps {
+        let words: Vec<&str> = line.split(' ').collect();
+        node.check(&words, *exit, stdout, stderr);
+    }
+}
+
 #[test]
-fn keeps_records_and_prefixes() {
+fn leads_prefixes_through_their_states() {
     let node = Served::start();
-    node.check(
-        &["put", "88.118.7/a", "--value", "1:A=x"],
-        3,
-        "",
-        "[PREFIX_NOT_HOMED]",
-    );
-    node.check(
-        &["prefix", "create", "88.118.7", "--firm", "温州某厂"],
-        0,
-        "registered",
-        "prefix home",
-    );
-    node.check(&["prefix", "home", "88.118.7"], 0, "active", "");
-    node.check(
-        &["prefix", "create", "88.118.7", "--firm", "x"],
-        5,
-        "",
-        "[PREFIX_EXISTS]",
-    );
-    let put = &[
-        "put",
-        "88.118.7/DZ47-63",
-        "--value",
-        "1:URL=https://a.example/",
+    let steps = [
+        ("put 88.118.7/a --value 1:A=x", 3, "", "[PREFIX_NOT_HOMED]"),
+        (
+            "prefix create 88.118.7 --firm 温州某厂",
+            0,
+            "registered",
+            "prefix home",
+        ),
+        ("prefix home 88.118.7", 0, "active", ""),
+        ("prefix create 88.118.7 --firm x", 5, "", "[PREFIX_EXISTS]"),
+        ("put 88.118.7/a --value 1:A=x", 0, "x", ""),
+        ("prefix update 88.118.7 --quota 1", 0, "quota", ""),
+        ("put 88.118.7/b --value 1:A=x", 1, "", "[QUOTA_EXCEEDED]"),
+        ("prefix suspend 88.118.7 --reason x", 0, "suspended", ""),
+        ("resolve 88.118.7/a", 4, "", "[PREFIX_SUSPENDED]"),
+        ("prefix activate 88.118.7", 0, "active", ""),
+        ("prefix list", 0, "温州某厂", ""),
     ];
-    let record = node.json(put, 0);
+    walk(&node, &steps);
+}
+
+#[test]
+fn keeps_records() {
+    let node = Served::start();
+    let create = "prefix create 88.118.7 --firm x --home";
+    let put = "put 88.118.7/DZ47-63 --value 1:URL=https://a.example/";
+    walk(
+        &node,
+        &[(create, 0, "active", ""), (put, 0, "a.example", "")],
+    );
+    let record = node.json(&["get", "88.118.7/dz47-63"], 0);
     assert_eq!(record["dns_name"], "dz47-63._id.7.118.88.id.example.");
-    let etag = record["etag"].as_str().expect("etag").to_owned();
-    node.check(
-        &[put.as_slice(), &["--create-only"]].concat(),
-        5,
-        "",
-        "[RECORD_EXISTS]",
-    );
-    let changed = [
-        "put",
-        "88.118.7/DZ47-63",
-        "--value",
-        "1:URL=https://b.example/",
-        "--etag",
+    let etag = record["etag"].as_str().expect("etag");
+    let create_only = format!("{put} --create-only");
+    let changed = format!("put 88.118.7/DZ47-63 --value 1:URL=https://b.example/ --etag {etag}");
+    let steps = [
+        (create_only.as_str(), 5, "", "[RECORD_EXISTS]"),
+        (&changed, 0, "b.example", ""),
+        (&changed, 5, "", "[STALE_ETAG]"),
+        ("resolve 88.118.7/dz47-63", 0, "b.example", "dz47-63._id"),
+        ("get 88.118.7/none", 3, "", "[RECORD_NOT_FOUND]"),
+        ("list 88.118.7", 0, "88.118.7/DZ47-63", ""),
+        (
+            "delete 88.118.7/DZ47-63 --dry-run",
+            0,
+            "",
+            "nothing was changed",
+        ),
+        ("delete 88.118.7/DZ47-63", 0, "DZ47-63", ""),
+        (put, 5, "", "[RECORD_DELETED]"),
+        (
+            "put 88.118.7/DZ47-63 --value 1:A=x --reuse-deleted",
+            0,
+            "x",
+            "",
+        ),
     ];
-    node.check(&[changed.as_slice(), &[&etag]].concat(), 0, "b.example", "");
-    node.check(
-        &[changed.as_slice(), &[&etag]].concat(),
-        5,
-        "",
-        "[STALE_ETAG]",
-    );
-    node.check(
-        &["resolve", "88.118.7/dz47-63"],
-        0,
-        "https://b.example/",
-        "dz47-63._id",
-    );
-    node.check(&["get", "88.118.7/none"], 3, "", "[RECORD_NOT_FOUND]");
-    node.check(&["list", "88.118.7"], 0, "88.118.7/DZ47-63", "");
-    node.check(
-        &["prefix", "update", "88.118.7", "--quota", "1"],
-        0,
-        "1",
-        "",
-    );
-    node.check(
-        &["put", "88.118.7/b", "--value", "1:A=x"],
-        1,
-        "",
-        "[QUOTA_EXCEEDED]",
-    );
-    node.check(
-        &["prefix", "suspend", "88.118.7", "--reason", "x"],
-        0,
-        "suspended",
-        "",
-    );
-    node.check(
-        &["resolve", "88.118.7/dz47-63"],
-        4,
-        "",
-        "[PREFIX_SUSPENDED]",
-    );
-    node.check(&["prefix", "activate", "88.118.7"], 0, "active", "");
-    node.check(&["prefix", "list"], 0, "温州某厂", "");
-    node.check(&["delete", "88.118.7/DZ47-63"], 0, "DZ47-63", "");
-    node.check(&put[..], 5, "", "[RECORD_DELETED]");
-    node.check(&["status"], 0, "identifiers", "");
-    node.check(&["log-level", "debug"], 0, "info", "");
-    node.check(&["backup", "create", "one"], 0, "one", "");
-    node.check(&["backup", "list"], 0, "one", "");
-    node.check(&["backup", "verify", "one"], 0, "one", "sound");
+    walk(&node, &steps);
+}
+
+#[test]
+fn watches_the_node_and_backs_it_up() {
+    let node = Served::start();
     let folder = node.path("data/backups/one");
-    node.check(
-        &["backup", "verify", "--offline", text(&folder)],
-        0,
-        "one",
-        "sound",
-    );
     let restored = node.path("restored");
-    node.check(
-        &[
-            "backup",
-            "restore",
-            "--offline",
-            text(&folder),
-            text(&restored),
-        ],
-        0,
-        "one",
-        "",
+    let verify = format!("backup verify --offline {}", text(&folder));
+    let restore = format!(
+        "backup restore --offline {} {}",
+        text(&folder),
+        text(&restored)
     );
-    node.check(
-        &[
-            "backup",
-            "restore",
-            "--offline",
-            text(&folder),
-            text(&restored),
-        ],
-        5,
-        "",
-        "",
-    );
+    let steps = [
+        ("status", 0, "identifiers", ""),
+        ("log-level debug", 0, "info", ""),
+        ("backup create one", 0, "one", ""),
+        ("backup create one", 5, "", "[BACKUP_EXISTS]"),
+        ("backup list", 0, "one", ""),
+        ("backup verify one", 0, "one", "sound"),
+        ("backup verify two", 3, "", "[BACKUP_NOT_FOUND]"),
+        ("backup restore one --yes", 0, "one", "restart"),
+        (&verify, 0, "one", "sound"),
+        (&restore, 0, "one", ""),
+        (&restore, 5, "", "is not empty"),
+    ];
+    walk(&node, &steps);
 }
 
 #[test]

@@ -261,16 +261,6 @@ impl<R: Read> CsvRows<R> {
             origins,
             mut bad,
         } = group;
-        let cells: Vec<(u32, String)> = values
-            .iter()
-            .map(|value| {
-                (
-                    value.index,
-                    String::from_utf8_lossy(&value.data).into_owned(),
-                )
-            })
-            .filter(|_| bad.is_empty())
-            .collect();
         match (checked(values), identifier) {
             (Ok(values), Some(identifier)) if bad.is_empty() => {
                 let record = v1::Record {
@@ -281,30 +271,21 @@ impl<R: Read> CsvRows<R> {
                 return Parsed::Record(row, record);
             }
             (Err(refusal), _) => {
-                bad.push(self.placed(&refusal, row, &name, (&origins, &cells)));
+                bad.push(self.placed(&refusal, row, &name, &origins));
             }
             (Ok(_), _) => {}
         }
         Parsed::Bad(bad)
     }
 
-    /// Puts a rule that the values of a record break where it was broken.
-    fn placed(
-        &self,
-        refusal: &Refusal,
-        row: u64,
-        name: &str,
-        (origins, cells): (&[(u64, String)], &[(u32, String)]),
-    ) -> BadRow {
-        let place = value_position(refusal.field_path());
-        let Some((position, field)) = place else {
+    /// Puts a rule that the values of a record break where it was broken: to the
+    /// value's own row and column.
+    fn placed(&self, refusal: &Refusal, row: u64, name: &str, origins: &[(u64, String)]) -> BadRow {
+        let Some((position, field)) = value_position(refusal.field_path()) else {
             return BadRow::new(row, "", name, refusal);
         };
-        let (row, column) = origins
-            .get(position)
-            .cloned()
-            .unwrap_or((row, String::new()));
-        let (index, data) = cells.get(position).cloned().unwrap_or_default();
+        let origin = origins.get(position);
+        let (row, column) = origin.map_or((row, ""), |(row, column)| (*row, column));
         let role = match field {
             "data" => Role::Data,
             "ttl" => Role::Ttl,
@@ -312,16 +293,15 @@ impl<R: Read> CsvRows<R> {
             "type" => Role::Type,
             _ => Role::Index,
         };
-        let value = if role == Role::Index {
-            index.to_string()
-        } else {
-            data
+        let value = match refusal.reason() {
+            Reason::IndexZero => "0",
+            _ => refusal.shown_value(),
         };
-        if column.is_empty() {
-            BadRow::new(row, self.columns.name_of(&role), &value, refusal)
-        } else {
-            BadRow::new(row, &column, &value, refusal)
-        }
+        let column = match column {
+            "" => self.columns.name_of(&role),
+            column => column,
+        };
+        BadRow::new(row, column, value, refusal)
     }
 }
 

@@ -31,9 +31,9 @@ impl<R: Read> NdjsonRows<R> {
         }
     }
 
-    fn record(&self) -> Result<v1::Record, BadRow> {
+    fn record(&self) -> Result<v1::Record, Box<BadRow>> {
         let bad = |column: &str, value: &str, refusal: &Refusal| {
-            BadRow::new(self.row, column, value, refusal)
+            Box::new(BadRow::new(self.row, column, value, refusal))
         };
         if self.watch.malformed() && self.line.contains('\u{fffd}') {
             let refusal = invalid("line", &self.line, "has bytes that are not of its encoding");
@@ -85,7 +85,7 @@ impl<R: Read> Rows for NdjsonRows<R> {
             }
             return Ok(Some(match self.record() {
                 Ok(record) => Parsed::Record(self.row, record),
-                Err(bad) => Parsed::Bad(vec![bad]),
+                Err(bad) => Parsed::Bad(vec![*bad]),
             }));
         }
     }

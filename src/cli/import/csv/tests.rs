@@ -119,7 +119,7 @@ fn names_row_and_column_of_every_wrong_cell() {
             "4/index/one/FIELD_INVALID 4/type/A B/TYPE_INVALID 4/ttl/soon/FIELD_INVALID",
             "6/index/1/INDEX_DUPLICATE",
             "7/index/100/INDEX_RESERVED",
-            "8/ttl/d/TTL_OUT_OF_RANGE",
+            "8/ttl/4294967295/TTL_OUT_OF_RANGE",
             "9/column 7/extra/FIELD_INVALID",
             "10/identifier/88.118.8/g/FIELD_INVALID",
             "11 records/88.118.7/h 1:A=d",
