@@ -14,6 +14,8 @@ mod dns;
 #[cfg(test)]
 mod faces;
 #[cfg(test)]
+mod grpc;
+#[cfg(test)]
 mod registry;
 #[cfg(test)]
 mod restart;
