@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use idnode::wire::proto::v1;
 
@@ -82,8 +83,13 @@ fn first_key(log: &str) -> String {
     format!("{KEY_MARK}{}", key.into_iter().next().unwrap())
 }
 
-/// A port that was free a moment ago.
+/// A free port below those that the system gives out by itself (from 32768 up),
+/// so that no other test is given it before the node binds it.
 fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let own = u16::try_from(std::process::id() % 10_000).unwrap();
+    let ports =
+        std::iter::repeat_with(|| 20_000 + (own + NEXT.fetch_add(1, Ordering::Relaxed)) % 10_000);
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    ports.take(10_000).find(is_free).expect("a free port")
 }
