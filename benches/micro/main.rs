@@ -6,6 +6,7 @@
     reason = "a benchmark may stop at the first surprise, as a test may"
 )]
 
+mod dns;
 mod identifier;
 mod record;
 mod store;
