@@ -47,7 +47,7 @@ macro_rules! reasons {
         /// A stable reason, as it appears in `google.rpc.ErrorInfo.reason`.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Reason {
-            $(#[doc = $english] $variant,)*
+            $(#[doc = concat!("`", $code, "`: `", $english, "`")] $variant,)*
         }
 
         impl Reason {

@@ -263,7 +263,7 @@ mod tests {
             prop_assume!(!prefix.starts_with("86") && !prefix.starts_with("88"));
             let text = format!("{prefix}/{suffix}");
             let id = Identifier::parse(&text).expect("valid");
-            prop_assert_eq!(id.to_string(), &text[..]);
+            prop_assert_eq!(&id.to_string(), &text);
             let upper = Identifier::parse(&text.to_ascii_uppercase()).expect("valid");
             prop_assert_eq!(id.key(SuffixCase::Folded), upper.key(SuffixCase::Folded));
             let key = id.key(SuffixCase::Sensitive);

@@ -42,7 +42,7 @@ impl OwnerName {
     }
 
     fn plain(prefix: &Prefix, suffix: &str, case: SuffixCase, zone_bytes: usize) -> Option<Self> {
-        if case == SuffixCase::Sensitive || !suffix.split('.').all(is_plain_label) {
+        if !is_plain(suffix, case) {
             return None;
         }
         let suffix_labels = suffix.rsplit('.').map(str::to_owned).collect();
@@ -136,6 +136,12 @@ pub fn suffix_from_labels(labels: &[&str], escaped: bool) -> Option<String> {
         suffix.push_str(&label.to_ascii_lowercase());
     }
     Some(suffix)
+}
+
+/// Whether a suffix has the plain form, if the name is short enough; where it is
+/// not, the escaped form is too long as well.
+pub fn is_plain(suffix: &str, case: SuffixCase) -> bool {
+    case == SuffixCase::Folded && suffix.split('.').all(is_plain_label)
 }
 
 fn is_plain_label(label: &str) -> bool {

@@ -9,7 +9,8 @@ use crate::model::limits::BATCH_ITEMS_MAX;
 use crate::model::{Action, Caller, Reason, Refusal};
 use crate::node::{Clock, Node, Write, told};
 use crate::registry::{
-    Applied, Change, Command, Outcome, Touched, Undecided, apply, decide, prepare,
+    Applied, Change, Command, Origin, Outcome, Request, Touched, Undecided, apply, decide,
+    fingerprint, prepare,
 };
 use crate::resolve::Stamps;
 use crate::store::{Batch, Error, Store};
@@ -108,7 +109,7 @@ impl Node {
         let mut outcomes = Vec::with_capacity(prepared.len());
         for command in prepared {
             let outcome = match command {
-                Ok(command) => step(&mut batch, &command).map_err(|error| told(&error))?,
+                Ok(command) => step(&mut batch, command).map_err(|error| told(&error))?,
                 Err(refusal) => Err(refusal),
             };
             outcomes.push(outcome.map(|outcome| outcome.applied));
@@ -142,12 +143,16 @@ impl Node {
     fn command(&self, caller: &Caller, write: Write) -> Result<Command, Refusal> {
         let Write { change, request_id } = write;
         let change = prepare(change)?;
-        Ok(Command {
+        let request = request_id.map(|id| Request {
+            id,
+            body: fingerprint(&change),
+        });
+        let origin = Origin {
             now: self.now(),
             actor: caller.name().into(),
-            request_id,
-            change,
-        })
+            request,
+        };
+        Ok(Command { origin, change })
     }
 }
 
@@ -168,13 +173,14 @@ pub(super) fn applier(
     move |commands| {
         let count = u32::try_from(commands.len()).unwrap_or(u32::MAX);
         metrics.group_size.record(f64::from(count));
-        match apply_group(&store, &stamps, clock, &metrics, &commands) {
+        let entry_count = commands.len();
+        match apply_group(&store, &stamps, clock, &metrics, commands) {
             Ok(outcomes) => outcomes,
             // Nothing of the group is there. A refusal in it may rest on an
             // entry before it that is not there either: all fail alike.
             Err(error) => {
                 let refusal = told(&error);
-                commands.iter().map(|_| Err(refusal.clone())).collect()
+                vec![Err(refusal); entry_count]
             }
         }
     }
@@ -185,7 +191,7 @@ fn apply_group(
     stamps: &Stamps,
     clock: Clock,
     metrics: &Metrics,
-    commands: &[Command],
+    commands: Vec<Command>,
 ) -> Result<Vec<Judged>, Error> {
     store.check_writable()?;
     let mut batch = Batch::new(store);
@@ -209,9 +215,10 @@ fn apply_group(
 }
 
 /// Decides and applies one command; the inner error is a refusal.
-fn step(batch: &mut Batch<'_>, command: &Command) -> Result<Result<Outcome, Refusal>, Error> {
-    match decide(batch, command) {
-        Ok(decision) => Ok(Ok(apply(batch, command, decision)?)),
+fn step(batch: &mut Batch<'_>, command: Command) -> Result<Result<Outcome, Refusal>, Error> {
+    let Command { origin, change } = command;
+    match decide(batch, &origin, change) {
+        Ok(decision) => Ok(Ok(apply(batch, &origin, decision)?)),
         Err(Undecided::Refused(refusal)) => Ok(Err(refusal)),
         Err(Undecided::Store(error)) => Err(error),
     }

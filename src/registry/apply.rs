@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use crate::model::{Key, OwnerName, PrefixEntry, Record, Tombstone};
+use crate::model::owner_name;
+use crate::model::{Identifier, Key, OwnerName, PrefixEntry, Record, SuffixCase, Tombstone};
 use crate::registry::audit::{Action, sha256};
-use crate::registry::command::{Applied, Command, Effect};
+use crate::registry::command::{Applied, Effect, Origin, Request};
 use crate::registry::decide::Decision;
-use crate::registry::fingerprint::fingerprint;
 use crate::registry::touched::{SHORTEST_ZONE_BYTES, Touched};
 use crate::store::codec_types::{AuditEntry, Digest, RequestRow};
 use crate::store::{Batch, Error, PrefixRow};
@@ -25,11 +25,7 @@ pub struct Outcome {
 ///
 /// # Errors
 /// [`Error`] if the store cannot be read.
-pub fn apply(
-    batch: &mut Batch<'_>,
-    command: &Command,
-    decision: Decision,
-) -> Result<Outcome, Error> {
+pub fn apply(batch: &mut Batch<'_>, origin: &Origin, decision: Decision) -> Result<Outcome, Error> {
     match decision {
         Decision::Keep(applied) => Ok(Outcome {
             applied,
@@ -38,6 +34,7 @@ pub fn apply(
         Decision::Put {
             action,
             key,
+            row,
             before,
             revived,
             record,
@@ -45,40 +42,43 @@ pub fn apply(
             let put = Put {
                 action,
                 key,
+                row,
                 before,
                 revived,
             };
-            put_record(batch, command, put, record)
+            put_record(batch, origin, put, record)
         }
-        Decision::Delete { key, before } => delete_record(batch, command, &key, before),
+        Decision::Delete { key, row, before } => delete_record(batch, origin, (&key, row), &before),
         Decision::PutPrefix {
             action,
             before,
             entry,
-        } => put_prefix(batch, command, action, before, entry),
+        } => put_prefix(batch, origin, action, before, entry),
     }
 }
 
 struct Put {
     action: Action,
     key: Key,
+    row: PrefixRow,
     before: Option<Arc<Record>>,
     revived: Option<Tombstone>,
 }
 
 fn put_record(
     batch: &mut Batch<'_>,
-    command: &Command,
+    origin: &Origin,
     put: Put,
     record: Record,
 ) -> Result<Outcome, Error> {
     let Put {
         action,
         key,
+        mut row,
         before,
         revived,
     } = put;
-    let position = batch.advance(command.now);
+    let position = batch.advance(origin.now);
     let record = Arc::new(Record {
         revision: position,
         ..record
@@ -88,34 +88,34 @@ fn put_record(
         .map(|before| sha256(&Batch::encoding(&key, before)));
     let encoded = batch.put_record(&key, Arc::clone(&record))?;
     let after_digest = sha256(encoded);
-    let answer = command.request_id.as_ref().map(|_| encoded.into());
+    let answer = origin.request.as_ref().map(|_| encoded.into());
 
     let created = before.is_none();
-    let mut marker_changes = false;
-    if created {
-        let canonical = record.identifier.prefix().canonical();
-        let row = batch
-            .prefix(&canonical)
-            .ok_or(Error::Corrupt { what: "prefix" })?;
-        let deleted = row.deleted.saturating_sub(u64::from(revived.is_some()));
-        batch.set_counts(&canonical, row.active.saturating_add(1), deleted);
-        marker_changes = row.active == 0;
-        if let Some(tail) = tail(&key, &record, &row) {
-            batch.put_tail(&tail)?;
-        }
-    }
+    let first = created && row.active == 0;
+    let escaped = escaped_name(&record.identifier, row.entry.case);
     if revived.is_some() {
         batch.remove_tombstone(&key)?;
+        row.deleted = row.deleted.saturating_sub(1);
+    }
+    if created {
+        if let Some(tail) = escaped.as_ref().and_then(|name| tail(&key, name)) {
+            batch.put_tail(&tail)?;
+        }
+        row.active = row.active.saturating_add(1);
+        batch.set_counts(&record.identifier.prefix().canonical(), row);
     }
     let digests = (before_digest, Some(after_digest));
-    audit(batch, command, action, key.as_bytes(), digests)?;
+    audit(batch, origin, action, key.as_bytes(), digests)?;
     let effect = if created {
         Effect::Created
     } else {
         Effect::Updated
     };
-    remember(batch, command, effect.number(), key.as_bytes(), answer)?;
-    let touched = Touched::record(&record.identifier, created, marker_changes);
+    remember(batch, origin, effect.number(), key.as_bytes(), answer)?;
+    let mut touched = Touched::record(&record.identifier, escaped.as_ref(), created);
+    if first {
+        touched.marker();
+    }
     Ok(Outcome {
         applied: Applied::Record { effect, record },
         touched: Some(touched),
@@ -124,64 +124,67 @@ fn put_record(
 
 fn delete_record(
     batch: &mut Batch<'_>,
-    command: &Command,
-    key: &Key,
-    before: Arc<Record>,
+    origin: &Origin,
+    (key, mut row): (&Key, PrefixRow),
+    before: &Record,
 ) -> Result<Outcome, Error> {
-    let position = batch.advance(command.now);
-    let encoded = Batch::encoding(key, &before);
+    let position = batch.advance(origin.now);
+    let encoded = Batch::encoding(key, before);
     batch.remove_record(key)?;
     let tombstone = Tombstone {
         identifier: before.identifier.clone(),
         revision: position,
         created: before.created,
-        deleted: command.now,
+        deleted: origin.now,
     };
     batch.put_tombstone(key, tombstone)?;
-    let canonical = before.identifier.prefix().canonical();
-    let row = batch
-        .prefix(&canonical)
-        .ok_or(Error::Corrupt { what: "prefix" })?;
-    let active = row.active.saturating_sub(1);
-    batch.set_counts(&canonical, active, row.deleted.saturating_add(1));
-    if let Some(tail) = tail(key, &before, &row) {
+    let escaped = escaped_name(&before.identifier, row.entry.case);
+    if let Some(tail) = escaped.as_ref().and_then(|name| tail(key, name)) {
         batch.remove_tail(&tail)?;
     }
+    row.active = row.active.saturating_sub(1);
+    row.deleted = row.deleted.saturating_add(1);
+    let last = row.active == 0;
+    batch.set_counts(&before.identifier.prefix().canonical(), row);
     let digests = (Some(sha256(&encoded)), None);
-    audit(
-        batch,
-        command,
-        Action::DeleteRecord,
-        key.as_bytes(),
-        digests,
-    )?;
-    let answer = command.request_id.as_ref().map(|_| encoded.into());
+    audit(batch, origin, Action::DeleteRecord, key.as_bytes(), digests)?;
+    // The etag of the answer is that of the tombstone.
+    let record = Record {
+        revision: position,
+        ..before.clone()
+    };
+    let answer = origin
+        .request
+        .as_ref()
+        .map(|_| Batch::encoding(key, &record).into());
     remember(
         batch,
-        command,
+        origin,
         Effect::Deleted.number(),
         key.as_bytes(),
         answer,
     )?;
-    let touched = Touched::record(&before.identifier, true, active == 0);
-    let applied = Applied::Record {
-        effect: Effect::Deleted,
-        record: before,
-    };
+    let mut touched = Touched::record(&before.identifier, escaped.as_ref(), true);
+    if last {
+        touched.marker();
+    }
     Ok(Outcome {
-        applied,
+        applied: Applied::Record {
+            effect: Effect::Deleted,
+            record: Arc::new(record),
+        },
         touched: Some(touched),
     })
 }
 
 fn put_prefix(
     batch: &mut Batch<'_>,
-    command: &Command,
+    origin: &Origin,
     action: Action,
     before: Option<PrefixRow>,
     entry: PrefixEntry,
 ) -> Result<Outcome, Error> {
-    let position = batch.advance(command.now);
+    let position = batch.advance(origin.now);
     let canonical = entry.prefix.canonical();
     let entry = Arc::new(PrefixEntry {
         revision: position,
@@ -198,10 +201,10 @@ fn put_prefix(
     };
     let encoded = batch.put_prefix(&canonical, row)?;
     let after_digest = sha256(encoded);
-    let answer = command.request_id.as_ref().map(|_| encoded.into());
+    let answer = origin.request.as_ref().map(|_| encoded.into());
     let digests = (before_digest, Some(after_digest));
-    audit(batch, command, action, canonical.as_bytes(), digests)?;
-    remember(batch, command, 0, canonical.as_bytes(), answer)?;
+    audit(batch, origin, action, canonical.as_bytes(), digests)?;
+    remember(batch, origin, 0, canonical.as_bytes(), answer)?;
     let touched = Some(Touched::prefix(&canonical));
     Ok(Outcome {
         applied: Applied::Prefix(entry),
@@ -212,21 +215,21 @@ fn put_prefix(
 /// Appends to the audit trail at the batch's position.
 fn audit(
     batch: &mut Batch<'_>,
-    command: &Command,
+    origin: &Origin,
     action: Action,
     subject: &[u8],
     (before, after): (Option<Digest>, Option<Digest>),
 ) -> Result<(), Error> {
     let position = batch.position();
     let entry = AuditEntry {
-        time: command.now,
-        actor: command.actor.clone(),
+        time: origin.now,
+        actor: origin.actor.clone(),
         action: action.number(),
         subject: subject.into(),
-        request_id: command
-            .request_id
+        request_id: origin
+            .request
             .as_ref()
-            .map_or("", |id| id.as_str())
+            .map_or("", |request| request.id.as_str())
             .into(),
         before,
         after,
@@ -236,18 +239,17 @@ fn audit(
 
 fn remember(
     batch: &mut Batch<'_>,
-    command: &Command,
+    origin: &Origin,
     effect: u8,
     subject: &[u8],
     answer: Option<Box<[u8]>>,
 ) -> Result<(), Error> {
-    let (Some(id), Some(answer)) = (&command.request_id, answer) else {
+    let (Some(Request { id, body }), Some(answer)) = (&origin.request, answer) else {
         return Ok(());
     };
-    let body = fingerprint(&command.change);
     let row = RequestRow {
-        time: command.now,
-        body,
+        time: origin.now,
+        body: *body,
         effect,
         subject: subject.into(),
         answer,
@@ -255,12 +257,18 @@ fn remember(
     batch.put_request(id.as_str(), row)
 }
 
-/// The row of the column `tails` for a record whose owner name has several
-/// escaped chunks: the prefix, `/`, and the chunks right to left, each with a
-/// dot behind.
-fn tail(key: &Key, record: &Record, row: &PrefixRow) -> Option<Vec<u8>> {
-    let name = OwnerName::of(&record.identifier, row.entry.case, SHORTEST_ZONE_BYTES)?;
-    if !name.is_escaped() || name.suffix_labels().len() < 2 {
+/// The escaped owner name of an identifier, if it has one.
+fn escaped_name(identifier: &Identifier, case: SuffixCase) -> Option<OwnerName> {
+    if owner_name::is_plain(identifier.suffix().as_str(), case) {
+        return None;
+    }
+    OwnerName::of(identifier, case, SHORTEST_ZONE_BYTES).filter(OwnerName::is_escaped)
+}
+
+/// The row of the column `tails` for an escaped owner name of several chunks:
+/// the prefix, `/`, and the chunks right to left, each with a dot behind.
+fn tail(key: &Key, name: &OwnerName) -> Option<Vec<u8>> {
+    if name.suffix_labels().len() < 2 {
         return None;
     }
     let mut tail = key.prefix().to_vec();

@@ -8,18 +8,35 @@ use crate::model::limits::REQUEST_ID_BYTES_MAX;
 use crate::model::prefix::PrefixEntry;
 use crate::model::record::{Record, Value};
 use crate::model::{SuffixCase, Timestamp};
+use crate::store::codec_types::Digest;
 
 /// A change, by whom and when: all that [`super::apply`] needs beside the state.
 #[derive(Clone, Debug)]
 pub struct Command {
+    /// By whom and when.
+    pub origin: Origin,
+    /// What is to change.
+    pub change: Change,
+}
+
+/// By whom and when a change is asked for.
+#[derive(Clone, Debug)]
+pub struct Origin {
     /// The time at which the node took it in.
     pub now: Timestamp,
     /// The caller's name, for the audit trail.
     pub actor: Box<str>,
     /// Makes a retry get the first answer.
-    pub request_id: Option<RequestId>,
-    /// What is to change.
-    pub change: Change,
+    pub request: Option<Request>,
+}
+
+/// A request that can be told from others.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The client's name for it.
+    pub id: RequestId,
+    /// What it asks, as [`super::fingerprint`] sums it up.
+    pub body: Digest,
 }
 
 /// What is to change. Values are those of the caller: [`super::decide`] checks

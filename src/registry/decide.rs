@@ -10,9 +10,8 @@ use crate::model::{
 };
 use crate::registry::audit::Action;
 use crate::registry::command::{
-    Applied, Change, Command, Effect, OnConflict, PrefixAction, RecordAction, etag,
+    Applied, Change, Effect, OnConflict, Origin, PrefixAction, RecordAction, Request, etag,
 };
-use crate::registry::fingerprint::fingerprint;
 use crate::store::codec_types::RequestRow;
 use crate::store::{Batch, Error, PrefixRow};
 
@@ -27,6 +26,8 @@ pub enum Decision {
         action: Action,
         /// Under which key.
         key: Key,
+        /// Its prefix.
+        row: PrefixRow,
         /// The record that it replaces.
         before: Option<Arc<Record>>,
         /// The tombstone whose name it takes up.
@@ -38,6 +39,8 @@ pub enum Decision {
     Delete {
         /// Under which key.
         key: Key,
+        /// Its prefix.
+        row: PrefixRow,
         /// The record.
         before: Arc<Record>,
     },
@@ -67,29 +70,29 @@ pub enum Undecided {
 ///
 /// # Errors
 /// [`Undecided::Refused`] with the rule, [`Undecided::Store`].
-pub fn decide(batch: &Batch<'_>, command: &Command) -> Result<Decision, Undecided> {
-    if let Some(first) = first_answer(batch, command)? {
+pub fn decide(batch: &Batch<'_>, origin: &Origin, change: Change) -> Result<Decision, Undecided> {
+    if let Some(first) = first_answer(batch, origin)? {
         return Ok(Decision::Keep(first));
     }
-    match &command.change {
-        Change::Record { identifier, action } => record(batch, command.now, identifier, action),
-        Change::Prefix { prefix, action } => Ok(self::prefix(batch, command.now, prefix, action)?),
+    match change {
+        Change::Record { identifier, action } => record(batch, origin.now, identifier, action),
+        Change::Prefix { prefix, action } => Ok(self::prefix(batch, origin.now, &prefix, &action)?),
     }
 }
 
 /// The answer to an earlier request with the same id, if there was one.
-fn first_answer(batch: &Batch<'_>, command: &Command) -> Result<Option<Applied>, Undecided> {
-    let Some(id) = &command.request_id else {
+fn first_answer(batch: &Batch<'_>, origin: &Origin) -> Result<Option<Applied>, Undecided> {
+    let Some(Request { id, body }) = &origin.request else {
         return Ok(None);
     };
     let Some(row) = batch.request(id.as_str())? else {
         return Ok(None);
     };
-    let age_millis = command.now.millis().saturating_sub(row.time.millis());
+    let age_millis = origin.now.millis().saturating_sub(row.time.millis());
     if age_millis >= REQUEST_ID_HOURS * 3_600_000 {
         return Ok(None);
     }
-    if row.body != fingerprint(&command.change) {
+    if row.body != *body {
         let refusal = Refusal::new(Reason::RequestIdReused).field("request_id");
         return Err(refusal.value(id.as_str()).into());
     }
@@ -109,8 +112,8 @@ fn answered(row: &RequestRow) -> Result<Applied, Error> {
 fn record(
     batch: &Batch<'_>,
     now: Timestamp,
-    identifier: &Identifier,
-    action: &RecordAction,
+    identifier: Identifier,
+    action: RecordAction,
 ) -> Result<Decision, Undecided> {
     let canonical = identifier.prefix().canonical();
     let row = batch
@@ -123,7 +126,7 @@ fn record(
         batch,
         now,
         identifier,
-        row: &row,
+        row,
         key,
         before,
     };
@@ -133,17 +136,17 @@ fn record(
             reuse_deleted,
         } => match &subject.before {
             Some(_) => Err(subject.exists()),
-            None => subject.create(Action::CreateRecord, values, *reuse_deleted),
+            None => subject.create(Action::CreateRecord, values, reuse_deleted),
         },
         RecordAction::Replace {
             values,
             etag,
             allow_missing,
         } => match &subject.before {
-            None if *allow_missing && etag.is_none() => {
+            None if allow_missing && etag.is_none() => {
                 subject.create(Action::CreateRecord, values, false)
             }
-            _ => subject.change(Action::ReplaceRecord, *etag, |_| Ok(values.clone())),
+            _ => subject.change(Action::ReplaceRecord, etag, |_| Ok(values)),
         },
         RecordAction::Import {
             values,
@@ -156,26 +159,24 @@ fn record(
                 record: Arc::clone(record),
             })),
             (Some(_), OnConflict::Update) => {
-                subject.change(Action::ImportRecord, None, |_| Ok(values.clone()))
+                subject.change(Action::ImportRecord, None, |_| Ok(values))
             }
         },
         RecordAction::AddValues { values, etag } => {
-            subject.change(Action::AddValues, *etag, |record| add(record, values))
+            subject.change(Action::AddValues, etag, |record| add(record, values))
         }
         RecordAction::ModifyValues { values, etag } => {
-            subject.change(Action::ModifyValues, *etag, |record| modify(record, values))
+            subject.change(Action::ModifyValues, etag, |record| modify(record, values))
         }
         RecordAction::RemoveValues { indices, etag } => {
-            subject.change(Action::RemoveValues, *etag, |record| {
-                remove(record, indices)
+            subject.change(Action::RemoveValues, etag, |record| {
+                remove(record, &indices)
             })
         }
         RecordAction::Delete { etag } => {
-            let before = subject.present(*etag)?;
-            Ok(Decision::Delete {
-                key: subject.key,
-                before,
-            })
+            let before = subject.present(etag)?;
+            let Subject { row, key, .. } = subject;
+            Ok(Decision::Delete { key, row, before })
         }
     }
 }
@@ -184,8 +185,8 @@ fn record(
 struct Subject<'a> {
     batch: &'a Batch<'a>,
     now: Timestamp,
-    identifier: &'a Identifier,
-    row: &'a PrefixRow,
+    identifier: Identifier,
+    row: PrefixRow,
     key: Key,
     before: Option<Arc<Record>>,
 }
@@ -194,7 +195,7 @@ impl Subject<'_> {
     fn exists(&self) -> Undecided {
         Refusal::new(Reason::RecordExists)
             .field("name")
-            .value(self.identifier)
+            .value(&self.identifier)
             .into()
     }
 
@@ -203,7 +204,7 @@ impl Subject<'_> {
         let Some(record) = &self.before else {
             return Err(Refusal::new(Reason::RecordNotFound)
                 .field("name")
-                .value(self.identifier));
+                .value(&self.identifier));
         };
         check_etag(wanted, record.revision)?;
         Ok(Arc::clone(record))
@@ -212,13 +213,13 @@ impl Subject<'_> {
     fn create(
         self,
         action: Action,
-        values: &[Value],
+        values: Vec<Value>,
         reuse_deleted: bool,
     ) -> Result<Decision, Undecided> {
         let revived = self.batch.tombstone(&self.key)?;
         if revived.is_some() && !reuse_deleted {
             let refusal = Refusal::new(Reason::RecordDeleted).field("name");
-            return Err(refusal.value(self.identifier).into());
+            return Err(refusal.value(&self.identifier).into());
         }
         if let Some(quota) = self.row.entry.quota
             && self.row.active >= quota
@@ -227,8 +228,8 @@ impl Subject<'_> {
             return Err(refusal.limit(quota).into());
         }
         let record = Record {
-            identifier: self.identifier.clone(),
-            values: dated(values.to_vec(), self.now, &[]),
+            identifier: self.identifier,
+            values: dated(values, self.now, &[]),
             revision: 0,
             created: self.now,
             changed: self.now,
@@ -236,6 +237,7 @@ impl Subject<'_> {
         Ok(Decision::Put {
             action,
             key: self.key,
+            row: self.row,
             before: None,
             revived,
             record,
@@ -272,6 +274,7 @@ impl Subject<'_> {
         Ok(Decision::Put {
             action,
             key: self.key,
+            row: self.row,
             before: Some(before),
             revived: None,
             record,
@@ -318,19 +321,18 @@ fn check_write_permission(before: &Record, values: &[Value]) -> Result<(), Refus
     }
 }
 
-fn add(record: &Record, values: &[Value]) -> Result<Vec<Value>, Refusal> {
-    if let Some(taken) = values
+fn add(record: &Record, values: Vec<Value>) -> Result<Vec<Value>, Refusal> {
+    let taken = values
         .iter()
-        .find(|value| record.value(value.index).is_some())
-    {
-        return Err(Refusal::new(Reason::IndexExists)
-            .field("values")
-            .value(taken.index));
+        .find(|value| record.value(value.index).is_some());
+    if let Some(taken) = taken {
+        let refusal = Refusal::new(Reason::IndexExists).field("values");
+        return Err(refusal.value(taken.index));
     }
-    Ok(record.values.iter().chain(values).cloned().collect())
+    Ok(record.values.iter().cloned().chain(values).collect())
 }
 
-fn modify(record: &Record, values: &[Value]) -> Result<Vec<Value>, Refusal> {
+fn modify(record: &Record, values: Vec<Value>) -> Result<Vec<Value>, Refusal> {
     let mut changed = record.values.clone();
     for value in values {
         let old = changed
@@ -341,7 +343,7 @@ fn modify(record: &Record, values: &[Value]) -> Result<Vec<Value>, Refusal> {
                     .field("values")
                     .value(value.index)
             })?;
-        *old = value.clone();
+        *old = value;
     }
     Ok(changed)
 }

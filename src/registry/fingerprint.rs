@@ -8,7 +8,7 @@ use crate::registry::command::{Change, OnConflict, PrefixAction, RecordAction};
 use crate::store::codec_types::Digest;
 
 /// SHA-256 over the fields of `change`, each behind its length.
-pub(super) fn fingerprint(change: &Change) -> Digest {
+pub fn fingerprint(change: &Change) -> Digest {
     let mut sink = Sink(Context::new(&SHA256));
     match change {
         Change::Record { identifier, action } => {

@@ -15,9 +15,10 @@ mod touched;
 
 pub use apply::{Outcome, apply};
 pub use command::{
-    Applied, Change, Command, Effect, OnConflict, PrefixAction, RecordAction, RequestId, etag,
-    parse_etag,
+    Applied, Change, Command, Effect, OnConflict, Origin, PrefixAction, RecordAction, Request,
+    RequestId, etag, parse_etag,
 };
 pub use decide::{Decision, Undecided, decide};
+pub use fingerprint::fingerprint;
 pub use prepare::prepare;
 pub use touched::Touched;

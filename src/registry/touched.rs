@@ -19,38 +19,38 @@ pub struct Touched {
 }
 
 impl Touched {
-    /// A changed record. `shape`: it came or went, so that the names above it in
-    /// the DNS may have become or ceased to be non-terminals. `marker`: it was
-    /// the first or the last of its prefix.
-    pub(super) fn record(identifier: &Identifier, shape: bool, marker: bool) -> Self {
+    /// A changed record, with its owner name if that is escaped. `shape`: it came
+    /// or went, so that the names above it in the DNS may have become or ceased
+    /// to be non-terminals.
+    pub(super) fn record(
+        identifier: &Identifier,
+        escaped: Option<&OwnerName>,
+        shape: bool,
+    ) -> Self {
         let prefix = identifier.prefix().canonical();
         let suffix = identifier.suffix().canonical(SuffixCase::Folded);
-        let mut subjects = Vec::new();
-        // Both forms: which one applies depends on the prefix's case rule.
-        for case in [SuffixCase::Folded, SuffixCase::Sensitive] {
-            let name = OwnerName::of(identifier, case, SHORTEST_ZONE_BYTES);
-            if let Some(name) = name.filter(OwnerName::is_escaped) {
-                let labels = name.suffix_labels();
-                let last = if shape { labels.len() } else { 1 };
-                subjects.extend((0..last).filter_map(|from| Some(labels.get(from..)?.join("."))));
-            }
-        }
-        if shape {
+        let mut subjects = Vec::with_capacity(4);
+        if let Some(name) = escaped {
+            let labels = name.suffix_labels();
+            let last = if shape { labels.len() } else { 1 };
+            subjects.extend((0..last).filter_map(|from| Some(labels.get(from..)?.join("."))));
+        } else if shape {
             let dots = suffix.bytes().enumerate().filter(|(_, byte)| *byte == b'.');
             let above = dots.filter_map(|(at, _)| suffix.get(..at));
             subjects.extend(above.filter(|text| !text.is_empty()).map(str::to_owned));
         }
         subjects.push(suffix);
-        let prefixes = if marker {
-            vec![prefix.clone()]
-        } else {
-            Vec::new()
-        };
         Self {
-            prefixes,
+            prefixes: Vec::new(),
             prefix,
             subjects,
         }
+    }
+
+    /// Also what hangs on whether the prefix has any identifier at all: it was
+    /// the first or the last.
+    pub(super) fn marker(&mut self) {
+        self.prefixes.push(self.prefix.clone());
     }
 
     /// A changed prefix: its own answers and those of the names above it.
@@ -76,12 +76,12 @@ mod tests {
     #[test]
     fn a_new_record_touches_every_name_above_it() {
         let id = Identifier::parse("88.118.7/DZ.A.1").expect("identifier");
-        let touched = Touched::record(&id, true, false);
+        let touched = Touched::record(&id, None, true);
         for subject in ["dz", "dz.a", "dz.a.1"] {
             assert!(touched.subjects.iter().any(|s| s == subject), "{subject}");
         }
         assert!(touched.prefixes.is_empty());
-        let changed = Touched::record(&id, false, false);
+        let changed = Touched::record(&id, None, false);
         assert!(!changed.subjects.iter().any(|s| s == "dz"));
         assert_eq!(
             Touched::prefix("88.118.7").prefixes,

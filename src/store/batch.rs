@@ -187,13 +187,14 @@ impl<'s> Batch<'s> {
         Ok(&self.buffer)
     }
 
-    /// Sets the counts of a prefix that is there. They are written once, when
-    /// the batch is committed.
-    pub fn set_counts(&mut self, canonical: &str, active: u64, deleted: u64) {
-        if let Some(mut row) = self.prefix(canonical) {
-            row.active = active;
-            row.deleted = deleted;
-            self.prefixes.insert(canonical.to_owned(), row);
+    /// Sets the counts of a prefix that is there to those of `row`. They are
+    /// written once, when the batch is committed.
+    pub fn set_counts(&mut self, canonical: &str, row: PrefixRow) {
+        match self.prefixes.get_mut(canonical) {
+            Some(pending) => *pending = row,
+            None => {
+                self.prefixes.insert(canonical.to_owned(), row);
+            }
         }
     }
 

@@ -1,5 +1,5 @@
 //! The gRPC face: Registry, Resolution and Node of `proto/idnode/v1` over
-//! [`Node`](crate::node::Node), with health and reflection.
+//! [`Node`], with health and reflection.
 //!
 //! `call` surrounds every call with limits; `change` and `convert` turn messages
 //! into model and back; `status` turns refusals into statuses. The rest is one
