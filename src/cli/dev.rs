@@ -195,7 +195,7 @@ Try {identifier}
 
   idnode resolve {identifier} --server http://{http}
   grpcurl -plaintext -d '{{\"identifier\":\"{identifier}\"}}' {http} idnode.v1.Resolution/Resolve
-  buf curl --http2-prior-knowledge -d '{{\"identifier\":\"{identifier}\"}}' http://{http}/idnode.v1.Resolution/Resolve
+  buf curl --protocol grpc --http2-prior-knowledge -d '{{\"identifier\":\"{identifier}\"}}' http://{http}/idnode.v1.Resolution/Resolve
 ",
         version = env!("CARGO_PKG_VERSION"),
         data = data.display(),
