@@ -146,6 +146,12 @@ impl Server {
             parts.tracker.clone(),
             parts.draining.clone(),
         );
+        // Last: a key of a start that failed would never be shown.
+        if let Some(key) = &new_key {
+            let path = parts.store.data_dir().to_owned();
+            let stored = parts.node.add_key(key);
+            stored.map_err(|source| Error::Store { path, source })?;
+        }
         let http_metrics = Arc::new(recorder.within(http::Metrics::new));
         let scrape = recorder.scrape();
         Ok(Self {
@@ -316,9 +322,6 @@ fn open(
     } else {
         None
     };
-    if let Some(key) = &new_key {
-        node.add_key(key).map_err(fail)?;
-    }
     let (tracker, draining) = (TaskTracker::new(), CancellationToken::new());
     Ok((
         Parts {

@@ -66,6 +66,9 @@ pub async fn run(
         || "prefixes/-".to_owned(),
         |prefix| format!("prefixes/{prefix}"),
     );
+    if connection.bearer()?.is_none() {
+        output.say("without an operator's key only public values are exported: to import this file with --on-conflict update would remove the others");
+    }
     let client = connection.client(output).await?;
     let mut sink = Sink::open(path, output)?;
     let count = copy(&client, parent, format, &mut sink).await?;

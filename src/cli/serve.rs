@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::config::{self, Settings};
@@ -69,6 +70,7 @@ pub fn logs(loaded: &Loaded, output: &Output) -> Result<Arc<Logs>, Failure> {
 /// # Errors
 /// [`Exit::Failed`] if that cannot be done.
 pub async fn bind(loaded: &Loaded, logs: &Arc<Logs>) -> Result<Server, Failure> {
+    raise_file_limit();
     let logs = Arc::clone(logs);
     let set_filter = move |filter: &str| {
         let set = logs.set_filter(filter);
@@ -76,6 +78,16 @@ pub async fn bind(loaded: &Loaded, logs: &Arc<Logs>) -> Result<Server, Failure> 
     };
     let bound = Server::bind(loaded.config.clone(), Arc::new(set_filter)).await;
     bound.map_err(|error| Failure::chained(Exit::Failed, &error))
+}
+
+/// Lets this process open as many files as it may: each connection is one, and
+/// so is each table of the store, which could not write without them.
+fn raise_file_limit() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    if let Err(error) = raised {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
 }
 
 /// Takes over what a running node can of a configuration that changed; a bad

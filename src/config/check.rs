@@ -105,6 +105,16 @@ fn names(config: &Config, problems: &mut Vec<Problem>) {
             }
         }
     }
+    let below = |name: &str, zone: &str| {
+        let (name, zone) = (name.to_ascii_lowercase(), zone.to_ascii_lowercase());
+        name == zone || name.ends_with(&format!(".{zone}"))
+    };
+    for name in &dns.name_servers {
+        if let Some(zone) = dns.zones.iter().find(|zone| below(name, zone)) {
+            let rule = format!("must stand outside the zone {zone}, which has no addresses");
+            problems.push(Problem::of("dns.name_servers", quoted(name), rule));
+        }
+    }
     if dns.mailbox.contains('@') {
         let meant = format!("{}.", dns.mailbox.trim_end_matches('.').replace('@', "."));
         let problem = Problem::of(

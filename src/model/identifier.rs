@@ -167,6 +167,11 @@ impl Identifier {
         &self.suffix
     }
 
+    /// Bytes of the spelling.
+    pub fn byte_count(&self) -> usize {
+        self.prefix.0.len() + 1 + self.suffix.0.len()
+    }
+
     /// The canonical key, given the case rule of the prefix.
     pub fn key(&self, case: SuffixCase) -> Key {
         let mut bytes = Vec::with_capacity(self.prefix.0.len() + 1 + self.suffix.0.len());

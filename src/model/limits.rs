@@ -14,7 +14,7 @@ pub const NATIONAL_NODE_DIGITS_MAX: usize = 4;
 pub const VALUES_PER_RECORD_MAX: usize = 2048;
 /// Bytes of one value's data.
 pub const VALUE_DATA_BYTES_MAX: usize = 64 * 1024;
-/// Bytes of all data and types in one record.
+/// Bytes of all data, types and references in one record.
 pub const RECORD_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes of a value's type.
 pub const VALUE_TYPE_BYTES_MAX: usize = 128;

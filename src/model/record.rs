@@ -286,7 +286,8 @@ pub fn checked_values(mut values: Vec<Value>) -> Result<Vec<Value>, Refusal> {
                 .value(value.index);
             return Err(within(refusal));
         }
-        bytes += value.data.len() + value.value_type.0.len();
+        let references = value.references.iter().map(|r| r.identifier.byte_count());
+        bytes += value.data.len() + value.value_type.0.len() + references.sum::<usize>();
     }
     if bytes > RECORD_BYTES_MAX {
         return Err(Refusal::new(Reason::RecordTooLarge)

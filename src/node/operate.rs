@@ -2,7 +2,7 @@
 
 use crate::model::{Caller, Refusal};
 use crate::node::{BackupInfo, Node, NodeStatus, told};
-use crate::store::{Error, backup};
+use crate::store::Error;
 
 impl Node {
     /// How the node is. Blocks on the store.
@@ -60,8 +60,7 @@ impl Node {
     /// `KeyRequired`, `BackupNameInvalid`, `BackupNotFound`, `BackupCorrupt`.
     pub fn backup_verify(&self, caller: &Caller, name: &str) -> Result<BackupInfo, Refusal> {
         self.permit_operation(caller)?;
-        let folder = self.inner.store.backup_folder(name);
-        reported(folder.and_then(|folder| backup::verify(&folder)))
+        reported(self.inner.store.backup_verify(name))
     }
 
     /// Verifies a backup and lays it ready for the next start. Blocks.

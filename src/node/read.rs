@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::access::permit;
+use crate::model::owner_name::is_plain;
 use crate::model::{
     Action, Caller, Identifier, Prefix, PrefixEntry, Reason, Record, Refusal, SuffixCase,
 };
@@ -87,7 +88,13 @@ impl Node {
         }
         let mut beginning = format!("{}/{suffix}.", prefix.prefix.canonical());
         beginning.make_ascii_lowercase();
-        let found = self.inner.store.has_key_that_begins(beginning.as_bytes());
+        let plain = |suffix: &[u8]| {
+            std::str::from_utf8(suffix).is_ok_and(|suffix| is_plain(suffix, prefix.case))
+        };
+        let found = self
+            .inner
+            .store
+            .has_key_that_begins(beginning.as_bytes(), &plain);
         found.map_err(|error| told(&error))
     }
 

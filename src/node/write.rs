@@ -220,7 +220,8 @@ fn step(batch: &mut Batch<'_>, command: Command) -> Result<Result<Outcome, Refus
     match decide(batch, &origin, change) {
         Ok(decision) => Ok(Ok(apply(batch, &origin, decision)?)),
         Err(Undecided::Refused(refusal)) => Ok(Err(refusal)),
-        Err(Undecided::Store(error)) => Err(error),
+        // Nothing was put: it is this command's own record that cannot be read.
+        Err(Undecided::Store(error)) => Ok(Err(told(&error))),
     }
 }
 

@@ -27,10 +27,11 @@ pub struct Outcome {
 /// [`Error`] if the store cannot be read.
 pub fn apply(batch: &mut Batch<'_>, origin: &Origin, decision: Decision) -> Result<Outcome, Error> {
     match decision {
-        Decision::Keep(applied) => Ok(Outcome {
+        Decision::Repeat(applied) => Ok(Outcome {
             applied,
             touched: None,
         }),
+        Decision::Keep { applied, key } => keep(batch, origin, applied, key.as_ref()),
         Decision::Put {
             action,
             key,
@@ -55,6 +56,38 @@ pub fn apply(batch: &mut Batch<'_>, origin: &Origin, decision: Decision) -> Resu
             entry,
         } => put_prefix(batch, origin, action, before, entry),
     }
+}
+
+/// Remembers the answer, so that a retry gets it whatever came between.
+fn keep(
+    batch: &mut Batch<'_>,
+    origin: &Origin,
+    applied: Applied,
+    key: Option<&Key>,
+) -> Result<Outcome, Error> {
+    if origin.request.is_some() {
+        match (&applied, key) {
+            (Applied::Record { effect, record }, Some(key)) => {
+                let answer = Batch::encoding(key, record);
+                remember(
+                    batch,
+                    origin,
+                    effect.number(),
+                    key.as_bytes(),
+                    Some(answer.into()),
+                )?;
+            }
+            (Applied::Record { .. }, None) => return Err(Error::Corrupt { what: "decision" }),
+            (Applied::Prefix(entry), _) => {
+                let (canonical, answer) = (entry.prefix.canonical(), Batch::prefix_encoding(entry));
+                remember(batch, origin, 0, canonical.as_bytes(), Some(answer.into()))?;
+            }
+        }
+    }
+    Ok(Outcome {
+        applied,
+        touched: None,
+    })
 }
 
 struct Put {

@@ -18,8 +18,15 @@ use crate::store::{Batch, Error, PrefixRow};
 /// What a command comes to.
 #[derive(Clone, Debug)]
 pub enum Decision {
-    /// Nothing changes: it is as asked already, or this is a retry.
-    Keep(Applied),
+    /// This is a retry: the first answer.
+    Repeat(Applied),
+    /// Nothing changes: it is as asked already.
+    Keep {
+        /// The answer.
+        applied: Applied,
+        /// Key of the record, if it is one.
+        key: Option<Key>,
+    },
     /// A record is put.
     Put {
         /// What the audit trail calls it.
@@ -72,7 +79,7 @@ pub enum Undecided {
 /// [`Undecided::Refused`] with the rule, [`Undecided::Store`].
 pub fn decide(batch: &Batch<'_>, origin: &Origin, change: Change) -> Result<Decision, Undecided> {
     if let Some(first) = first_answer(batch, origin)? {
-        return Ok(Decision::Keep(first));
+        return Ok(Decision::Repeat(first));
     }
     match change {
         Change::Record { identifier, action } => record(batch, origin.now, identifier, action),
@@ -154,10 +161,7 @@ fn record(
         } => match (&subject.before, on_conflict) {
             (None, _) => subject.create(Action::ImportRecord, values, false),
             (Some(_), OnConflict::Fail) => Err(subject.exists()),
-            (Some(record), OnConflict::Skip) => Ok(Decision::Keep(Applied::Record {
-                effect: Effect::Skipped,
-                record: Arc::clone(record),
-            })),
+            (Some(record), OnConflict::Skip) => Ok(subject.keep(Effect::Skipped, record)),
             (Some(_), OnConflict::Update) => {
                 subject.change(Action::ImportRecord, None, |_| Ok(values))
             }
@@ -210,6 +214,16 @@ impl Subject<'_> {
         Ok(Arc::clone(record))
     }
 
+    fn keep(&self, effect: Effect, record: &Arc<Record>) -> Decision {
+        Decision::Keep {
+            applied: Applied::Record {
+                effect,
+                record: Arc::clone(record),
+            },
+            key: Some(self.key.clone()),
+        }
+    }
+
     fn create(
         self,
         action: Action,
@@ -256,12 +270,11 @@ impl Subject<'_> {
         if values.is_empty() {
             return Err(Refusal::new(Reason::ValuesEmpty).field("indices").into());
         }
-        let values = dated(values, self.now, &before.values);
+        // The clock may have been set back; the record's time is not.
+        let now = self.now.max(before.changed);
+        let values = dated(values, now, &before.values);
         if values == before.values {
-            return Ok(Decision::Keep(Applied::Record {
-                effect: Effect::Unchanged,
-                record: before,
-            }));
+            return Ok(self.keep(Effect::Unchanged, &before));
         }
         check_write_permission(&before, &values)?;
         let record = Record {
@@ -269,7 +282,7 @@ impl Subject<'_> {
             values,
             revision: 0,
             created: before.created,
-            changed: self.now,
+            changed: now,
         };
         Ok(Decision::Put {
             action,
@@ -410,7 +423,7 @@ fn prefix(
     }
     let row = before.ok_or_else(|| not_homed(prefix))?;
     let mut entry = PrefixEntry {
-        changed: now,
+        changed: now.max(row.entry.changed),
         ..PrefixEntry::clone(&row.entry)
     };
     let action = change_prefix(&row, &mut entry, action)?;
@@ -419,7 +432,10 @@ fn prefix(
         ..entry.clone()
     } == *row.entry;
     if unchanged {
-        return Ok(Decision::Keep(Applied::Prefix(row.entry)));
+        return Ok(Decision::Keep {
+            key: None,
+            applied: Applied::Prefix(row.entry),
+        });
     }
     Ok(Decision::PutPrefix {
         action,

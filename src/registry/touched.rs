@@ -34,7 +34,8 @@ impl Touched {
             let labels = name.suffix_labels();
             let last = if shape { labels.len() } else { 1 };
             subjects.extend((0..last).filter_map(|from| Some(labels.get(from..)?.join("."))));
-        } else if shape {
+        }
+        if shape {
             let dots = suffix.bytes().enumerate().filter(|(_, byte)| *byte == b'.');
             let above = dots.filter_map(|(at, _)| suffix.get(..at));
             subjects.extend(above.filter(|text| !text.is_empty()).map(str::to_owned));

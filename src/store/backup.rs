@@ -11,6 +11,8 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{Context, SHA256};
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
 use rocksdb::checkpoint::Checkpoint;
 use serde::{Deserialize, Serialize};
 
@@ -75,6 +77,7 @@ impl Store {
     /// [`Error::Engine`], [`Error::File`].
     pub fn backup_create(&self, name: &str, now: Timestamp) -> Result<BackupInfo, Error> {
         check_name(name)?;
+        let _alone = self.backing_up.lock();
         let root = self.backup_dir();
         fs::create_dir_all(&root).map_err(Error::file(&root))?;
         let target = root.join(name);
@@ -151,12 +154,23 @@ impl Store {
         }
     }
 
+    /// Checks a backup: see [`verify`].
+    ///
+    /// # Errors
+    /// Those of [`verify`], and [`Error::BackupName`].
+    pub fn backup_verify(&self, name: &str) -> Result<BackupInfo, Error> {
+        let folder = self.backup_folder(name)?;
+        let _alone = self.backing_up.lock();
+        verify(&folder)
+    }
+
     /// Verifies a backup and lays a copy ready, which the next start takes up.
     ///
     /// # Errors
     /// Those of [`verify`], and [`Error::File`].
     pub fn backup_stage(&self, name: &str) -> Result<BackupInfo, Error> {
         let folder = self.backup_folder(name)?;
+        let _alone = self.backing_up.lock();
         let info = verify(&folder)?;
         let data_dir = self.data_dir();
         let partial = data_dir.join(STAGING_FOLDER);
@@ -218,18 +232,34 @@ pub fn verify(folder: &Path) -> Result<BackupInfo, Error> {
 /// # Errors
 /// Those of [`verify`], [`Error::NotEmpty`], [`Error::File`].
 pub fn restore(folder: &Path, data_dir: &Path) -> Result<BackupInfo, Error> {
+    fs::create_dir_all(data_dir).map_err(Error::file(data_dir))?;
+    let _lock = lock(data_dir)?;
     let target = data_dir.join(ENGINE_FOLDER);
     if target.exists() {
         return Err(Error::NotEmpty(target));
     }
     let info = verify(folder)?;
-    fs::create_dir_all(data_dir).map_err(Error::file(data_dir))?;
     let partial = data_dir.join(STAGING_FOLDER);
     remove_folder(&partial)?;
     copy_folder(&folder.join(ENGINE_FOLDER), &partial)?;
     fs::rename(&partial, &target).map_err(Error::file(&target))?;
     sync_folder(data_dir)?;
     Ok(info)
+}
+
+/// Locks the data folder for this process. RocksDB locks its own folder, which a
+/// restore renames.
+///
+/// # Errors
+/// [`Error::Locked`] if another process holds it, [`Error::File`].
+pub(super) fn lock(data_dir: &Path) -> Result<Flock<File>, Error> {
+    let path = data_dir.join("LOCK");
+    let file = File::create(&path).map_err(Error::file(&path))?;
+    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(lock) => Ok(lock),
+        Err((_, Errno::EWOULDBLOCK)) => Err(Error::Locked(data_dir.to_owned())),
+        Err((_, errno)) => Err(Error::file(path)(errno.into())),
+    }
 }
 
 /// Takes up what [`Store::backup_stage`] laid ready: the store that was there
@@ -371,10 +401,16 @@ fn files_of(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(files)
 }
 
+/// Copies the files of an engine's folder. Tables never change, so that a second
+/// name will do for them where the volume is the same.
 fn copy_folder(from: &Path, to: &Path) -> Result<(), Error> {
     fs::create_dir_all(to).map_err(Error::file(to))?;
     for path in files_of(from)? {
         let target = to.join(name_of(&path));
+        let table = path.extension().is_some_and(|end| end == "sst");
+        if table && fs::hard_link(&path, &target).is_ok() {
+            continue;
+        }
         fs::copy(&path, &target).map_err(Error::file(&target))?;
         File::open(&target)
             .and_then(|file| file.sync_all())

@@ -46,6 +46,9 @@ pub enum Error {
     /// A write failed in a way that leaves unknown what is on the disk.
     #[error("writes stopped until a restart: an earlier write failed: {0}")]
     Stopped(String),
+    /// Another process has the store open.
+    #[error("another process has the store in {0} open")]
+    Locked(PathBuf),
     /// A backup's name is not one.
     #[error("backup name {0:?} is malformed")]
     BackupName(String),
@@ -88,6 +91,7 @@ impl Error {
             Self::Corrupt { .. }
             | Self::Version { .. }
             | Self::Stopped(_)
+            | Self::Locked(_)
             | Self::BackupName(_)
             | Self::BackupMissing(_)
             | Self::BackupExists(_)
@@ -122,6 +126,7 @@ impl Error {
             | Self::Version { .. }
             | Self::File { .. }
             | Self::DiskFull { .. }
+            | Self::Locked(_)
             | Self::NotEmpty(_) => Refusal::new(Reason::Internal),
         }
     }

@@ -18,10 +18,13 @@ mod prefixes;
 pub mod raw;
 mod scan;
 
+use std::fs::File;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use nix::fcntl::Flock;
 use parking_lot::{Mutex, RwLock};
 use rocksdb::{Cache, DB, WriteBatch, WriteOptions};
 
@@ -45,6 +48,8 @@ const META_POSITION: &[u8] = b"position";
 const META_OPERATOR_KEY: &[u8] = b"operator_key/";
 /// Estimated bytes of a cached block, for the clock cache's table.
 const CACHE_ENTRY_BYTES: usize = 4096;
+/// Keys that one question about names above identifiers looks at.
+const KEYS_LOOKED_AT_MAX: u32 = 64;
 /// The engine's folder below the data folder.
 const ENGINE_FOLDER: &str = "db";
 
@@ -59,6 +64,10 @@ pub struct Store {
     /// Why writes stopped for good; the flag is set first for cheap reads.
     stopped: (AtomicBool, Mutex<String>),
     metrics: Metrics,
+    /// Held while a backup is made, verified or laid ready: they share folders.
+    backing_up: Mutex<()>,
+    /// Held for as long as the store is open.
+    _lock: Flock<File>,
 }
 
 impl std::fmt::Debug for Store {
@@ -76,6 +85,7 @@ impl Store {
     /// [`Error::Version`] if a later release wrote it, [`Error::File`].
     pub fn open(config: Config, metrics: Metrics) -> Result<Self, Error> {
         std::fs::create_dir_all(&config.data_dir).map_err(Error::file(&config.data_dir))?;
+        let lock = backup::lock(&config.data_dir)?;
         backup::take_up_restore(&config.data_dir)?;
         let cache_bytes = usize::try_from(config.cache_bytes).unwrap_or(usize::MAX);
         let cache = Cache::new_hyper_clock_cache(cache_bytes, CACHE_ENTRY_BYTES);
@@ -94,6 +104,8 @@ impl Store {
             now_millis,
             stopped: (AtomicBool::new(false), Mutex::default()),
             metrics,
+            backing_up: Mutex::new(()),
+            _lock: lock,
         };
         store.check_format()?;
         store.load()?;
@@ -162,12 +174,34 @@ impl Store {
         self.position.load(Ordering::Acquire)
     }
 
-    /// Whether an identifier is registered whose key begins with `beginning`.
+    /// Whether an identifier is registered whose key begins with `beginning` and
+    /// whose canonical suffix `counts`. Looks at [`KEYS_LOOKED_AT_MAX`] keys at
+    /// most; if none of so many counts, another may, and the answer is yes.
     ///
     /// # Errors
     /// [`Error::Engine`].
-    pub fn has_key_that_begins(&self, beginning: &[u8]) -> Result<bool, Error> {
-        scan::any(self, Column::Records, beginning)
+    pub fn has_key_that_begins(
+        &self,
+        beginning: &[u8],
+        counts: &dyn Fn(&[u8]) -> bool,
+    ) -> Result<bool, Error> {
+        let mut seen = 0;
+        let mut found = false;
+        scan::each(self, Column::Records, beginning, None, &mut |key, _| {
+            let suffix = key
+                .split(|byte| *byte == b'/')
+                .next()
+                .map_or(0, <[u8]>::len)
+                + 1;
+            seen += 1;
+            found = counts(key.get(suffix..).unwrap_or_default()) || seen == KEYS_LOOKED_AT_MAX;
+            Ok(if found {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            })
+        })?;
+        Ok(found)
     }
 
     /// Whether an escaped owner name of several chunks has these `tails` bytes
@@ -233,7 +267,7 @@ impl Store {
                     what: "operator key",
                 })?;
                 keys.push((String::from_utf8_lossy(id).into_owned(), hash));
-                Ok(std::ops::ControlFlow::Continue(()))
+                Ok(ControlFlow::Continue(()))
             },
         )?;
         Ok(keys)

@@ -103,10 +103,9 @@ impl Comparer {
             identifiers: identifiers.collect(),
             ..v1::ResolveStreamRequest::default()
         };
+        waiting.push_back(positions);
         // A stream that is gone shows when its answers are read.
-        if sender.send(message).await.is_ok() {
-            waiting.push_back(positions);
-        }
+        let _gone = sender.send(message).await.is_err();
     }
 
     /// In what the answer differs from the generated record.

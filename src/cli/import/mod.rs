@@ -123,7 +123,7 @@ pub async fn run(
         skip_count: resume.as_ref().map_or(0, |r| r.tally().covered_count),
     };
     let skip_count = source.skip_count;
-    let report = Report::new(arguments.report.as_deref(), output)?;
+    let report = Report::new(arguments.report.as_deref(), arguments.resume, output)?;
     let progress = output.progress(metadata.len());
     let consumed = Arc::new(AtomicU64::new(0));
     let pieces = parse::begin(source, Arc::clone(&consumed))?;

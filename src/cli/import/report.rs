@@ -25,13 +25,14 @@ pub struct Report {
 }
 
 impl Report {
-    /// A report that also goes to `path`.
+    /// A report that also goes to `path`; behind what is there, if it goes on
+    /// with an earlier run.
     ///
     /// # Errors
     /// If that cannot be written.
-    pub fn new(path: Option<&Path>, output: &Output) -> Result<Self, Failure> {
+    pub fn new(path: Option<&Path>, goes_on: bool, output: &Output) -> Result<Self, Failure> {
         let file = path
-            .map(begin)
+            .map(|path| begin(path, goes_on))
             .transpose()
             .map_err(|error| failed(&error))?;
         Ok(Self {
@@ -113,8 +114,13 @@ impl Report {
     }
 }
 
-/// Begins a file with the mark that spreadsheets need, and the header.
-fn begin(path: &Path) -> std::io::Result<csv::Writer<File>> {
+/// Opens the report: a new one with the mark that spreadsheets need and the
+/// header, or that of the run before, which goes on.
+fn begin(path: &Path, goes_on: bool) -> std::io::Result<csv::Writer<File>> {
+    if goes_on && path.exists() {
+        let file = File::options().append(true).open(path)?;
+        return Ok(csv::Writer::from_writer(file));
+    }
     let mut file = File::create(path)?;
     file.write_all("\u{feff}".as_bytes())?;
     let mut writer = csv::Writer::from_writer(file);

@@ -87,6 +87,7 @@ fn crc(file: &mut File) -> io::Result<u32> {
 pub struct Resume {
     path: PathBuf,
     state: State,
+    goes_on: bool,
 }
 
 impl Resume {
@@ -106,7 +107,14 @@ impl Resume {
         };
         let path = state_path(file);
         if !go_on || !path.exists() {
-            return Ok(Self { path, state: fresh });
+            let mut resume = Self {
+                path,
+                state: fresh,
+                goes_on: false,
+            };
+            // From here on the node may have taken records without our hearing.
+            resume.keep(&Tally::default())?;
+            return Ok(resume);
         }
         let state = read(&path)?;
         let (same_file, same_options) = (state.file == fresh.file, state.options == fresh.options);
@@ -119,12 +127,22 @@ impl Resume {
             return Err(Failure::new(Exit::Conflict, text)
                 .hint("begin anew without --resume; --on-conflict skip leaves what is there"));
         }
-        Ok(Self { path, state })
+        Ok(Self {
+            path,
+            state,
+            goes_on: true,
+        })
     }
 
     /// Whether an earlier import of `file` left a state.
     pub fn exists(file: &Path) -> bool {
         state_path(file).exists()
+    }
+
+    /// Whether an earlier run began: the node may have taken more of the file
+    /// than that run heard of.
+    pub const fn goes_on(&self) -> bool {
+        self.goes_on
     }
 
     /// How far the import came.

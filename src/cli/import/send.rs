@@ -94,9 +94,9 @@ impl<'a> Sending<'a> {
     ) -> Self {
         let tally = resume.as_ref().map(|r| r.tally().clone());
         let tally = tally.unwrap_or_default();
-        let unsure_count = match tally.covered_count {
-            0 => 0,
-            _ => u64::try_from(CHUNKS_IN_FLIGHT * CHUNK_RECORDS).unwrap_or(u64::MAX),
+        let unsure_count = match resume.as_ref().is_some_and(Resume::goes_on) {
+            false => 0,
+            true => u64::try_from(CHUNKS_IN_FLIGHT * CHUNK_RECORDS).unwrap_or(u64::MAX),
         };
         Self {
             client,

@@ -143,7 +143,7 @@ impl Answerer {
             reply,
             stamps,
             keeps,
-        } = look(&self.node, zone, &Place::of(name, zone_at));
+        } = look(&self.node, zone, &self.place(name, zone_at));
         if let Reply::Failed(rcode) = reply {
             return brief(query, rcode, None, out, tally);
         }
@@ -162,6 +162,16 @@ impl Answerer {
         bytes
     }
 
+    /// Where a name stands; a service that nobody offers stands nowhere.
+    fn place(&self, name: Name<'_>, zone_at: usize) -> Place {
+        match Place::of(name, zone_at) {
+            Place::Service(_) | Place::ServiceParent(_) if self.zones.handle_port().is_none() => {
+                Place::Nowhere
+            }
+            place => place,
+        }
+    }
+
     fn plan<'a>(&'a self, reply: &Reply, set: &'a RecordSet, record_type: RecordType) -> Plan<'a> {
         let zones = &self.zones;
         let (own, negative) = (zones.own_ttl_secs(), zones.negative_ttl_secs());
@@ -178,7 +188,7 @@ impl Answerer {
                 let service = Rdata::Srv {
                     priority: 0,
                     weight: 1,
-                    port: HANDLE_PORT,
+                    port: zones.handle_port().unwrap_or_default(),
                     target,
                 };
                 vec![(own, service)]
@@ -364,8 +374,6 @@ impl Answerer {
     }
 }
 
-/// The port of the Handle protocol (IANA "hdl-srv").
-const HANDLE_PORT: u16 = 2641;
 /// Where DO stands within an OPT record: behind owner, type, class, two octets.
 const DNSSEC_OK_AT: usize = 7;
 

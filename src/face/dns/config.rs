@@ -12,8 +12,12 @@ pub struct Config {
     pub listen: Vec<SocketAddr>,
     /// The zones the node is authoritative for, as `id.example.`; at least one.
     pub zones: Vec<String>,
-    /// Names of the zones' name servers, with the final dot; at least one.
+    /// Names of the zones' name servers, with the final dot; at least one. They
+    /// stand outside the zones: the face has no addresses to answer with.
     pub name_servers: Vec<String>,
+    /// TCP and UDP port of the Handle service on the first name server, as SRV
+    /// records at `_hdl._tcp` and `_hdl._udp` name it; 0 names none.
+    pub handle_port: u16,
     /// Mailbox of the person responsible, as a name: `hostmaster.id.example.`
     pub mailbox: String,
     /// Seconds of SOA TTL and minimum: how long a negative answer is kept.
@@ -39,7 +43,8 @@ impl Default for Config {
         Self {
             listen: vec![SocketAddr::from(([127, 0, 0, 1], 5380))],
             zones: vec!["id.example.".into()],
-            name_servers: vec!["ns1.id.example.".into()],
+            name_servers: vec!["ns1.example.".into()],
+            handle_port: 0,
             mailbox: "hostmaster.id.example.".into(),
             negative_ttl_secs: 300,
             ttl_secs_min: 60,

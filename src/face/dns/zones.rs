@@ -16,6 +16,7 @@ pub(super) struct Zones {
     /// The longest first, so that the first match is the closest.
     zones: Vec<NameBuf>,
     name_servers: Vec<NameBuf>,
+    handle_port: Option<u16>,
     mailbox: NameBuf,
     negative_ttl_secs: u32,
     ttl_secs_min: u32,
@@ -36,6 +37,7 @@ impl Zones {
         Ok(Self {
             zones,
             name_servers: parse(&config.name_servers)?,
+            handle_port: Some(config.handle_port).filter(|port| *port != 0),
             mailbox: NameBuf::parse(&config.mailbox)?,
             negative_ttl_secs: config.negative_ttl_secs,
             ttl_secs_min: config.ttl_secs_min,
@@ -53,6 +55,11 @@ impl Zones {
         self.zones
             .iter()
             .find_map(|zone| Some((zone.as_name(), name.ancestor_at(zone.as_name())?)))
+    }
+
+    /// The port of the Handle service, if there is one to name.
+    pub(super) fn handle_port(&self) -> Option<u16> {
+        self.handle_port
     }
 
     /// The name servers.

@@ -52,6 +52,16 @@ impl Rules {
         self.message_bytes_max
     }
 
+    /// A place for a call, if there is one. Streams, which may stay for long,
+    /// leave half of the places to the others.
+    fn enter(&self, kind: Option<Kind>) -> Option<OwnedSemaphorePermit> {
+        let streams = kind != Some(Kind::Unary);
+        if streams && self.calls.available_permits() <= self.calls_max / 2 {
+            return None;
+        }
+        Arc::clone(&self.calls).try_acquire_owned().ok()
+    }
+
     /// When the call with `headers` must be over.
     fn deadline(&self, headers: &HeaderMap, kind: Option<Kind>) -> Option<Instant> {
         let asked = headers
@@ -98,18 +108,18 @@ where
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let rules = Arc::clone(&self.rules);
         let method = rules.metrics.method(request.uri().path()).cloned();
-        let permit = Arc::clone(&rules.calls).try_acquire_owned();
+        let kind = method.as_ref().map(|method| method.kind);
+        let permit = rules.enter(kind);
         let mut open = Open {
             method,
             began: Instant::now(),
             permit: None,
         };
-        let Ok(permit) = permit else {
+        let Some(permit) = permit else {
             let refusal = Refusal::new(Reason::Overloaded).limit(rules.calls_max);
             return Box::pin(async move { Ok(open.refused(&refusal)) });
         };
         open.permit = Some(permit);
-        let kind = open.method.as_ref().map(|method| method.kind);
         let deadline = rules.deadline(request.headers(), kind);
         if let Some(deadline) = deadline {
             request.extensions_mut().insert(Deadline(deadline));

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
-use crate::face::grpc::records::check_count;
+use crate::face::grpc::records::{ANSWER_BYTES, check_count};
 use crate::face::grpc::shared::{Incoming, Shared, answer, deadline};
 use crate::face::grpc::status;
 use crate::model::{Caller, Identifier, Reason, Refusal};
@@ -24,7 +24,7 @@ const INLINE_MAX: usize = 64;
 /// Answers of a stream that wait for the client.
 const ANSWERS_WAITING: usize = 4;
 /// Types and indices by which one query may select, each.
-const SELECTORS_MAX: usize = 2048;
+const SELECTORS_MAX: usize = 64;
 
 /// The Resolution service.
 pub(super) struct ResolutionService(pub(super) Arc<Shared>);
@@ -196,32 +196,31 @@ impl Selection {
         Ok(shared.message(record))
     }
 
-    /// A result for each. Those for which the answer has no room left, which is
-    /// as large as a message may be, are refused as `MessageTooLarge`.
+    /// A result for each. Once the answer holds [`ANSWER_BYTES`], the rest is
+    /// refused as `MessageTooLarge` without being read.
     fn resolve_each(
         &self,
         shared: &Shared,
         caller: &Caller,
         identifiers: &[String],
     ) -> Vec<ResolveResult> {
-        let mut bytes_left = shared.message_bytes_max;
+        let mut bytes = 0;
         let one = |identifier: &String| {
-            let record = self.resolve(shared, caller, identifier);
+            let record = if bytes < ANSWER_BYTES {
+                self.resolve(shared, caller, identifier)
+            } else {
+                Err(Refusal::new(Reason::MessageTooLarge).limit(ANSWER_BYTES))
+            };
             shared.metrics.resolved(&record);
-            let fitting = record.and_then(|record| {
-                let left = bytes_left.checked_sub(record.encoded_len());
-                bytes_left = left.ok_or_else(|| {
-                    Refusal::new(Reason::MessageTooLarge).limit(shared.message_bytes_max)
-                })?;
-                Ok(record)
-            });
-            let outcome = match fitting {
+            let outcome = match record {
                 Ok(record) => resolve_result::Outcome::Record(record),
                 Err(refusal) => resolve_result::Outcome::Error(status::item_error(&refusal)),
             };
-            ResolveResult {
+            let result = ResolveResult {
                 outcome: Some(outcome),
-            }
+            };
+            bytes += result.encoded_len();
+            result
         };
         identifiers.iter().map(one).collect()
     }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -156,6 +157,10 @@ pub(super) fn deadline<T>(request: &Request<T>) -> Option<Instant> {
         .map(|deadline| deadline.0)
 }
 
+/// How long a stream may wait for its client's next message: an idle one holds
+/// a place that another call could have.
+const IDLE: Duration = Duration::from_secs(120);
+
 /// The client's messages, until it ends them, its deadline passes, or the server
 /// shuts down.
 pub(super) struct Incoming<T> {
@@ -169,7 +174,8 @@ impl<T> Incoming<T> {
     /// The next message; `None` at the end. Cancelled, it loses nothing.
     ///
     /// # Errors
-    /// `ShuttingDown`, `DeadlineExceeded`, `MessageTooLarge`, and what is wrong
+    /// `ShuttingDown`, `DeadlineExceeded` (also after [`IDLE`] without a
+    /// message), `MessageTooLarge`, and what is wrong
     /// with the message or the connection.
     pub(super) async fn next(&mut self) -> Result<Option<T>, Status> {
         let refuse = |reason| Err(status::status(&Refusal::new(reason)));
@@ -177,6 +183,7 @@ impl<T> Incoming<T> {
             biased;
             () = self.shutdown.cancelled() => refuse(Reason::ShuttingDown),
             () = passed(self.deadline) => refuse(Reason::DeadlineExceeded),
+            () = tokio::time::sleep(IDLE) => refuse(Reason::DeadlineExceeded),
             message = self.messages.message() => message
                 .map_err(|status| status::from_transport(status, self.message_bytes_max)),
         }

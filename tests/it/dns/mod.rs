@@ -132,6 +132,8 @@ impl Fixture {
 fn config() -> Config {
     Config {
         listen: vec!["127.0.0.1:0".parse().expect("an address")],
+        name_servers: vec!["ns1.id.example.".into()],
+        handle_port: 2641,
         udp_threads: 1,
         ..Config::default()
     }
