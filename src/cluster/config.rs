@@ -10,6 +10,9 @@ pub struct Config {
     pub queue_count_max: usize,
     /// Changes that share one sync at most.
     pub group_count_max: usize,
+    /// Bytes of changes that share one sync; the change that exceeds them is
+    /// the group's last.
+    pub group_bytes_max: usize,
 }
 
 impl Default for Config {
@@ -17,6 +20,7 @@ impl Default for Config {
         Self {
             queue_count_max: 65_536,
             group_count_max: 8192,
+            group_bytes_max: 32 << 20,
         }
     }
 }

@@ -66,7 +66,7 @@ enum Message<E, R> {
 }
 
 impl<E: Send + 'static, R: Send + 'static> Log<E, R> {
-    /// Starts the writer. `apply` is given each group in log order and returns
+    /// Starts the writer. `weigh` gives an entry's bytes. `apply` is given each group in log order and returns
     /// what each entry came to, in the same order, once the group is durable.
     /// A panic in it ends the process: its state would be unknown.
     ///
@@ -74,10 +74,11 @@ impl<E: Send + 'static, R: Send + 'static> Log<E, R> {
     /// The operating system's, if it gives no thread.
     pub fn start(
         config: &Config,
+        weigh: fn(&E) -> usize,
         mut apply: impl FnMut(Vec<E>) -> Vec<R> + Send + 'static,
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
         let queue_count_max = config.queue_count_max.clamp(1, Semaphore::MAX_PERMITS);
-        let group_count_max = config.group_count_max.max(1);
+        let group_max = (config.group_count_max.max(1), config.group_bytes_max.max(1));
         let (queue, mut waiting) = mpsc::channel(queue_count_max.saturating_add(1));
         let writer = std::thread::Builder::new()
             .name("idnode-writer".into())
@@ -85,7 +86,7 @@ impl<E: Send + 'static, R: Send + 'static> Log<E, R> {
                 let _guard = AbortOnPanic;
                 let mut group = Group::default();
                 loop {
-                    let closed = group.gather(&mut waiting, group_count_max);
+                    let closed = group.gather(&mut waiting, weigh, group_max);
                     group.run(&mut apply);
                     if closed {
                         return;
@@ -175,7 +176,13 @@ impl<E, R> Default for Group<E, R> {
 impl<E, R> Group<E, R> {
     /// Waits for a first message and takes those behind it that are there.
     /// Returns whether the log is closed.
-    fn gather(&mut self, waiting: &mut mpsc::Receiver<Message<E, R>>, count_max: usize) -> bool {
+    fn gather(
+        &mut self,
+        waiting: &mut mpsc::Receiver<Message<E, R>>,
+        weigh: fn(&E) -> usize,
+        (count_max, bytes_max): (usize, usize),
+    ) -> bool {
+        let mut bytes = 0;
         let mut next = waiting.blocking_recv();
         loop {
             match next {
@@ -185,6 +192,7 @@ impl<E, R> Group<E, R> {
                     room,
                 }) => {
                     self.replies.push((entries.len(), reply, room));
+                    bytes += entries.iter().map(weigh).sum::<usize>();
                     self.entries.extend(entries);
                 }
                 Some(Message::Close) => {
@@ -193,7 +201,7 @@ impl<E, R> Group<E, R> {
                 }
                 None => return true,
             }
-            if self.entries.len() >= count_max {
+            if self.entries.len() >= count_max || bytes >= bytes_max {
                 return false;
             }
             next = match waiting.try_recv() {
@@ -235,6 +243,7 @@ mod tests {
         Config {
             queue_count_max,
             group_count_max,
+            ..Config::default()
         }
     }
 
@@ -242,16 +251,20 @@ mod tests {
     async fn keeps_the_order_and_shares_groups() {
         let (groups, seen) = std::sync::mpsc::channel();
         let mut sum = 0;
-        let (log, writer) = Log::start(&config(100, 8), move |entries: Vec<u64>| {
-            groups.send(entries.len()).expect("the test listens");
-            entries
-                .into_iter()
-                .map(|n| {
-                    sum += n;
-                    sum
-                })
-                .collect()
-        })
+        let (log, writer) = Log::start(
+            &config(100, 8),
+            |_| 1,
+            move |entries: Vec<u64>| {
+                groups.send(entries.len()).expect("the test listens");
+                entries
+                    .into_iter()
+                    .map(|n| {
+                        sum += n;
+                        sum
+                    })
+                    .collect()
+            },
+        )
         .expect("starts");
         let (a, b) = tokio::join!(log.append(vec![1, 2]), log.append_when_room(vec![3]));
         assert_eq!((a, b), (Ok(vec![1, 3]), Ok(vec![6])));
@@ -264,10 +277,14 @@ mod tests {
     #[tokio::test]
     async fn refuses_above_its_bound() {
         let (release, gate) = std::sync::mpsc::channel::<()>();
-        let (log, _writer) = Log::start(&config(2, 1), move |entries: Vec<u64>| {
-            gate.recv().expect("released");
-            entries
-        })
+        let (log, _writer) = Log::start(
+            &config(2, 1),
+            |_| 1,
+            move |entries: Vec<u64>| {
+                gate.recv().expect("released");
+                entries
+            },
+        )
         .expect("starts");
         let first = log.append(vec![1, 2]);
         tokio::pin!(first);
@@ -275,6 +292,37 @@ mod tests {
         assert_eq!(log.append(vec![3]).await, Err(Error::Full(2)));
         release.send(()).expect("the writer waits");
         assert_eq!(first.await, Ok(vec![1, 2]));
+    }
+
+    #[tokio::test]
+    async fn a_group_ends_where_its_bytes_do() {
+        let (release, gate) = std::sync::mpsc::channel::<()>();
+        let (groups, seen) = std::sync::mpsc::channel();
+        let config = Config {
+            group_bytes_max: 10,
+            ..config(100, 100)
+        };
+        let weigh = |entry: &u64| usize::try_from(*entry).expect("small");
+        let (log, _writer) = Log::start(&config, weigh, move |entries: Vec<u64>| {
+            gate.recv().expect("released");
+            groups.send(entries.len()).expect("the test listens");
+            entries
+        })
+        .expect("starts");
+        let first = log.append(vec![1]);
+        tokio::pin!(first);
+        assert!(futures_are_pending(&mut first).await);
+        let mut rest: Vec<_> = (0..6).map(|_| Box::pin(log.append(vec![4]))).collect();
+        for waiting in &mut rest {
+            let mut waiting = waiting.as_mut();
+            assert!(futures_are_pending(&mut waiting).await);
+        }
+        (0..3).for_each(|_| release.send(()).expect("the writer waits"));
+        first.await.expect("applied");
+        for waiting in rest {
+            waiting.await.expect("applied");
+        }
+        assert_eq!(seen.iter().take(3).collect::<Vec<_>>(), [1, 3, 3]);
     }
 
     async fn futures_are_pending<F: Future>(future: &mut std::pin::Pin<&mut F>) -> bool {

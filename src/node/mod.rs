@@ -131,10 +131,11 @@ impl Node {
         let keys = ArcSwap::from_pointee(Keys::new(store.operator_keys()?));
         let stamps = Arc::new(Stamps::default());
         let apply = write::applier(Arc::clone(&store), Arc::clone(&stamps), clock, metrics);
-        let (log, writer) = Log::start(config, apply).map_err(|source| Error::File {
-            path: "writer thread".into(),
-            source,
-        })?;
+        let (log, writer) =
+            Log::start(config, Command::byte_count, apply).map_err(|source| Error::File {
+                path: "writer thread".into(),
+                source,
+            })?;
         let started = (clock.now)();
         let inner = Inner {
             store,

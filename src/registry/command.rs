@@ -19,6 +19,19 @@ pub struct Command {
     pub change: Change,
 }
 
+impl Command {
+    /// About how many bytes it takes in memory and in a batch.
+    pub fn byte_count(&self) -> usize {
+        const FIXED_BYTES: usize = 256;
+        let values = match &self.change {
+            Change::Record { action, .. } => action.values(),
+            Change::Prefix { .. } => &[],
+        };
+        let of = |value: &Value| value.data.len() + value.value_type.as_str().len();
+        FIXED_BYTES + values.iter().map(of).sum::<usize>()
+    }
+}
+
 /// By whom and when a change is asked for.
 #[derive(Clone, Debug)]
 pub struct Origin {
@@ -111,6 +124,20 @@ pub enum RecordAction {
         /// The revision that the record must have.
         etag: Option<u64>,
     },
+}
+
+impl RecordAction {
+    /// The values that it brings.
+    fn values(&self) -> &[Value] {
+        match self {
+            Self::Create { values, .. }
+            | Self::Replace { values, .. }
+            | Self::Import { values, .. }
+            | Self::AddValues { values, .. }
+            | Self::ModifyValues { values, .. } => values,
+            Self::RemoveValues { .. } | Self::Delete { .. } => &[],
+        }
+    }
 }
 
 /// What an import does with an identifier that is registered.
