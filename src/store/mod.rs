@@ -175,8 +175,8 @@ impl Store {
     }
 
     /// Whether an identifier is registered whose key begins with `beginning` and
-    /// whose canonical suffix `counts`. Looks at [`KEYS_LOOKED_AT_MAX`] keys at
-    /// most; if none of so many counts, another may, and the answer is yes.
+    /// whose canonical suffix `counts`. Looks at 64 keys at most; if none of so
+    /// many counts, another may, and the answer is yes.
     ///
     /// # Errors
     /// [`Error::Engine`].
