@@ -1,5 +1,6 @@
 //! The one API that faces call. Whatever a face can do, it does through here.
 
+mod answers;
 mod operate;
 mod read;
 mod write;
@@ -10,6 +11,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+
+pub use answers::{Answers, Kept, Marks};
 
 pub use crate::registry::{
     Applied, Change, Effect, OnConflict, PrefixAction, RecordAction, RequestId, etag, parse_etag,
