@@ -19,7 +19,7 @@ pub(super) struct DsaKey<'a> {
 
 impl DsaKey<'_> {
     /// Whether `signature` (DER, RFC 3279 §2.2.2) is of the message with
-    /// `digest`. About 3 ms for 3072 bits.
+    /// `digest`. About 5 ms for 3072 bits, less than 1 ms for 1024.
     ///
     /// # Errors
     /// The key is not of 1024, 2048 or 3072 bits with an order of 160, 224 or

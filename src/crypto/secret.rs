@@ -14,7 +14,7 @@ use crate::crypto::mac::{MacAlgorithm, equal, mac};
 pub const SALT_BYTES_MAX: usize = 64;
 /// Iterations with which clients stretch a secret.
 pub const STRETCH_ITERATIONS: u32 = 10_000;
-/// Iterations that a proof may ask for, about 40 ms of work; a proof with more
+/// Iterations that a proof may ask for, about 30 ms of work; a proof with more
 /// fails unseen, since the client chooses them before anything is proven.
 pub const STRETCH_ITERATIONS_MAX: u32 = 100_000;
 /// Bits of the key that a secret is stretched to: those of HMAC-SHA1.
@@ -52,7 +52,7 @@ pub struct SecretProof<'a> {
 }
 
 /// Whether `proof` was made with `secret` for this challenge. Takes a time that
-/// depends on the method and on lengths alone; up to 40 ms for
+/// depends on the method and on lengths alone; up to 30 ms for
 /// [`SecretMethod::Stretched`]. An empty secret proves nothing.
 pub fn verify_secret(
     proof: &SecretProof<'_>,

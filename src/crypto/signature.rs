@@ -71,7 +71,7 @@ pub struct SignedProof<'a> {
 
 /// Checks that the holder of `key` signed the nonce of a challenge and the digest
 /// of the request. `user` is the identifier under which the client presents the
-/// key, as it spelt it; only SM2 covers it. Up to 3 ms.
+/// key, as it spelt it; only SM2 covers it. Up to 5 ms.
 ///
 /// # Errors
 /// [`SignatureRefused`].
