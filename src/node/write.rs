@@ -117,6 +117,25 @@ impl Node {
         Ok(outcomes)
     }
 
+    /// Judges a change by every rule but who may make it, and changes nothing.
+    /// Blocks on the store.
+    ///
+    /// # Errors
+    /// Every rule of the registry but those of permission; `Internal`.
+    pub fn precheck(&self, change: Change) -> Result<(), Refusal> {
+        let anyone = Caller::Operator { key_id: "".into() };
+        let write = Write {
+            change,
+            request_id: None,
+        };
+        let Command { origin, change } = self.command(&anyone, write)?;
+        match decide(&Batch::new(&self.inner.store), &origin, change) {
+            Ok(_) => Ok(()),
+            Err(Undecided::Refused(refusal)) => Err(refusal),
+            Err(Undecided::Store(error)) => Err(told(&error)),
+        }
+    }
+
     fn prepared(
         &self,
         caller: &Caller,

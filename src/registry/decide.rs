@@ -330,7 +330,8 @@ fn check_write_permission(before: &Record, values: &[Value]) -> Result<(), Refus
         None => Ok(()),
         Some(old) => Err(Refusal::new(Reason::PermissionDenied)
             .field("values")
-            .value(old.index)),
+            .value(old.index)
+            .limit(format!("value {} is read-only", old.index))),
     }
 }
 
