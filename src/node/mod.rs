@@ -1,5 +1,6 @@
 //! The one API that faces call. Whatever a face can do, it does through here.
 
+mod answers;
 mod identity;
 mod operate;
 mod read;
@@ -12,6 +13,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
+
+pub use answers::{Answers, Kept, Marks};
 
 pub use crate::access::{Challenge, Proof};
 pub use crate::registry::{
