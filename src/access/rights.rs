@@ -72,7 +72,7 @@ impl Records for Store {
     }
 
     fn record(&self, key: &Key) -> Result<Option<Arc<Record>>, Error> {
-        Ok(Store::record(self, key)?.map(Arc::new))
+        Ok(Self::record(self, key)?.map(Arc::new))
     }
 }
 
