@@ -20,6 +20,7 @@ const MAY_NAME: &[(&str, &str)] = &[
     ("model", ""),
     ("wire", ""),
     ("wire::dns", ""),
+    ("wire::handle", ""),
     ("wire::proto", ""),
     // Machinery that knows no identifier.
     ("crypto", "model"),
@@ -29,7 +30,7 @@ const MAY_NAME: &[(&str, &str)] = &[
     ("store", "model"),
     ("access", "model crypto store"),
     ("cluster", "model store"),
-    ("registry", "model store"),
+    ("registry", "model store access"),
     ("resolve", "model store"),
     ("node", "model crypto store access cluster registry resolve"),
     // The edge: a face knows its own wire and the node, never another face.
