@@ -176,8 +176,14 @@ reasons! {
         "an operator's key is required: authorization: Bearer <key>" "需要操作员密钥：authorization: Bearer <密钥>";
     KeyInvalid "KEY_INVALID" Unauthenticated
         "the operator's key is malformed, unknown or revoked" "操作员密钥格式错误、未知或已吊销";
+    IdentityUnknown "IDENTITY_UNKNOWN" Unauthenticated
+        "identity {value} is not kept on this node" "身份 {value} 不在本节点";
+    AuthenticationFailed "AUTHENTICATION_FAILED" Unauthenticated
+        "the identity is unknown or its key does not match" "身份未知或密钥不符";
+    NotAdmin "NOT_ADMIN" Denied
+        "no HS_ADMIN of {limit} names the caller {value}" "{limit} 的 HS_ADMIN 均未授权调用方 {value}";
     PermissionDenied "PERMISSION_DENIED" Denied
-        "the caller may not do this" "调用方无权执行此操作";
+        "the caller may not do this: {limit}" "调用方无权执行此操作：{limit}";
     MessageTooLarge "MESSAGE_TOO_LARGE" Exhausted
         "the message is larger than {limit} bytes" "消息超过 {limit} 字节上限";
     DeadlineExceeded "DEADLINE_EXCEEDED" Unavailable
