@@ -182,6 +182,12 @@ pub enum PrefixAction {
         /// The revision that the prefix must have.
         etag: Option<u64>,
     },
+    /// Active → registered: the node answers for its identifiers no longer,
+    /// and keeps them.
+    Unhome {
+        /// The revision that the prefix must have.
+        etag: Option<u64>,
+    },
     /// Active → suspended.
     Suspend {
         /// Why.

@@ -113,6 +113,15 @@ fn change_prefix(
             )?;
             Ok(Action::HomePrefix)
         }
+        PrefixAction::Unhome { etag } => {
+            check_etag(*etag, row.entry.revision)?;
+            step(
+                entry,
+                &|state| *state == PrefixState::Active,
+                PrefixState::Registered,
+            )?;
+            Ok(Action::UnhomePrefix)
+        }
         PrefixAction::Suspend { reason, etag } => {
             check_etag(*etag, row.entry.revision)?;
             let suspended = PrefixState::Suspended {

@@ -20,6 +20,7 @@ const MAY_NAME: &[(&str, &str)] = &[
     ("model", ""),
     ("wire", ""),
     ("wire::dns", ""),
+    ("wire::handle", ""),
     ("wire::proto", ""),
     // Machinery that knows no identifier.
     ("crypto", "model"),
