@@ -2,6 +2,7 @@
 
 pub mod config;
 mod proof;
+mod rights;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,6 +13,7 @@ use data_encoding::{BASE32_NOPAD, HEXLOWER};
 
 pub use config::Config;
 pub use proof::{Challenge, Proof};
+pub use rights::{Denied, Operation, Records, permit_record, value_bits};
 
 use crate::model::{Action, Caller, Reason, Refusal};
 

@@ -101,7 +101,8 @@ impl RecordShape {
         shape.update_time = None;
         for value in &mut shape.values {
             value.update_time = None;
-            if value.permissions.as_deref() == Some(&*permissions_text(Permissions::DEFAULT)) {
+            let default = permissions_text(Permissions::default_of(&value.value_type));
+            if value.permissions.as_ref() == Some(&default) {
                 value.permissions = None;
             }
         }
@@ -168,6 +169,7 @@ impl ValueShape {
                 ));
             }
         };
+        let default = Permissions::default_of(&self.value_type);
         let permissions = self.permissions.as_deref();
         let references = self
             .references
@@ -178,7 +180,7 @@ impl ValueShape {
             value_type: ValueType::parse(&self.value_type)?,
             data,
             ttl,
-            permissions: permissions.map_or(Ok(Permissions::DEFAULT), permissions_from_text)?,
+            permissions: permissions.map_or(Ok(default), permissions_from_text)?,
             changed: Timestamp::default(),
             references: references.collect::<Result<_, _>>()?,
         })

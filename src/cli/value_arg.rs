@@ -49,9 +49,10 @@ pub struct ValueArguments {
     /// Seconds that resolvers may keep the values
     #[arg(long, value_name = "SECONDS", default_value_t = 86_400)]
     pub ttl: u32,
-    /// Who reads and writes the values: administrators "rw", the public "r-"
-    #[arg(long, value_name = "RWRW", default_value = "rwr-", allow_hyphen_values = true, value_parser = permissions)]
-    pub permissions: Permissions,
+    /// Who reads and writes the values: administrators "rw", the public "r-";
+    /// "rwr-" if absent, of an HS_SECKEY "rw--"
+    #[arg(long, value_name = "RWRW", allow_hyphen_values = true, value_parser = permissions)]
+    pub permissions: Option<Permissions>,
 }
 
 impl ValueArguments {
@@ -77,7 +78,9 @@ impl ValueArguments {
             value_type: argument.value_type.clone(),
             data,
             ttl: Ttl::Relative(self.ttl),
-            permissions: self.permissions,
+            permissions: self
+                .permissions
+                .unwrap_or_else(|| Permissions::default_of(argument.value_type.as_str())),
             changed: Timestamp::default(),
             references: Vec::new(),
         }

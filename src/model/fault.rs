@@ -110,6 +110,11 @@ reasons! {
         "the record has no value at index {value}" "记录中不存在索引 {value} 的值";
     ValueTooLong "VALUE_TOO_LONG" Invalid
         "the data of value {value} is longer than {limit} bytes" "值 {value} 的数据超过 {limit} 字节上限";
+    ValueDataInvalid "VALUE_DATA_INVALID" Invalid
+        "the data is no {value}: {limit}" "数据不是有效的 {value}：{limit}";
+    ValueSecretPublic "VALUE_SECRET_PUBLIC" Invalid
+        "value {value} is an {limit}, a secret that the public may not be allowed to read"
+        "值 {value} 的类型为 {limit}，属于密钥，不得允许公众读取";
     ValuesTooMany "VALUES_TOO_MANY" Invalid
         "the record has {value} values; the limit is {limit}" "记录含 {value} 个值，超过上限 {limit}";
     ValuesEmpty "VALUES_EMPTY" Invalid

@@ -56,6 +56,11 @@ impl Prefix {
         Ok(prefix)
     }
 
+    /// The prefix of the records of prefixes, `0.NA`.
+    pub fn of_prefixes() -> Self {
+        Self(PREFIX_RECORDS.into())
+    }
+
     /// The spelling.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -175,7 +180,7 @@ impl Identifier {
     /// The identifier of the record of `prefix`: `0.NA/88.118.7`.
     pub fn of_prefix(prefix: &Prefix) -> Self {
         Self {
-            prefix: Prefix(PREFIX_RECORDS.into()),
+            prefix: Prefix::of_prefixes(),
             suffix: Suffix(prefix.0.clone()),
         }
     }

@@ -5,6 +5,7 @@
 //! valid; its constructor is the only place that checks it.
 
 mod case;
+pub mod data;
 pub mod fault;
 pub mod identifier;
 pub mod key;

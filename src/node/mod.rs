@@ -29,7 +29,7 @@ use crate::model::{
     Action, Caller, PrefixEntry, Reason, Record, Reference, Refusal, Timestamp, Tombstone,
 };
 use crate::registry::Command;
-use crate::resolve::Stamps;
+use crate::resolve::{Site, Stamps};
 use crate::store::{Error, Store};
 pub use site::Referral;
 pub use write::Metrics;
@@ -116,8 +116,8 @@ struct Inner {
     keys: ArcSwap<Keys>,
     /// Identities that operate the node.
     admins: ArcSwap<Vec<Reference>>,
-    /// Data of the node's `HS_SITE`.
-    site: ArcSwapOption<Vec<u8>>,
+    /// Where it answers, once that is known.
+    site: ArcSwapOption<Site>,
     clock: Clock,
     started: Timestamp,
 }

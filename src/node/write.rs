@@ -163,12 +163,15 @@ impl Node {
         let Write { change, request_id } = write;
         let change = prepare(change)?;
         let request = request_id.map(|id| Request {
-            id,
+            id: match caller {
+                Caller::Identity(identity) => id.of(identity),
+                Caller::Operator { .. } | Caller::Anonymous => id,
+            },
             body: fingerprint(&change),
         });
         let origin = Origin {
             now: self.now(),
-            actor: caller.name().into(),
+            caller: caller.clone(),
             request,
         };
         Ok(Command { origin, change })

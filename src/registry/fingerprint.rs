@@ -171,6 +171,10 @@ fn prefix_action(sink: &mut Sink, action: &PrefixAction) {
             sink.text("home");
             sink.option(*etag);
         }
+        PrefixAction::Unhome { etag } => {
+            sink.text("unhome");
+            sink.option(*etag);
+        }
         PrefixAction::Suspend { reason, etag } => {
             sink.text("suspend");
             sink.text(reason);

@@ -104,6 +104,7 @@ fn check_prefix(action: &PrefixAction) -> Result<(), Refusal> {
         PrefixAction::Suspend { reason, .. } => check_note(reason),
         PrefixAction::Update { firm: None, .. }
         | PrefixAction::Home { .. }
+        | PrefixAction::Unhome { .. }
         | PrefixAction::Activate { .. } => Ok(()),
     }
 }

@@ -174,6 +174,7 @@ impl<R: Read> CsvRows<R> {
             note(&Role::Index, invalid("index", index, rule));
             u32::MAX
         });
+        let default = Permissions::default_of(value_type);
         let value_type = ValueType::parse(value_type)
             .map_err(|refusal| note(&Role::Type, refusal))
             .ok();
@@ -193,6 +194,7 @@ impl<R: Read> CsvRows<R> {
             .map_err(|refusal| note(&Role::Ttl, refusal))
             .ok();
         let permissions = permissions(cell(&Role::Permissions))
+            .map(|given| given.unwrap_or(default))
             .map_err(|refusal| note(&Role::Permissions, refusal))
             .ok();
         let references = references(cell(&Role::References))
@@ -232,7 +234,7 @@ impl<R: Read> CsvRows<R> {
         });
         let permissions = permissions(shared(&Role::Permissions)).unwrap_or_else(|refusal| {
             note(&Role::Permissions, refusal);
-            Permissions::DEFAULT
+            None
         });
         for ((role, name), cell) in self.columns.iter().zip(&self.row) {
             let (Role::Item(index, value_type), false) = (role, cell.is_empty()) else {
@@ -244,7 +246,8 @@ impl<R: Read> CsvRows<R> {
                 value_type: value_type.clone(),
                 data: unguarded(cell).as_bytes().to_vec(),
                 ttl,
-                permissions,
+                permissions: permissions
+                    .unwrap_or_else(|| Permissions::default_of(value_type.as_str())),
                 changed: Timestamp::default(),
                 references: Vec::new(),
             });
@@ -289,6 +292,7 @@ impl<R: Read> CsvRows<R> {
         let role = match field {
             "data" => Role::Data,
             "ttl" => Role::Ttl,
+            "permissions" => Role::Permissions,
             "references" => Role::References,
             "type" => Role::Type,
             _ => Role::Index,
@@ -398,10 +402,11 @@ fn ttl(cell: &str) -> Result<Ttl, Refusal> {
         .map_err(|_| invalid("ttl", cell, "seconds, or a time as 2026-12-31T16:00:00Z"))
 }
 
-fn permissions(cell: &str) -> Result<Permissions, Refusal> {
+/// The permissions that a cell gives, if it gives any.
+fn permissions(cell: &str) -> Result<Option<Permissions>, Refusal> {
     match cell.trim() {
-        "" => Ok(Permissions::DEFAULT),
-        text => permissions_from_text(text),
+        "" => Ok(None),
+        text => permissions_from_text(text).map(Some),
     }
 }
 

@@ -64,7 +64,7 @@ pub(super) fn look(node: &Node, zone: Name<'_>, place: &Place) -> Looked {
             let marks = of_prefix(prefix);
             let reply = match serving(node, prefix) {
                 Err(reply) => reply,
-                Ok(_) if node.active_count(prefix) > 0 => Reply::Empty,
+                Ok(entry) if node.has_identifiers(&entry) => Reply::Empty,
                 Ok(_) => Reply::Missing(None),
             };
             kept(marks, reply)

@@ -181,12 +181,13 @@ fn value_input(value: v1::Value) -> Result<Value, Refusal> {
     let reference = |(position, text): (usize, &String)| {
         Reference::parse(text).map_err(|refusal| refusal.field(format!("references[{position}]")))
     };
+    let default = Permissions::default_of(&r#type);
     Ok(Value {
         index,
         value_type: ValueType::parse(&r#type)?,
         data,
         ttl,
-        permissions: permissions.map_or(Permissions::DEFAULT, permissions_input),
+        permissions: permissions.map_or(default, permissions_input),
         changed: Timestamp::default(),
         references: references
             .iter()
