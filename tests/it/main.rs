@@ -25,3 +25,5 @@ mod restart;
 mod support;
 #[cfg(test)]
 mod tidy;
+#[cfg(test)]
+mod typed;
