@@ -21,9 +21,10 @@ const REQUEST_ID_BYTES: usize = 16;
 #[command(before_help = "\
 Examples:
   idnode resolve 88.118.7/DZ47-63
-  idnode resolve 88.118.7/DZ47-63 --type URL --index 2000 -o json")]
+  idnode resolve 88.118.7/DZ47-63 --type URL --index 2000 -o json
+  idnode resolve 88.118.7 --type HS_SITE")]
 pub struct ResolveArguments {
-    /// The identifier, as it stands in a code
+    /// The identifier, as it stands in a code; a prefix alone for its own record
     identifier: String,
     /// Only values of this type; "HS_SITE." takes subtypes too. May be repeated
     #[arg(long = "type", value_name = "TYPE")]
@@ -150,7 +151,7 @@ pub async fn resolve(
         types,
         indices,
     } = arguments;
-    let identifier = Identifier::parse(&identifier)?.to_string();
+    let identifier = Identifier::parse_or_prefix(&identifier)?.to_string();
     let client = connection.client(output).await?;
     let request = client.request(v1::ResolveRequest {
         identifier,

@@ -158,12 +158,12 @@ async fn runs_as_the_map(caller: &Caller, steps: Vec<Step>) -> Result<(), TestCa
         // Who may not is told so by the rules first.
         prop_assert_eq!(
             bare.node.precheck(change.clone()).map_err(|r| r.reason()),
-            expected.clone(),
+            expected,
             "{:?}",
             step
         );
         let stranger = bare.write_as(&identity::stranger(), change.clone()).await;
-        let refused = expected.clone().and(Err(Reason::NotAdmin));
+        let refused = expected.and(Err(Reason::NotAdmin));
         prop_assert_eq!(stranger.map(drop).map_err(|r| r.reason()), refused);
         let seen = bare
             .write_as(caller, change)
