@@ -9,6 +9,7 @@ pub mod model;
 pub mod wire;
 
 // Machinery that knows no identifier.
+pub mod crypto;
 pub mod net;
 pub mod telemetry;
 

@@ -22,7 +22,7 @@ use crate::config::Config;
 use crate::face::dns::{self, Dns};
 use crate::face::grpc::{self, Grpc, ServerInfo, SetLogFilter};
 use crate::face::http::{self, Http, Readiness};
-use crate::model::Timestamp;
+use crate::model::{Refusal, Timestamp};
 use crate::net::http::{Limits, Metrics as ConnectionMetrics, Server as Connections};
 use crate::node::{self, Clock, Node};
 use crate::store::{self, Store};
@@ -58,6 +58,9 @@ pub enum Error {
     /// The gRPC face could not start.
     #[error("the gRPC face cannot start")]
     Grpc(#[from] grpc::SetupError),
+    /// The settings name no identity where they should.
+    #[error("[access] admins: {0}")]
+    Access(#[from] Refusal),
     /// Metrics could not be set up.
     #[error(transparent)]
     Telemetry(#[from] telemetry::Error),
@@ -117,11 +120,13 @@ impl Server {
             http,
             grpc,
             dns,
+            access,
             store,
             log,
             telemetry: _,
         } = config;
         let (parts, new_key) = open(store, &log, &recorder)?;
+        parts.node.set_admins(access.references()?);
         let zones = dns.zones.clone();
         let metrics = recorder.within(dns::Metrics::new);
         let dns = Dns::bind(&dns, parts.node.clone(), metrics)?;

@@ -1,4 +1,9 @@
-//! Who may: a token becomes a [`Caller`], and [`permit`] decides.
+//! Who may: a token or a [`Proof`] becomes a [`Caller`]; [`permit`] and
+//! [`permit_record`] decide.
+
+pub mod config;
+mod proof;
+mod rights;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -6,6 +11,10 @@ use std::fmt;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::{BASE32_NOPAD, HEXLOWER};
+
+pub use config::Config;
+pub use proof::{Challenge, Proof, Unproven, prove};
+pub use rights::{Denied, Operation, Records, is_named_by, permit_record, value_bits};
 
 use crate::model::{Action, Caller, Reason, Refusal};
 
@@ -106,12 +115,22 @@ impl NewKey {
 
 /// Whether `caller` may do `action`. Default: no.
 ///
+/// For an identity that is no operator this is the first of two gates: which
+/// records it may list, read in private and write, their `HS_ADMIN` say.
+///
 /// # Errors
-/// [`Reason::KeyRequired`] for what only a known caller may.
+/// [`Reason::KeyRequired`] for what only a known caller may,
+/// [`Reason::PermissionDenied`] for what only an operator may.
 pub fn permit(caller: &Caller, action: Action) -> Result<(), Refusal> {
+    if caller.is_operator() {
+        return Ok(());
+    }
     match (caller, action) {
-        (Caller::Operator { .. }, _) => Ok(()),
-        (Caller::Anonymous, Action::ReadPublic | Action::List) => Ok(()),
+        (_, Action::ReadPublic | Action::List) | (Caller::Operator { .. }, _) => Ok(()),
+        (Caller::Identity(_), Action::Write) => Ok(()),
+        (Caller::Identity(_), Action::ReadPrivate | Action::ManagePrefixes | Action::Operate) => {
+            Err(Refusal::new(Reason::PermissionDenied).limit("only an operator may"))
+        }
         (
             Caller::Anonymous,
             Action::ReadPrivate | Action::Write | Action::ManagePrefixes | Action::Operate,

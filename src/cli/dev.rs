@@ -131,12 +131,21 @@ async fn welcome(addresses: &Addresses, data: &Path, output: &Output) -> Result<
     let resolved = client.answer(client.resolution().resolve(request)).await;
     let record = resolved.ok().and_then(|answer| answer.record);
     let dns_name = record.map(|record| record.dns_name).unwrap_or_default();
-    output.data(&banner(addresses, data, &identifier, &dns_name))
+    let mut text = banner(addresses, data, &identifier, &dns_name);
+    if let Some(firm) = demo.firms().first() {
+        let (identity, secret) = demo.administrator(firm);
+        text.push_str(&format!(
+            "Identity {identity}, secret {secret}, administers {}\n\n",
+            firm.prefix()
+        ));
+    }
+    output.data(&text)
 }
 
 async fn load(client: &Client, demo: &Demo) -> Result<(), Failure> {
     let mut registry = client.registry();
-    for (prefix, firm) in demo.prefixes() {
+    let all = std::iter::once(Demo::prefix_of_prefixes()).chain(demo.prefixes());
+    for (prefix, firm) in all {
         let request = client.request(v1::CreatePrefixRequest {
             prefix: Some(v1::Prefix {
                 name: format!("prefixes/{prefix}"),
@@ -149,8 +158,8 @@ async fn load(client: &Client, demo: &Demo) -> Result<(), Failure> {
         client.answer(registry.create_prefix(request)).await?;
     }
     let mut records = Vec::new();
-    for position in 0..demo.identifiers() {
-        let (identifier, values) = demo.record(position);
+    let things = (0..demo.identifiers()).map(|position| demo.record(position));
+    for (identifier, values) in demo.administration().chain(things) {
         records.push(v1::Record {
             name: format!("records/{identifier}"),
             values: checked(values)?,

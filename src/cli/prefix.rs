@@ -88,6 +88,11 @@ Examples:
 Examples:
   idnode prefix home 88.118.7")]
     Home(StateArguments),
+    /// Stop answering for a prefix; its identifiers are kept
+    #[command(before_help = "\
+Examples:
+  idnode prefix unhome 88.118.7")]
+    Unhome(StateArguments),
     /// Suspend a prefix: its identifiers stop resolving and changing
     #[command(before_help = "\
 Examples:
@@ -221,13 +226,7 @@ pub async fn run(
         Command::Create { .. } => create(command, connection, output).await,
         Command::Update { .. } => update(command, connection, output).await,
         Command::List { limit } => list(limit, connection, output).await,
-        Command::Show { prefix } => {
-            let name = name_of(&prefix)?;
-            let client = connection.client(output).await?;
-            let request = client.request(v1::GetPrefixRequest { name });
-            let prefix = client.answer(client.registry().get_prefix(request)).await?;
-            show(prefix, output)
-        }
+        Command::Show { prefix } => show_one(&prefix, connection, output).await,
         Command::Home(common) => {
             let client = connection.client(output).await?;
             let request = client.request(v1::HomePrefixRequest {
@@ -238,6 +237,20 @@ pub async fn run(
             });
             let prefix = client
                 .answer(client.registry().home_prefix(request))
+                .await?;
+            note_dry_run(common.write.dry_run, output);
+            show(prefix, output)
+        }
+        Command::Unhome(common) => {
+            let client = connection.client(output).await?;
+            let request = client.request(v1::UnhomePrefixRequest {
+                name: name_of(&common.prefix)?,
+                etag: common.etag.unwrap_or_default(),
+                request_id: common.write.request_id()?,
+                validate_only: common.write.dry_run,
+            });
+            let prefix = client
+                .answer(client.registry().unhome_prefix(request))
                 .await?;
             note_dry_run(common.write.dry_run, output);
             show(prefix, output)
@@ -272,6 +285,18 @@ pub async fn run(
             show(prefix, output)
         }
     }
+}
+
+async fn show_one(
+    prefix: &str,
+    connection: &Connection,
+    output: &Output,
+) -> Result<(), Failure> {
+    let name = name_of(prefix)?;
+    let client = connection.client(output).await?;
+    let request = client.request(v1::GetPrefixRequest { name });
+    let prefix = client.answer(client.registry().get_prefix(request)).await?;
+    show(prefix, output)
 }
 
 async fn create(command: Command, connection: &Connection, output: &Output) -> Result<(), Failure> {

@@ -21,9 +21,10 @@ const REQUEST_ID_BYTES: usize = 16;
 #[command(before_help = "\
 Examples:
   idnode resolve 88.118.7/DZ47-63
-  idnode resolve 88.118.7/DZ47-63 --type URL --index 2000 -o json")]
+  idnode resolve 88.118.7/DZ47-63 --type URL --index 2000 -o json
+  idnode resolve 88.118.7 --type HS_SITE")]
 pub struct ResolveArguments {
-    /// The identifier, as it stands in a code
+    /// The identifier, as it stands in a code; a prefix alone for its own record
     identifier: String,
     /// Only values of this type; "HS_SITE." takes subtypes too. May be repeated
     #[arg(long = "type", value_name = "TYPE")]
@@ -50,6 +51,8 @@ pub struct GetArguments {
 Examples:
   idnode put 88.118.7/A-1 --value 1:URL=https://a.example/ --value 2000:name=断路器
   idnode put 88.118.7/A-1 --value-file 400:HS_CERT=cert.bin --create-only
+  idnode put 88.118.7/A-1 --value-file 300:HS_PUBKEY=key.pem \\
+    --value '100:HS_ADMIN={\"handle\":\"0.NA/88.118.7\",\"index\":200,\"permissions\":\"011111110011\"}'
   idnode put 88.118.7/A-1 --value 1:URL=https://b.example/ --etag 1842")]
 pub struct PutArguments {
     /// The identifier
@@ -148,7 +151,7 @@ pub async fn resolve(
         types,
         indices,
     } = arguments;
-    let identifier = Identifier::parse(&identifier)?.to_string();
+    let identifier = Identifier::parse_or_prefix(&identifier)?.to_string();
     let client = connection.client(output).await?;
     let request = client.request(v1::ResolveRequest {
         identifier,
@@ -349,12 +352,13 @@ fn show(record: v1::Record, output: &Output) -> Result<(), Failure> {
 fn value_table(values: &[ValueShape]) -> Rows {
     let mut rows = Rows::with_header(["INDEX", "TYPE", "DATA", "TTL", "PERMISSIONS"]);
     for value in values {
+        let said = value.handle_data.as_ref().map(ToString::to_string);
         let binary = value.data_base64.as_ref().map(|b| format!("base64:{b}"));
         let ttl = value.ttl.map(|secs| secs.to_string());
         rows.push([
             value.index.to_string(),
             value.value_type.clone(),
-            value.data.clone().or(binary).unwrap_or_default(),
+            value.data.clone().or(said).or(binary).unwrap_or_default(),
             ttl.or_else(|| value.expire_time.clone())
                 .unwrap_or_default(),
             value.permissions.clone().unwrap_or_default(),

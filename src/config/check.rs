@@ -9,6 +9,7 @@ use nix::unistd::{AccessFlags, eaccess};
 use crate::config::Config;
 use crate::config::load::nearest;
 use crate::config::problem::Problem;
+use crate::model::Reference;
 use crate::telemetry::check_filter;
 
 /// Largest TTL (RFC 2181 §8).
@@ -19,7 +20,7 @@ const NAME_BYTES_MAX: usize = 255;
 const LABEL_BYTES_MAX: usize = 63;
 /// Octets that a zone may take: owner names below it need the rest.
 const ZONE_BYTES_MAX: usize = 128;
-/// Zones, name servers and addresses of one list.
+/// Zones, name servers, addresses and identities of one list.
 const LIST_ITEMS_MAX: usize = 64;
 /// Levels of a log filter.
 const LEVELS: &[&str] = &["trace", "debug", "info", "warn", "error", "off"];
@@ -29,6 +30,7 @@ pub(super) fn rules(config: &Config) -> Vec<Problem> {
     let mut problems = Vec::new();
     addresses(config, &mut problems);
     names(config, &mut problems);
+    admins(config, &mut problems);
     ttls(config, &mut problems);
     sizes(config, &mut problems);
     folders(config, &mut problems);
@@ -128,6 +130,21 @@ fn names(config: &Config, problems: &mut Vec<Problem>) {
     }
 }
 
+fn admins(config: &Config, problems: &mut Vec<Problem>) {
+    let admins = &config.access.admins;
+    if admins.len() > LIST_ITEMS_MAX {
+        let rule = format!("at most {LIST_ITEMS_MAX} identities");
+        problems.push(Problem::of("access.admins", admins.len(), rule));
+        return;
+    }
+    for admin in admins {
+        if let Err(refusal) = Reference::parse(admin) {
+            let rule = format!("must be index:identifier: {refusal}");
+            problems.push(Problem::of("access.admins", quoted(admin), rule));
+        }
+    }
+}
+
 /// What is wrong with a name of the DNS, if anything.
 fn name_problem(key: &str, name: &str, bytes_max: usize) -> Option<Problem> {
     let problem = |rule: String| Some(Problem::of(key, quoted(name), rule));
@@ -182,6 +199,7 @@ fn sizes(config: &Config, problems: &mut Vec<Problem>) {
         http,
         grpc,
         dns,
+        access: _,
         store,
         log,
         telemetry: _,

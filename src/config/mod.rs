@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 pub use load::{Loaded, Sources, load};
 pub use problem::{Error, Origin, Problem};
 
+use crate::access;
 use crate::cluster;
 use crate::face::dns;
 use crate::face::grpc;
@@ -36,6 +37,8 @@ pub struct Config {
     pub grpc: grpc::Config,
     /// Section `[dns]`.
     pub dns: dns::Config,
+    /// Section `[access]`.
+    pub access: access::Config,
     /// Section `[store]`.
     pub store: store::Config,
     /// Section `[log]`.

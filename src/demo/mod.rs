@@ -5,6 +5,7 @@
 //! before it, so that a load generator needs to keep none. Pure; it does not
 //! store, send or print anything.
 
+mod administration;
 mod firm;
 mod random;
 mod sector;

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::*;
+use crate::model::data::{Admin, ReferenceList};
 use crate::model::record::checked_values;
 use crate::model::{OwnerName, SuffixCase};
 
@@ -58,6 +59,39 @@ fn gives_any_of_a_hundred_million_on_its_own() {
         .prefixes()
         .any(|(prefix, _)| prefix == *beyond.prefix());
     assert!(known, "{beyond} stands under a prefix of the data");
+}
+
+#[test]
+fn each_firm_administers_its_own_prefix() {
+    let demo = Demo::new(1, 2_000);
+    let records: Vec<_> = demo.administration().collect();
+    assert_eq!(
+        records,
+        Demo::new(1, 2_000).administration().collect::<Vec<_>>()
+    );
+    assert_eq!(records.len(), 2 * demo.firms().len());
+    let mut secrets = HashSet::new();
+    for (firm, pair) in demo.firms().iter().zip(records.chunks(2)) {
+        let (of_prefix, values) = &pair[0];
+        assert_eq!(of_prefix.to_string(), format!("0.NA/{}", firm.prefix()));
+        assert_eq!(checked_values(values.clone()).as_ref(), Ok(values));
+        let admin = Admin::decode(&values[0].data).expect("an administrator");
+        let list = values
+            .iter()
+            .find(|value| value.index == admin.reference.index)
+            .map(|value| ReferenceList::decode(&value.data).expect("a list"));
+        assert_eq!(&admin.reference.identifier, of_prefix);
+        let (identity, secret) = demo.administrator(firm);
+        assert!(list.expect("there").references.contains(&identity));
+        let (holder, values) = &pair[1];
+        assert_eq!(holder, &identity.identifier);
+        assert_eq!(checked_values(values.clone()).as_ref(), Ok(values));
+        let key = values.iter().find(|value| value.index == identity.index);
+        let key = key.expect("a key");
+        assert_eq!(key.text(), Some(secret.as_str()));
+        assert!(!key.permissions.public_read());
+        assert!(secret.len() == 20 && secrets.insert(secret));
+    }
 }
 
 #[test]

@@ -110,6 +110,11 @@ reasons! {
         "the record has no value at index {value}" "记录中不存在索引 {value} 的值";
     ValueTooLong "VALUE_TOO_LONG" Invalid
         "the data of value {value} is longer than {limit} bytes" "值 {value} 的数据超过 {limit} 字节上限";
+    ValueDataInvalid "VALUE_DATA_INVALID" Invalid
+        "the data is no {value}: {limit}" "数据不是有效的 {value}：{limit}";
+    ValueSecretPublic "VALUE_SECRET_PUBLIC" Invalid
+        "value {value} is an {limit}, a secret that the public may not be allowed to read"
+        "值 {value} 的类型为 {limit}，属于密钥，不得允许公众读取";
     ValuesTooMany "VALUES_TOO_MANY" Invalid
         "the record has {value} values; the limit is {limit}" "记录含 {value} 个值，超过上限 {limit}";
     ValuesEmpty "VALUES_EMPTY" Invalid
@@ -171,8 +176,14 @@ reasons! {
         "an operator's key is required: authorization: Bearer <key>" "需要操作员密钥：authorization: Bearer <密钥>";
     KeyInvalid "KEY_INVALID" Unauthenticated
         "the operator's key is malformed, unknown or revoked" "操作员密钥格式错误、未知或已吊销";
+    IdentityUnknown "IDENTITY_UNKNOWN" Unauthenticated
+        "identity {value} is not kept on this node" "身份 {value} 不在本节点";
+    AuthenticationFailed "AUTHENTICATION_FAILED" Unauthenticated
+        "the identity is unknown or its key does not match" "身份未知或密钥不符";
+    NotAdmin "NOT_ADMIN" Denied
+        "no HS_ADMIN of {limit} names the caller {value}" "{limit} 的 HS_ADMIN 均未授权调用方 {value}";
     PermissionDenied "PERMISSION_DENIED" Denied
-        "the caller may not do this" "调用方无权执行此操作";
+        "the caller may not do this: {limit}" "调用方无权执行此操作：{limit}";
     MessageTooLarge "MESSAGE_TOO_LARGE" Exhausted
         "the message is larger than {limit} bytes" "消息超过 {limit} 字节上限";
     DeadlineExceeded "DEADLINE_EXCEEDED" Unavailable

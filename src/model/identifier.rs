@@ -16,6 +16,9 @@ use crate::model::limits::{
     IDENTIFIER_BYTES_MAX, NATIONAL_NODE_DIGITS_MAX, PREFIX_CHARS_MAX, PREFIX_SEGMENT_BYTES_MAX,
 };
 
+/// The prefix of the records of prefixes, `0.NA/88.118.7` (RFC 3651 §3).
+const PREFIX_RECORDS: &str = "0.NA";
+
 /// A prefix as it was spelled: 1 to [`PREFIX_CHARS_MAX`] ASCII letters, digits
 /// and `-` in dot-separated segments of at most [`PREFIX_SEGMENT_BYTES_MAX`].
 /// Below `86` and `88` every segment is digits: country, node, enterprise.
@@ -53,6 +56,11 @@ impl Prefix {
         Ok(prefix)
     }
 
+    /// The prefix of the records of prefixes, `0.NA`.
+    pub fn of_prefixes() -> Self {
+        Self(PREFIX_RECORDS.into())
+    }
+
     /// The spelling.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -61,6 +69,18 @@ impl Prefix {
     /// The canonical form, by which prefixes compare: ASCII letters folded.
     pub fn canonical(&self) -> String {
         self.0.to_ascii_lowercase()
+    }
+
+    /// The prefix that it is derived from: `88.118` of `88.118.7`.
+    #[must_use]
+    pub fn parent(&self) -> Option<Self> {
+        let (parent, _) = self.0.rsplit_once('.')?;
+        Some(Self(parent.into()))
+    }
+
+    /// Whether its identifiers are the records of prefixes: whether it is `0.NA`.
+    pub fn holds_prefix_records(&self) -> bool {
+        self.0.eq_ignore_ascii_case(PREFIX_RECORDS)
     }
 
     /// Whether it stands below `86` or `88`, the national identifiers.
@@ -142,6 +162,35 @@ impl Identifier {
             prefix,
             suffix: Suffix(suffix.into()),
         })
+    }
+
+    /// Parses `prefix/suffix`, or a prefix alone, which stands for the record of
+    /// that prefix.
+    ///
+    /// # Errors
+    /// Those of [`Identifier::parse`]; [`Reason::PrefixSyntax`] and
+    /// [`Reason::NationalPrefixSyntax`] for a prefix alone.
+    pub fn parse_or_prefix(text: &str) -> Result<Self, Refusal> {
+        if text.is_empty() || text.contains('/') {
+            return Self::parse(text);
+        }
+        Prefix::parse(text).map(|prefix| Self::of_prefix(&prefix))
+    }
+
+    /// The identifier of the record of `prefix`: `0.NA/88.118.7`.
+    pub fn of_prefix(prefix: &Prefix) -> Self {
+        Self {
+            prefix: Prefix::of_prefixes(),
+            suffix: Suffix(prefix.0.clone()),
+        }
+    }
+
+    /// The prefix whose record it is; `None` unless it is that of a prefix.
+    pub fn as_prefix(&self) -> Option<Prefix> {
+        if !self.prefix.holds_prefix_records() {
+            return None;
+        }
+        Prefix::parse(self.suffix.as_str()).ok()
     }
 
     /// Parses bytes from outside.
@@ -250,6 +299,34 @@ mod tests {
         );
         let not_utf8 = Identifier::from_bytes(b"88.118.7/\xff").expect_err("not UTF-8");
         assert_eq!(not_utf8.reason(), Reason::IdentifierNotUtf8);
+    }
+
+    #[test]
+    fn a_prefix_has_a_record_of_its_own() {
+        let prefix = Prefix::parse("88.118.7").expect("a prefix");
+        let record = Identifier::of_prefix(&prefix);
+        assert_eq!(Identifier::parse("0.NA/88.118.7"), Ok(record.clone()));
+        assert_eq!(Identifier::parse_or_prefix("88.118.7"), Ok(record.clone()));
+        assert_eq!(record.as_prefix(), Some(prefix.clone()));
+        for other in ["88.118.7/1", "0.NA/88.118.a", "0.NA/a b", "0.NA.1/88"] {
+            let other = Identifier::parse_or_prefix(other).expect("an identifier");
+            assert_eq!(other.as_prefix(), None, "{other}");
+        }
+        let folded = Identifier::parse("0.na/88.118.7").expect("an identifier");
+        assert_eq!(folded.as_prefix(), Some(prefix.clone()));
+        let parent = prefix.parent().expect("derived");
+        assert_eq!(parent.as_str(), "88.118");
+        let none = parent.parent().and_then(|top| top.parent());
+        assert_eq!(none, None);
+        for (text, reason) in [
+            ("", Reason::IdentifierEmpty),
+            ("88 118", Reason::PrefixSyntax),
+            ("88.118.x", Reason::NationalPrefixSyntax),
+            ("88.118.7/", Reason::SuffixEmpty),
+        ] {
+            let refusal = Identifier::parse_or_prefix(text).expect_err("malformed");
+            assert_eq!(refusal.reason(), reason, "{text}");
+        }
     }
 
     #[test]

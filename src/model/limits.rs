@@ -1,6 +1,8 @@
 //! Every limit of the data model, in one place. Limits of a face, of the store
 //! and of the log stand in their modules' configuration.
 
+use std::ops::RangeInclusive;
+
 /// Bytes of a whole identifier, prefix, "/" and suffix (the field's limit on
 /// the wire).
 pub const IDENTIFIER_BYTES_MAX: usize = 2048;
@@ -38,3 +40,23 @@ pub const SHOWN_CHARS_MAX: usize = 80;
 pub const TTL_SECS_MAX: u32 = 0x7fff_ffff;
 /// Hours for which a request id is remembered.
 pub const REQUEST_ID_HOURS: u64 = 24;
+/// Attributes of one `HS_SITE`.
+pub const SITE_ATTRIBUTES_MAX: usize = 256;
+/// Servers of one `HS_SITE`.
+pub const SITE_SERVERS_MAX: usize = 256;
+/// Interfaces of one server of an `HS_SITE`.
+pub const SERVER_INTERFACES_MAX: usize = 64;
+/// References in one `HS_VLIST`.
+pub const REFERENCE_LIST_ITEMS_MAX: usize = 4096;
+/// Bits of an RSA modulus, least and most.
+pub const RSA_MODULUS_BITS: RangeInclusive<usize> = 512..=16_384;
+/// Bits of an RSA public exponent: a longer one only costs time.
+pub const RSA_EXPONENT_BITS: RangeInclusive<usize> = 2..=64;
+/// Bits of the modulus of a DSA or Diffie-Hellman key, least and most.
+pub const GROUP_MODULUS_BITS: RangeInclusive<usize> = 512..=8192;
+/// Bits of the order of a DSA key's subgroup, least and most.
+pub const DSA_ORDER_BITS: RangeInclusive<usize> = 160..=512;
+/// Depth of elements in an `HS_NAMESPACE`.
+pub const NAMESPACE_DEPTH_MAX: usize = 64;
+/// Attributes of one element of an `HS_NAMESPACE`.
+pub const NAMESPACE_ATTRIBUTES_MAX: usize = 32;

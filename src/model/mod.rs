@@ -5,6 +5,7 @@
 //! valid; its constructor is the only place that checks it.
 
 mod case;
+pub mod data;
 pub mod fault;
 pub mod identifier;
 pub mod key;
@@ -21,6 +22,6 @@ pub use identifier::{Identifier, Prefix, Suffix};
 pub use key::Key;
 pub use owner_name::OwnerName;
 pub use prefix::{PrefixEntry, PrefixState};
-pub use principal::{Action, Caller};
+pub use principal::{Action, Caller, Identity};
 pub use record::{Permissions, Record, Reference, Tombstone, Ttl, Value, ValueType};
 pub use time::Timestamp;

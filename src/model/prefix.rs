@@ -31,8 +31,8 @@ pub struct PrefixEntry {
 ///
 /// ```text
 /// register ──► Registered ──home──► Active ──suspend──► Suspended
-///                                     ▲                     │
-///                                     └──────activate───────┘
+///                   ▲                │   ▲                  │
+///                   └─────unhome─────┘   └─────activate─────┘
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PrefixState {

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
+use crate::model::data;
 use crate::model::fault::{Reason, Refusal};
 use crate::model::identifier::Identifier;
 use crate::model::limits::{
@@ -107,9 +108,11 @@ pub const HANDLE_TYPES: &[&str] = &[
     "HS_ALIAS",
     "HS_CERT",
     "HS_NAMESPACE",
+    "HS_NA_DELEGATE",
     "HS_PUBKEY",
     "HS_SECKEY",
     "HS_SERV",
+    "HS_SERV.PREFIX",
     "HS_SIGNATURE",
     "HS_SITE",
     "HS_SITE.6",
@@ -117,12 +120,15 @@ pub const HANDLE_TYPES: &[&str] = &[
     "HS_VLIST",
 ];
 
+/// The type whose data is a secret.
+const SECRET_KEY: &str = "HS_SECKEY";
+
 impl ValueType {
     /// Parses a type.
     ///
     /// # Errors
     /// [`Reason::TypeInvalid`]; [`Reason::TypeUnknown`] for a name that begins
-    /// with `HS_` and is not in [`HANDLE_TYPES`].
+    /// with `HS_` and is not in [`HANDLE_TYPES`], or is one of them but for case.
     pub fn parse(text: &str) -> Result<Self, Refusal> {
         let refuse = |reason| Refusal::new(reason).field("type").value(text);
         let sound = (1..=VALUE_TYPE_BYTES_MAX).contains(&text.len())
@@ -130,7 +136,11 @@ impl ValueType {
         if !sound {
             return Err(refuse(Reason::TypeInvalid).limit(VALUE_TYPE_BYTES_MAX));
         }
-        if text.starts_with("HS_") && !HANDLE_TYPES.contains(&text) {
+        // Types compare without case (RFC 3651 §3.1): in another spelling it would
+        // be one of them to others and none of them here.
+        let is_known = HANDLE_TYPES.contains(&text);
+        let resembles = |known: &&str| known.eq_ignore_ascii_case(text);
+        if !is_known && (text.starts_with("HS_") || HANDLE_TYPES.iter().any(resembles)) {
             return Err(refuse(Reason::TypeUnknown));
         }
         Ok(Self(text.into()))
@@ -139,6 +149,11 @@ impl ValueType {
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether it is the type `name`; types compare without ASCII case.
+    pub fn is(&self, name: &str) -> bool {
+        self.0.eq_ignore_ascii_case(name)
     }
 }
 
@@ -188,6 +203,17 @@ impl Permissions {
     pub const ADMIN_READ: u8 = 0x08;
     /// Administrators read and write, the public reads.
     pub const DEFAULT: Self = Self(Self::ADMIN_READ | Self::ADMIN_WRITE | Self::PUBLIC_READ);
+    /// Administrators read and write: what a secret has.
+    pub const SECRET: Self = Self(Self::ADMIN_READ | Self::ADMIN_WRITE);
+
+    /// What a value of `value_type` has when nothing is said.
+    pub fn default_of(value_type: &str) -> Self {
+        if value_type == SECRET_KEY {
+            Self::SECRET
+        } else {
+            Self::DEFAULT
+        }
+    }
 
     /// The permissions of the low four bits; the others are dropped.
     pub const fn from_bits(bits: u8) -> Self {
@@ -267,7 +293,8 @@ impl fmt::Display for Reference {
 /// [`Reason::ValuesTooMany`], [`Reason::IndexZero`],
 /// [`Reason::IndexDuplicate`], [`Reason::IndexReserved`],
 /// [`Reason::ValueTooLong`], [`Reason::ReferencesTooMany`],
-/// [`Reason::TtlOutOfRange`], [`Reason::RecordTooLarge`].
+/// [`Reason::TtlOutOfRange`], [`Reason::ValueSecretPublic`],
+/// [`Reason::ValueDataInvalid`], [`Reason::RecordTooLarge`].
 pub fn checked_values(mut values: Vec<Value>) -> Result<Vec<Value>, Refusal> {
     if values.len() > VALUES_PER_RECORD_MAX {
         return Err(Refusal::new(Reason::ValuesTooMany)
@@ -336,7 +363,14 @@ fn check_value(value: &Value) -> Result<(), Refusal> {
             .value(secs)
             .limit(TTL_SECS_MAX));
     }
-    Ok(())
+    let value_type = value.value_type.as_str();
+    if value_type == SECRET_KEY && value.permissions.public_read() {
+        return Err(Refusal::new(Reason::ValueSecretPublic)
+            .field("permissions")
+            .value(value.index)
+            .limit(SECRET_KEY));
+    }
+    data::check(value_type, &value.data)
 }
 
 /// The types that a reserved index may carry; `None` where any may stand.
@@ -395,7 +429,19 @@ mod tests {
             vec![value(100, "URL", b"")],
             Err((Reason::IndexReserved, "values[0].index")),
         );
-        check(vec![value(100, "HS_ADMIN", b"")], Ok(&[100]));
+        let admin = b"\x07\xf3\0\0\0\x03a/b\0\0\0\xc8";
+        check(vec![value(100, "HS_ADMIN", admin)], Ok(&[100]));
+        check(
+            vec![value(1, "URL", b""), value(100, "HS_ADMIN", b"")],
+            Err((Reason::ValueDataInvalid, "values[1].data")),
+        );
+        let mut secret = value(300, "HS_SECKEY", b"\xff");
+        check(
+            vec![secret.clone()],
+            Err((Reason::ValueSecretPublic, "values[0].permissions")),
+        );
+        secret.permissions = Permissions::default_of("HS_SECKEY");
+        check(vec![secret], Ok(&[300]));
         check(
             vec![value(1999, "DESC", b"")],
             Err((Reason::IndexReserved, "values[0].index")),
@@ -421,6 +467,8 @@ mod tests {
         let reason = |text: &str| ValueType::parse(text).map_err(|r| r.reason());
         assert!(reason("HS_SITE").is_ok() && reason("产品名称").is_ok() && reason("gtin").is_ok());
         assert_eq!(reason("HS_NONSENSE"), Err(Reason::TypeUnknown));
+        assert_eq!(reason("hs_Seckey"), Err(Reason::TypeUnknown));
+        assert!(reason("hs_code").is_ok());
         assert_eq!(reason(""), Err(Reason::TypeInvalid));
         assert_eq!(reason("a b"), Err(Reason::TypeInvalid));
         assert_eq!(reason(&"x".repeat(129)), Err(Reason::TypeInvalid));

@@ -1,5 +1,7 @@
 //! Sockets without meaning.
 
+pub mod connections;
+pub mod held;
 pub mod http;
 pub mod tcp;
 pub mod udp;

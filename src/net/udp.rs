@@ -2,9 +2,9 @@
 //! (`SO_REUSEPORT`), each receiving and sending many datagrams in one call.
 //!
 //! Nothing is allocated for a datagram. An answer leaves from the address that
-//! was asked: a socket bound to one address has no other; one bound to the
-//! wildcard address is told by the kernel (`IP_PKTINFO`, RFC 3542 §6.2) and
-//! tells it back.
+//! was asked, at once or later: a socket bound to one address has no other; one
+//! bound to the wildcard address is told by the kernel (`IP_PKTINFO`, RFC 3542
+//! §6.2) and tells it back.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
@@ -17,7 +17,7 @@ use nix::libc;
 use nix::sys::socket::sockopt::{Ipv4PacketInfo, Ipv6RecvPacketInfo};
 use nix::sys::socket::{
     ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, SockaddrStorage,
-    recvmmsg, sendmmsg, setsockopt,
+    recvmmsg, sendmmsg, sendmsg, setsockopt,
 };
 use socket2::{Domain, Protocol, Type};
 
@@ -96,10 +96,8 @@ impl Socket {
         while !stop.load(Ordering::Relaxed) {
             match buffers.receive(&self.socket) {
                 Ok(received_count) => {
-                    let mut batch = buffers.batch(received_count);
-                    handler(&mut batch);
-                    let answered_count = batch.answered_count;
-                    buffers.send(&self.socket, answered_count);
+                    handler(&mut buffers.batch(&self.socket, received_count));
+                    buffers.outbox.send(&self.socket);
                 }
                 // Nothing came, a signal did, or an ICMP error for an earlier
                 // answer was waiting.
@@ -109,16 +107,26 @@ impl Socket {
         }
         Ok(())
     }
+
+    /// Sends one datagram, also while another thread serves. One that cannot be
+    /// sent at once is dropped.
+    pub fn send_to(&self, packet: &[u8], to: &ReplyTo) {
+        let fd = self.socket.as_raw_fd();
+        let slices = [IoSlice::new(packet)];
+        let _dropped = to.local.with_control(|control| {
+            let peer = Some(&to.storage);
+            sendmsg(fd, &slices, control, MsgFlags::MSG_DONTWAIT, peer)
+        });
+    }
 }
 
 /// Datagrams received together.
 #[derive(Debug)]
 pub struct Batch<'a> {
+    socket: &'a UdpSocket,
     received: &'a [Datagram],
     packets: &'a [[u8; RECEIVED_BYTES_MAX]],
-    outgoing: &'a mut [Datagram],
-    answers: &'a mut [[u8; SENT_BYTES_MAX]],
-    answered_count: usize,
+    outbox: &'a mut Outbox,
 }
 
 impl Batch<'_> {
@@ -128,46 +136,118 @@ impl Batch<'_> {
         &mut self,
         mut answer: impl FnMut(&[u8], SocketAddr, &mut [u8]) -> Option<usize>,
     ) {
-        let mut places = self.outgoing.iter_mut().zip(self.answers.iter_mut());
-        let mut place = places.next();
         for (datagram, packet) in self.received.iter().zip(self.packets) {
-            let Some((outgoing, room)) = place.as_mut() else {
-                return;
-            };
-            let (Some(peer), Some(packet)) = (datagram.peer(), packet.get(..datagram.bytes)) else {
+            let Some((to, packet)) = datagram.whole(packet) else {
                 continue;
             };
-            if let Some(bytes) = answer(packet, peer, room.as_mut_slice()) {
-                **outgoing = Datagram { bytes, ..*datagram };
-                self.answered_count += 1;
-                place = places.next();
+            // There are as many places as datagrams.
+            let Some(room) = self.outbox.room() else {
+                return;
+            };
+            if let Some(bytes) = answer(packet, to.peer, room) {
+                self.outbox.take(bytes, to);
             }
+        }
+    }
+
+    /// Gives each datagram to `exchange`, with what sends any number of answers
+    /// to its sender.
+    pub fn exchange(&mut self, mut exchange: impl FnMut(&[u8], &mut Replies<'_>)) {
+        for (datagram, packet) in self.received.iter().zip(self.packets) {
+            let Some((to, packet)) = datagram.whole(packet) else {
+                continue;
+            };
+            let mut replies = Replies {
+                to,
+                socket: self.socket,
+                outbox: self.outbox,
+            };
+            exchange(packet, &mut replies);
         }
     }
 }
 
-/// The envelope of a datagram.
+/// Sends answers to one datagram.
+#[derive(Debug)]
+pub struct Replies<'a> {
+    to: &'a ReplyTo,
+    socket: &'a UdpSocket,
+    outbox: &'a mut Outbox,
+}
+
+impl Replies<'_> {
+    /// Where answers go, for one that comes later.
+    pub const fn to(&self) -> &ReplyTo {
+        self.to
+    }
+
+    /// Sends `packet`, cut to [`SENT_BYTES_MAX`], with others or soon.
+    pub fn push(&mut self, packet: &[u8]) {
+        if self.outbox.room().is_none() {
+            self.outbox.send(self.socket);
+        }
+        let Some(room) = self.outbox.room() else {
+            return;
+        };
+        let bytes = packet.len().min(room.len());
+        if let (Some(room), Some(packet)) = (room.get_mut(..bytes), packet.get(..bytes)) {
+            room.copy_from_slice(packet);
+            self.outbox.take(bytes, self.to);
+        }
+    }
+}
+
+/// Whom to answer, and from which address.
 #[derive(Clone, Copy, Debug)]
-struct Datagram {
-    bytes: usize,
-    peer: Option<SockaddrStorage>,
+pub struct ReplyTo {
+    peer: SocketAddr,
+    storage: SockaddrStorage,
     local: Local,
 }
 
-impl Datagram {
-    const NONE: Self = Self {
-        bytes: 0,
-        peer: None,
-        local: Local::Bound,
-    };
+impl ReplyTo {
+    /// Who asked.
+    pub const fn peer(&self) -> SocketAddr {
+        self.peer
+    }
 
-    fn peer(&self) -> Option<SocketAddr> {
-        let peer = self.peer.as_ref()?;
-        if let Some(v4) = peer.as_sockaddr_in() {
-            return Some(SocketAddrV4::from(*v4).into());
-        }
-        peer.as_sockaddr_in6()
-            .map(|v6| SocketAddrV6::from(*v6).into())
+    fn of(message: &RecvMsg<'_, '_, SockaddrStorage>, wildcard: bool) -> Option<Self> {
+        let storage = message.address?;
+        let peer = match storage.as_sockaddr_in() {
+            Some(v4) => SocketAddrV4::from(*v4).into(),
+            None => SocketAddrV6::from(*storage.as_sockaddr_in6()?).into(),
+        };
+        let local = if wildcard {
+            Local::of(message)
+        } else {
+            Local::Bound
+        };
+        Some(Self {
+            peer,
+            storage,
+            local,
+        })
+    }
+}
+
+/// How long a datagram is, and where an answer to it goes; nowhere if its
+/// sender is none that can be answered.
+#[derive(Clone, Copy, Debug)]
+struct Datagram {
+    bytes: usize,
+    to: Option<ReplyTo>,
+}
+
+impl Datagram {
+    const NONE: Self = Self { bytes: 0, to: None };
+
+    /// Its sender and its octets, which stand at the start of `packet`.
+    fn whole<'a>(&'a self, packet: &'a [u8]) -> Option<(&'a ReplyTo, &'a [u8])> {
+        self.to.as_ref().zip(packet.get(..self.bytes))
+    }
+
+    fn local(&self) -> Local {
+        self.to.map_or(Local::Bound, |to| to.local)
     }
 }
 
@@ -204,32 +284,57 @@ impl Local {
             })
             .unwrap_or(Self::Bound)
     }
+
+    /// Runs `send` with the control data that makes a datagram leave from here.
+    fn with_control<T>(self, send: impl FnOnce(&[ControlMessage<'_>]) -> T) -> T {
+        match self {
+            Self::Bound => send(&[]),
+            Self::V4(address) => {
+                let info = libc::in_pktinfo {
+                    ipi_ifindex: 0,
+                    ipi_spec_dst: libc::in_addr {
+                        s_addr: u32::from_ne_bytes(address.octets()),
+                    },
+                    ipi_addr: libc::in_addr { s_addr: 0 },
+                };
+                send(&[ControlMessage::Ipv4PacketInfo(&info)])
+            }
+            Self::V6(address, interface) => {
+                let info = libc::in6_pktinfo {
+                    ipi6_addr: libc::in6_addr {
+                        s6_addr: address.octets(),
+                    },
+                    ipi6_ifindex: interface,
+                };
+                send(&[ControlMessage::Ipv6PacketInfo(&info)])
+            }
+        }
+    }
+}
+
+/// Room for the headers of a batch, and for control data on a socket bound to
+/// the wildcard address.
+fn headers(wildcard: bool) -> MultiHeaders<SockaddrStorage> {
+    let space = wildcard.then(|| nix::cmsg_space!(libc::in6_pktinfo));
+    MultiHeaders::preallocate(BATCH_COUNT_MAX, space)
 }
 
 /// Everything a thread needs, allocated once.
 struct Buffers {
-    headers_in: MultiHeaders<SockaddrStorage>,
-    headers_out: MultiHeaders<SockaddrStorage>,
+    headers: MultiHeaders<SockaddrStorage>,
     received: [Datagram; BATCH_COUNT_MAX],
-    outgoing: [Datagram; BATCH_COUNT_MAX],
     packets: Box<[[u8; RECEIVED_BYTES_MAX]; BATCH_COUNT_MAX]>,
-    answers: Box<[[u8; SENT_BYTES_MAX]; BATCH_COUNT_MAX]>,
+    outbox: Outbox,
     wildcard: bool,
 }
 
 impl Buffers {
     fn new(wildcard: bool) -> Self {
-        let headers = || {
-            let space = wildcard.then(|| nix::cmsg_space!(libc::in6_pktinfo));
-            MultiHeaders::preallocate(BATCH_COUNT_MAX, space)
-        };
         Self {
-            headers_in: headers(),
-            headers_out: headers(),
+            headers: headers(wildcard),
             received: [Datagram::NONE; BATCH_COUNT_MAX],
-            outgoing: [Datagram::NONE; BATCH_COUNT_MAX],
             packets: Box::new([[0; RECEIVED_BYTES_MAX]; BATCH_COUNT_MAX]),
-            answers: Box::new([[0; SENT_BYTES_MAX]; BATCH_COUNT_MAX]),
+            outbox: Outbox::new(wildcard),
             wildcard,
         }
     }
@@ -239,8 +344,7 @@ impl Buffers {
         if self.wildcard {
             // The kernel leaves the length of the last control data in place of
             // the room for the next.
-            let space = Some(nix::cmsg_space!(libc::in6_pktinfo));
-            self.headers_in = MultiHeaders::preallocate(BATCH_COUNT_MAX, space);
+            self.headers = headers(true);
         }
         let mut slices = self
             .packets
@@ -248,45 +352,76 @@ impl Buffers {
             .map(|packet| [IoSliceMut::new(packet)]);
         let messages = recvmmsg(
             socket.as_raw_fd(),
-            &mut self.headers_in,
+            &mut self.headers,
             slices.iter_mut(),
             MsgFlags::MSG_WAITFORONE,
             None,
         )?;
         let mut count = 0;
         for (place, message) in self.received.iter_mut().zip(messages) {
-            let local = if self.wildcard {
-                Local::of(&message)
-            } else {
-                Local::Bound
-            };
             *place = Datagram {
                 bytes: message.bytes,
-                peer: message.address,
-                local,
+                to: ReplyTo::of(&message, self.wildcard),
             };
             count += 1;
         }
         Ok(count)
     }
 
-    fn batch(&mut self, received_count: usize) -> Batch<'_> {
+    fn batch<'a>(&'a mut self, socket: &'a UdpSocket, received_count: usize) -> Batch<'a> {
         Batch {
+            socket,
             received: self.received.get(..received_count).unwrap_or_default(),
             packets: self.packets.as_slice(),
-            outgoing: &mut self.outgoing,
-            answers: self.answers.as_mut_slice(),
-            answered_count: 0,
+            outbox: &mut self.outbox,
+        }
+    }
+}
+
+/// Datagrams that wait to be sent together.
+#[derive(Debug)]
+struct Outbox {
+    headers: MultiHeaders<SockaddrStorage>,
+    datagrams: [Datagram; BATCH_COUNT_MAX],
+    packets: Box<[[u8; SENT_BYTES_MAX]; BATCH_COUNT_MAX]>,
+    count: usize,
+}
+
+impl Outbox {
+    fn new(wildcard: bool) -> Self {
+        Self {
+            headers: headers(wildcard),
+            datagrams: [Datagram::NONE; BATCH_COUNT_MAX],
+            packets: Box::new([[0; SENT_BYTES_MAX]; BATCH_COUNT_MAX]),
+            count: 0,
         }
     }
 
-    /// Sends the first `count` answers, those from one local address together.
-    fn send(&mut self, socket: &UdpSocket, count: usize) {
+    /// Room for the next datagram; `None` when all is taken.
+    fn room(&mut self) -> Option<&mut [u8]> {
+        let packet = self.packets.get_mut(self.count)?;
+        Some(packet.as_mut_slice())
+    }
+
+    /// Takes the first `bytes` of the room.
+    fn take(&mut self, bytes: usize, to: &ReplyTo) {
+        if let Some(datagram) = self.datagrams.get_mut(self.count) {
+            *datagram = Datagram {
+                bytes,
+                to: Some(*to),
+            };
+            self.count += 1;
+        }
+    }
+
+    /// Sends everything, what leaves from one local address together.
+    fn send(&mut self, socket: &UdpSocket) {
+        let count = std::mem::take(&mut self.count);
         let mut start = 0;
-        while let Some(first) = self.outgoing.get(start..count).and_then(<[_]>::first) {
-            let local = first.local;
-            let same = |datagram: &&Datagram| datagram.local == local;
-            let rest = self.outgoing.get(start..count).unwrap_or_default();
+        while let Some(first) = self.datagrams.get(start..count).and_then(<[_]>::first) {
+            let local = first.local();
+            let same = |datagram: &&Datagram| datagram.local() == local;
+            let rest = self.datagrams.get(start..count).unwrap_or_default();
             let end = start + rest.iter().take_while(same).count();
             // One that cannot be sent is left out, the others go on.
             let sent_count = self.send_run(socket, start, end, local).unwrap_or(1);
@@ -303,54 +438,33 @@ impl Buffers {
     ) -> Result<usize, Errno> {
         let mut peers = [None; BATCH_COUNT_MAX];
         let mut slices = [[IoSlice::new(&[])]; BATCH_COUNT_MAX];
-        let run = self.outgoing.iter().zip(self.answers.iter());
+        let run = self.datagrams.iter().zip(self.packets.iter());
         let places = peers.iter_mut().zip(&mut slices);
         let mut count = 0;
-        for ((datagram, answer), (peer, slice)) in run.take(end).skip(start).zip(places) {
-            *peer = datagram.peer;
+        for ((datagram, packet), (peer, slice)) in run.take(end).skip(start).zip(places) {
+            *peer = datagram.to.map(|to| to.storage);
             *slice = [IoSlice::new(
-                answer.get(..datagram.bytes).unwrap_or_default(),
+                packet.get(..datagram.bytes).unwrap_or_default(),
             )];
             count += 1;
         }
-        let v4;
-        let v6;
-        let control = match local {
-            Local::Bound => None,
-            Local::V4(address) => {
-                v4 = libc::in_pktinfo {
-                    ipi_ifindex: 0,
-                    ipi_spec_dst: libc::in_addr {
-                        s_addr: u32::from_ne_bytes(address.octets()),
-                    },
-                    ipi_addr: libc::in_addr { s_addr: 0 },
-                };
-                Some(ControlMessage::Ipv4PacketInfo(&v4))
-            }
-            Local::V6(address, interface) => {
-                v6 = libc::in6_pktinfo {
-                    ipi6_addr: libc::in6_addr {
-                        s6_addr: address.octets(),
-                    },
-                    ipi6_ifindex: interface,
-                };
-                Some(ControlMessage::Ipv6PacketInfo(&v6))
-            }
-        };
         if let Local::V4(_) = local {
             // Control data is sent as long as its room: that of IPv4's own.
             let space = Some(nix::cmsg_space!(libc::in_pktinfo));
-            self.headers_out = MultiHeaders::preallocate(count, space);
+            self.headers = MultiHeaders::preallocate(count, space);
         }
-        let sent = sendmmsg(
-            socket.as_raw_fd(),
-            &mut self.headers_out,
-            slices.iter().take(count),
-            peers.get(..count).unwrap_or_default(),
-            control.as_slice(),
-            MsgFlags::empty(),
-        )?;
-        Ok(sent.count())
+        let headers = &mut self.headers;
+        local.with_control(|control| {
+            let sent = sendmmsg(
+                socket.as_raw_fd(),
+                headers,
+                slices.iter().take(count),
+                peers.get(..count).unwrap_or_default(),
+                control,
+                MsgFlags::empty(),
+            )?;
+            Ok(sent.count())
+        })
     }
 }
 
@@ -360,25 +474,33 @@ mod tests {
 
     use super::*;
 
-    /// Serves an echo that is silent to "-" on `address` while `ask` runs.
-    fn with_echo(address: &str, ask: impl FnOnce(u16)) {
+    /// Serves `handler` on `address` while `ask` runs.
+    fn with_server(
+        address: &str,
+        mut handler: impl FnMut(&Socket, &mut Batch<'_>) + Send,
+        ask: impl FnOnce(u16),
+    ) {
         let socket = Socket::bind(address.parse().expect("an address")).expect("bound");
         let port = socket.address().expect("an address").port();
         let stop = AtomicBool::new(false);
         thread::scope(|scope| {
-            let server = scope.spawn(|| {
-                socket.serve(&stop, &mut |batch| {
-                    batch.answer(|packet, peer, room| {
-                        assert_ne!(peer.port(), 0);
-                        room.get_mut(..packet.len())?.copy_from_slice(packet);
-                        (packet != b"-").then_some(packet.len())
-                    });
-                })
-            });
+            let serving = scope.spawn(|| socket.serve(&stop, &mut |batch| handler(&socket, batch)));
             ask(port);
             stop.store(true, Ordering::Relaxed);
-            server.join().expect("no panic").expect("no error");
+            serving.join().expect("no panic").expect("no error");
         });
+    }
+
+    /// Serves an echo that is silent to "-" on `address` while `ask` runs.
+    fn with_echo(address: &str, ask: impl FnOnce(u16)) {
+        let echo = |_: &Socket, batch: &mut Batch<'_>| {
+            batch.answer(|packet, peer, room| {
+                assert_ne!(peer.port(), 0);
+                room.get_mut(..packet.len())?.copy_from_slice(packet);
+                (packet != b"-").then_some(packet.len())
+            });
+        };
+        with_server(address, echo, ask);
     }
 
     fn client(address: &str) -> UdpSocket {
@@ -424,6 +546,47 @@ mod tests {
     fn answers_from_the_address_that_was_asked() {
         let second = Ipv4Addr::new(127, 0, 0, 2);
         check("0.0.0.0:0", second.into(), "127.0.0.1:0");
+    }
+
+    fn check_several(server: &str, asked: IpAddr, client_address: &str) {
+        let answer_often = |socket: &Socket, batch: &mut Batch<'_>| {
+            batch.exchange(|packet, replies| {
+                let to = *replies.to();
+                for number in 0..packet[0] {
+                    replies.push(&[number; 500]);
+                }
+                // Beside the batch, as another thread does.
+                socket.send_to(&[packet[0]; 500], &to);
+            });
+        };
+        with_server(server, answer_often, |port| {
+            let client = client(client_address);
+            let each = u8::try_from(BATCH_COUNT_MAX).expect("few") * 2 + 1;
+            for count in [1, each] {
+                client.send_to(&[count], (asked, port)).expect("sent");
+                let mut got = Vec::new();
+                for _ in 0..=count {
+                    let mut answer = [0; 600];
+                    let (bytes, from) = client.recv_from(&mut answer).expect("answered");
+                    assert_eq!(from.ip(), asked, "from the address that was asked");
+                    assert_eq!(bytes, 500);
+                    got.push(answer[0]);
+                }
+                got.sort_unstable();
+                assert_eq!(got, (0..=count).collect::<Vec<_>>());
+            }
+        });
+    }
+
+    #[test]
+    fn sends_several_answers_and_later_ones_from_where_it_was_asked() {
+        check_several("127.0.0.1:0", Ipv4Addr::LOCALHOST.into(), "127.0.0.1:0");
+        let second = Ipv4Addr::new(127, 0, 0, 2);
+        check_several("0.0.0.0:0", second.into(), "127.0.0.1:0");
+        if UdpSocket::bind("[::1]:0").is_ok() {
+            check_several("[::1]:0", Ipv6Addr::LOCALHOST.into(), "[::1]:0");
+            check_several("[::]:0", Ipv6Addr::LOCALHOST.into(), "[::1]:0");
+        }
     }
 
     #[test]

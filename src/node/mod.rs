@@ -1,7 +1,10 @@
 //! The one API that faces call. Whatever a face can do, it does through here.
 
+mod answers;
+mod identity;
 mod operate;
 mod read;
+mod site;
 mod write;
 
 use std::fmt;
@@ -9,8 +12,11 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 
+pub use answers::{Answers, Kept, Marks};
+
+pub use crate::access::{Challenge, Proof};
 pub use crate::registry::{
     Applied, Change, Effect, OnConflict, PrefixAction, RecordAction, RequestId, etag, parse_etag,
 };
@@ -19,10 +25,13 @@ pub use crate::store::backup::BackupInfo;
 
 use crate::access::{Keys, NewKey, permit};
 use crate::cluster::{Config, Log};
-use crate::model::{Action, Caller, PrefixEntry, Reason, Record, Refusal, Timestamp, Tombstone};
+use crate::model::{
+    Action, Caller, PrefixEntry, Reason, Record, Reference, Refusal, Timestamp, Tombstone,
+};
 use crate::registry::Command;
-use crate::resolve::Stamps;
+use crate::resolve::{Site, Stamps};
 use crate::store::{Error, Store};
+pub use site::Referral;
 pub use write::Metrics;
 
 /// One change asked of the node.
@@ -105,6 +114,10 @@ struct Inner {
     stamps: Arc<Stamps>,
     log: Log<Command, Result<Applied, Refusal>>,
     keys: ArcSwap<Keys>,
+    /// Identities that operate the node.
+    admins: ArcSwap<Vec<Reference>>,
+    /// Where it answers, once that is known.
+    site: ArcSwapOption<Site>,
     clock: Clock,
     started: Timestamp,
 }
@@ -142,6 +155,8 @@ impl Node {
             stamps,
             log,
             keys,
+            admins: ArcSwap::default(),
+            site: ArcSwapOption::empty(),
             clock,
             started,
         };

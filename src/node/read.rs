@@ -3,36 +3,79 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use crate::access::permit;
+use crate::access::{Denied, Operation, permit, permit_record};
 use crate::model::owner_name::is_plain;
 use crate::model::{
-    Action, Caller, Identifier, Prefix, PrefixEntry, Reason, Record, Refusal, SuffixCase,
+    Action, Caller, Identifier, Prefix, PrefixEntry, PrefixState, Reason, Record, Refusal,
+    SuffixCase, Value,
 };
 use crate::node::{Listed, Node, Page, PrefixView, told};
-use crate::resolve::{Query, Stamp, Unresolved, resolve};
+use crate::resolve::{Query, Stamp, Unresolved, resolve, stored};
 use crate::store::{PrefixRow, Row};
 
 impl Node {
     /// Resolves an identifier as `caller` may see it. Reads the disk on a miss.
     ///
+    /// The record of a prefix that is active here, `0.NA/88.118.7`, tells the
+    /// node's site beside what is stored of it; see [`Node::set_site`].
+    ///
     /// # Errors
     /// `PrefixNotHomed`, `PrefixSuspended`, `RecordNotFound`; `Internal`.
     pub fn resolve(&self, caller: &Caller, query: &Query) -> Result<Record, Refusal> {
-        match resolve(&self.inner.store, query) {
-            Ok(record) => Ok(self.visible(caller, record)),
-            Err(Unresolved::Refused(refusal)) => Err(refusal),
-            Err(Unresolved::Store(error)) => Err(told(&error)),
-        }
+        let site = self.inner.site.load();
+        let found = resolve(&self.inner.store, site.as_deref(), &query.identifier);
+        let mut record = self.visible(caller, read(found)?);
+        record.values.retain(|value| query.selects(value));
+        Ok(record)
     }
 
-    /// Whether `caller` may read values that the public may not.
+    /// Resolves an identifier as [`Node::resolve`] does, and counts the values
+    /// that were asked for and are not shown to `caller`, but to somebody.
+    ///
+    /// # Errors
+    /// As [`Node::resolve`].
+    pub fn resolve_counting(
+        &self,
+        caller: &Caller,
+        query: &Query,
+    ) -> Result<(Record, usize), Refusal> {
+        let site = self.inner.site.load();
+        let found = read(resolve(
+            &self.inner.store,
+            site.as_deref(),
+            &query.identifier,
+        ))?;
+        let readable = |value: &&Value| {
+            let permissions = value.permissions;
+            query.selects(value) && (permissions.public_read() || permissions.admin_read())
+        };
+        let asked_count = found.values.iter().filter(readable).count();
+        let mut record = self.visible(caller, found);
+        record.values.retain(|value| query.selects(value));
+        let hidden_count = asked_count.saturating_sub(record.values.len());
+        Ok((record, hidden_count))
+    }
+
+    /// Reads the record that is stored of an identifier, as `caller` may see it:
+    /// what a change of it begins from.
+    ///
+    /// # Errors
+    /// As [`Node::resolve`].
+    pub fn stored(&self, caller: &Caller, identifier: &Identifier) -> Result<Record, Refusal> {
+        let found = stored(&self.inner.store, identifier);
+        Ok(self.visible(caller, read(found)?))
+    }
+
+    /// Whether `caller` may read any value that the public may not.
     pub fn may_read_private(&self, caller: &Caller) -> bool {
         permit(caller, Action::ReadPrivate).is_ok()
     }
 
-    /// Drops from `record` what `caller` may not read.
+    /// Drops from `record`, which has all its values, what `caller` may not read.
+    /// Reads the disk for an identity.
     pub fn visible(&self, caller: &Caller, record: Record) -> Record {
-        let private = self.may_read_private(caller);
+        let is_private = |value: &Value| !value.permissions.public_read();
+        let private = record.values.iter().any(is_private) && self.may_read(caller, &record);
         let Record {
             identifier,
             mut values,
@@ -40,15 +83,25 @@ impl Node {
             created,
             changed,
         } = record;
-        values.retain(|value| {
-            value.permissions.public_read() || private && value.permissions.admin_read()
-        });
+        values.retain(|value| !is_private(value) || private && value.permissions.admin_read());
         Record {
             identifier,
             values,
             revision,
             created,
             changed,
+        }
+    }
+
+    /// Whether `caller` may read what the public may not of `record`.
+    fn may_read(&self, caller: &Caller, record: &Record) -> bool {
+        match permit_record(caller, &*self.inner.store, Operation::Read(record)) {
+            Ok(()) => true,
+            Err(Denied::Refused(_)) => false,
+            Err(Denied::Store(error)) => {
+                let _refusal = told(&error);
+                false
+            }
         }
     }
 
@@ -64,16 +117,22 @@ impl Node {
     /// Whether a homed prefix stands properly below `canonical`: for `88.118`,
     /// whether there is any `88.118.*`. In memory.
     pub fn has_prefix_below(&self, canonical: &str) -> bool {
-        self.inner.store.prefixes().has_below(canonical)
+        let homed = |state: &PrefixState| *state != PrefixState::Registered;
+        self.inner.store.prefixes().has_below(canonical, homed)
     }
 
-    /// Identifiers below a prefix that resolve. In memory.
-    pub fn active_count(&self, canonical_prefix: &str) -> u64 {
-        self.inner
-            .store
-            .prefixes()
-            .get(canonical_prefix)
-            .map_or(0, |row| row.active)
+    /// Whether an identifier below a prefix resolves. In memory.
+    pub fn has_identifiers(&self, prefix: &PrefixEntry) -> bool {
+        let canonical = prefix.prefix.canonical();
+        let prefixes = self.inner.store.prefixes();
+        let active = prefixes.get(&canonical).map_or(0, |row| row.active);
+        // Its own record is there from the moment it is active.
+        active > 0 || self.tells_site(&prefix.prefix) && prefix.state == PrefixState::Active
+    }
+
+    /// Whether the records of `prefix` are those of prefixes, and tell the site.
+    fn tells_site(&self, prefix: &Prefix) -> bool {
+        prefix.holds_prefix_records() && self.inner.site.load().is_some()
     }
 
     /// Whether an identifier is registered whose suffix is `suffix`, a dot, and
@@ -85,6 +144,13 @@ impl Node {
     pub fn has_plain_below(&self, prefix: &PrefixEntry, suffix: &str) -> Result<bool, Refusal> {
         if prefix.case == SuffixCase::Sensitive {
             return Ok(false);
+        }
+        let is_active = |state: &PrefixState| *state == PrefixState::Active;
+        if self.tells_site(&prefix.prefix) {
+            let above = suffix.to_ascii_lowercase();
+            if self.inner.store.prefixes().has_below(&above, is_active) {
+                return Ok(true);
+            }
         }
         let mut beginning = format!("{}/{suffix}.", prefix.prefix.canonical());
         beginning.make_ascii_lowercase();
@@ -279,14 +345,30 @@ impl Node {
         Ok(())
     }
 
-    /// The canonical form of a prefix whose identifiers `caller` may list.
+    /// The canonical form of a prefix whose identifiers `caller` may list: an
+    /// identity if it is named an administrator who may, everybody else anyway.
     fn listable(&self, caller: &Caller, prefix: &Prefix) -> Result<String, Refusal> {
         let PrefixView { entry, .. } = self.prefix_view(prefix)?;
         if !self.may_read_private(caller) {
             entry.serving()?;
         }
+        if matches!(caller, Caller::Identity(_)) {
+            let listed = permit_record(caller, &*self.inner.store, Operation::List(prefix));
+            listed.map_err(|denied| match denied {
+                Denied::Refused(refusal) => refusal.field("parent"),
+                Denied::Store(error) => told(&error),
+            })?;
+        }
         Ok(prefix.canonical())
     }
+}
+
+/// What was read, or what a caller is told.
+pub(super) fn read(found: Result<Record, Unresolved>) -> Result<Record, Refusal> {
+    found.map_err(|unresolved| match unresolved {
+        Unresolved::Refused(refusal) => refusal,
+        Unresolved::Store(error) => told(&error),
+    })
 }
 
 fn view(row: &PrefixRow) -> PrefixView {

@@ -117,6 +117,25 @@ impl Node {
         Ok(outcomes)
     }
 
+    /// Judges a change by every rule but who may make it, and changes nothing.
+    /// Blocks on the store.
+    ///
+    /// # Errors
+    /// Every rule of the registry but those of permission; `Internal`.
+    pub fn precheck(&self, change: Change) -> Result<(), Refusal> {
+        let anyone = Caller::Operator { key_id: "".into() };
+        let write = Write {
+            change,
+            request_id: None,
+        };
+        let Command { origin, change } = self.command(&anyone, write)?;
+        match decide(&Batch::new(&self.inner.store), &origin, change) {
+            Ok(_) => Ok(()),
+            Err(Undecided::Refused(refusal)) => Err(refusal),
+            Err(Undecided::Store(error)) => Err(told(&error)),
+        }
+    }
+
     fn prepared(
         &self,
         caller: &Caller,
@@ -144,12 +163,15 @@ impl Node {
         let Write { change, request_id } = write;
         let change = prepare(change)?;
         let request = request_id.map(|id| Request {
-            id,
+            id: match caller {
+                Caller::Identity(identity) => id.of(identity),
+                Caller::Operator { .. } | Caller::Anonymous => id,
+            },
             body: fingerprint(&change),
         });
         let origin = Origin {
             now: self.now(),
-            actor: caller.name().into(),
+            caller: caller.clone(),
             request,
         };
         Ok(Command { origin, change })

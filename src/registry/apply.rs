@@ -256,7 +256,7 @@ fn audit(
     let position = batch.position();
     let entry = AuditEntry {
         time: origin.now,
-        actor: origin.actor.clone(),
+        actor: origin.caller.name().into(),
         action: action.number(),
         subject: subject.into(),
         request_id: origin

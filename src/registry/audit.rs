@@ -32,6 +32,8 @@ pub enum Action {
     SuspendPrefix,
     /// A prefix's suspension ended.
     ActivatePrefix,
+    /// A prefix was unhomed.
+    UnhomePrefix,
 }
 
 impl Action {
@@ -50,6 +52,7 @@ impl Action {
             Self::HomePrefix => 18,
             Self::SuspendPrefix => 19,
             Self::ActivatePrefix => 20,
+            Self::UnhomePrefix => 21,
         }
     }
 }

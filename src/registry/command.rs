@@ -7,7 +7,7 @@ use crate::model::identifier::{Identifier, Prefix};
 use crate::model::limits::REQUEST_ID_BYTES_MAX;
 use crate::model::prefix::PrefixEntry;
 use crate::model::record::{Record, Value};
-use crate::model::{SuffixCase, Timestamp};
+use crate::model::{Caller, Identity, SuffixCase, Timestamp};
 use crate::store::codec_types::Digest;
 
 /// A change, by whom and when: all that [`super::apply`] needs beside the state.
@@ -37,8 +37,8 @@ impl Command {
 pub struct Origin {
     /// The time at which the node took it in.
     pub now: Timestamp,
-    /// The caller's name, for the audit trail.
-    pub actor: Box<str>,
+    /// Who asks: decides what is allowed, and is named in the audit trail.
+    pub caller: Caller,
     /// Makes a retry get the first answer.
     pub request: Option<Request>,
 }
@@ -112,6 +112,11 @@ pub enum RecordAction {
         /// The revision that the record must have.
         etag: Option<u64>,
     },
+    /// Adds values, in place of those that stand at their indices.
+    PutValues {
+        /// The values as they are to be.
+        values: Vec<Value>,
+    },
     /// Removes values at taken indices.
     RemoveValues {
         /// Their indices.
@@ -134,7 +139,8 @@ impl RecordAction {
             | Self::Replace { values, .. }
             | Self::Import { values, .. }
             | Self::AddValues { values, .. }
-            | Self::ModifyValues { values, .. } => values,
+            | Self::ModifyValues { values, .. }
+            | Self::PutValues { values } => values,
             Self::RemoveValues { .. } | Self::Delete { .. } => &[],
         }
     }
@@ -179,6 +185,12 @@ pub enum PrefixAction {
     },
     /// Registered → active.
     Home {
+        /// The revision that the prefix must have.
+        etag: Option<u64>,
+    },
+    /// Active → registered: the node answers for its identifiers no longer,
+    /// and keeps them.
+    Unhome {
         /// The revision that the prefix must have.
         etag: Option<u64>,
     },
@@ -278,6 +290,13 @@ impl RequestId {
     #[must_use]
     pub fn item(&self, position: usize) -> Self {
         Self(format!("{} {position}", self.0).into())
+    }
+
+    /// The id as `identity` sent it. A space keeps it apart from every id that an
+    /// operator can send, and the name from those of others.
+    #[must_use]
+    pub fn of(&self, identity: &Identity) -> Self {
+        Self(format!("{} {}", self.0, identity.name()).into())
     }
 
     /// The text.

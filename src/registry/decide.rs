@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
+use crate::access::{Denied, Operation, permit, permit_record};
 use crate::model::limits::REQUEST_ID_HOURS;
 use crate::model::record::checked_values;
 use crate::model::{
-    Identifier, Key, Prefix, PrefixEntry, PrefixState, Reason, Record, Refusal, Timestamp,
+    Action as Access, Caller, Identifier, Key, PrefixEntry, Reason, Record, Refusal, Timestamp,
     Tombstone, Value,
 };
 use crate::registry::audit::Action;
 use crate::registry::command::{
-    Applied, Change, Effect, OnConflict, Origin, PrefixAction, RecordAction, Request, etag,
+    Applied, Change, Effect, OnConflict, Origin, RecordAction, Request, etag,
 };
+use crate::registry::decide_prefix::{decide_prefix, not_homed};
+use crate::registry::edit::Edit;
 use crate::store::codec_types::RequestRow;
 use crate::store::{Batch, Error, PrefixRow};
 
@@ -82,8 +85,11 @@ pub fn decide(batch: &Batch<'_>, origin: &Origin, change: Change) -> Result<Deci
         return Ok(Decision::Repeat(first));
     }
     match change {
-        Change::Record { identifier, action } => record(batch, origin.now, identifier, action),
-        Change::Prefix { prefix, action } => Ok(self::prefix(batch, origin.now, &prefix, &action)?),
+        Change::Record { identifier, action } => record(batch, origin, identifier, action),
+        Change::Prefix { prefix, action } => {
+            permit(&origin.caller, Access::ManagePrefixes)?;
+            Ok(decide_prefix(batch, origin.now, &prefix, &action)?)
+        }
     }
 }
 
@@ -118,7 +124,7 @@ fn answered(row: &RequestRow) -> Result<Applied, Error> {
 
 fn record(
     batch: &Batch<'_>,
-    now: Timestamp,
+    origin: &Origin,
     identifier: Identifier,
     action: RecordAction,
 ) -> Result<Decision, Undecided> {
@@ -131,7 +137,8 @@ fn record(
     let before = batch.record(&key)?;
     let subject = Subject {
         batch,
-        now,
+        caller: &origin.caller,
+        now: origin.now,
         identifier,
         row,
         key,
@@ -153,7 +160,7 @@ fn record(
             None if allow_missing && etag.is_none() => {
                 subject.create(Action::CreateRecord, values, false)
             }
-            _ => subject.change(Action::ReplaceRecord, etag, |_| Ok(values)),
+            _ => subject.change(Action::ReplaceRecord, etag, Edit::Replace(values)),
         },
         RecordAction::Import {
             values,
@@ -161,24 +168,29 @@ fn record(
         } => match (&subject.before, on_conflict) {
             (None, _) => subject.create(Action::ImportRecord, values, false),
             (Some(_), OnConflict::Fail) => Err(subject.exists()),
-            (Some(record), OnConflict::Skip) => Ok(subject.keep(Effect::Skipped, record)),
+            (Some(record), OnConflict::Skip) => {
+                subject.permit(Operation::Create(&subject.identifier))?;
+                Ok(subject.keep(Effect::Skipped, record))
+            }
             (Some(_), OnConflict::Update) => {
-                subject.change(Action::ImportRecord, None, |_| Ok(values))
+                subject.change(Action::ImportRecord, None, Edit::Replace(values))
             }
         },
         RecordAction::AddValues { values, etag } => {
-            subject.change(Action::AddValues, etag, |record| add(record, values))
+            subject.change(Action::AddValues, etag, Edit::Add(values))
         }
         RecordAction::ModifyValues { values, etag } => {
-            subject.change(Action::ModifyValues, etag, |record| modify(record, values))
+            subject.change(Action::ModifyValues, etag, Edit::Modify(values))
+        }
+        RecordAction::PutValues { values } => {
+            subject.change(Action::ModifyValues, None, Edit::Put(values))
         }
         RecordAction::RemoveValues { indices, etag } => {
-            subject.change(Action::RemoveValues, etag, |record| {
-                remove(record, &indices)
-            })
+            subject.change(Action::RemoveValues, etag, Edit::Remove(indices))
         }
         RecordAction::Delete { etag } => {
             let before = subject.present(etag)?;
+            subject.permit(Operation::Delete(&before))?;
             let Subject { row, key, .. } = subject;
             Ok(Decision::Delete { key, row, before })
         }
@@ -188,6 +200,7 @@ fn record(
 /// The record that a command is about, and what surrounds it.
 struct Subject<'a> {
     batch: &'a Batch<'a>,
+    caller: &'a Caller,
     now: Timestamp,
     identifier: Identifier,
     row: PrefixRow,
@@ -212,6 +225,15 @@ impl Subject<'_> {
         };
         check_etag(wanted, record.revision)?;
         Ok(Arc::clone(record))
+    }
+
+    /// Refuses unless the caller may do `operation`, as the records before this
+    /// command say.
+    fn permit(&self, operation: Operation<'_>) -> Result<(), Undecided> {
+        permit_record(self.caller, self.batch, operation).map_err(|denied| match denied {
+            Denied::Refused(refusal) => Undecided::Refused(refusal.field("name")),
+            Denied::Store(error) => Undecided::Store(error),
+        })
     }
 
     fn keep(&self, effect: Effect, record: &Arc<Record>) -> Decision {
@@ -241,6 +263,7 @@ impl Subject<'_> {
             let refusal = Refusal::new(Reason::QuotaExceeded).value(&self.row.entry.prefix);
             return Err(refusal.limit(quota).into());
         }
+        self.permit(Operation::Create(&self.identifier))?;
         let record = Record {
             identifier: self.identifier,
             values: dated(values, self.now, &[]),
@@ -258,18 +281,21 @@ impl Subject<'_> {
         })
     }
 
-    /// Puts the values that `values_of` makes of the record's.
+    /// Puts the values that `edit` makes of the record's.
     fn change(
         self,
         action: Action,
         wanted: Option<u64>,
-        values_of: impl FnOnce(&Record) -> Result<Vec<Value>, Refusal>,
+        edit: Edit,
     ) -> Result<Decision, Undecided> {
         let before = self.present(wanted)?;
-        let values = checked_values(values_of(&before)?)?;
+        let permitted = self.permit(edit.operation(&before));
+        let values = checked_values(edit.of(&before)?)?;
         if values.is_empty() {
             return Err(Refusal::new(Reason::ValuesEmpty).field("indices").into());
         }
+        // Whoever may not is told so last: the rules hold for everybody.
+        permitted?;
         // The clock may have been set back; the record's time is not.
         let now = self.now.max(before.changed);
         let values = dated(values, now, &before.values);
@@ -295,7 +321,8 @@ impl Subject<'_> {
     }
 }
 
-fn check_etag(wanted: Option<u64>, revision: u64) -> Result<(), Refusal> {
+/// Refuses an etag that is not the current revision's.
+pub(super) fn check_etag(wanted: Option<u64>, revision: u64) -> Result<(), Refusal> {
     match wanted {
         Some(wanted) if wanted != revision => Err(Refusal::new(Reason::StaleEtag)
             .field("etag")
@@ -330,189 +357,7 @@ fn check_write_permission(before: &Record, values: &[Value]) -> Result<(), Refus
         None => Ok(()),
         Some(old) => Err(Refusal::new(Reason::PermissionDenied)
             .field("values")
-            .value(old.index)),
+            .value(old.index)
+            .limit(format!("value {} is read-only", old.index))),
     }
-}
-
-fn add(record: &Record, values: Vec<Value>) -> Result<Vec<Value>, Refusal> {
-    let taken = values
-        .iter()
-        .find(|value| record.value(value.index).is_some());
-    if let Some(taken) = taken {
-        let refusal = Refusal::new(Reason::IndexExists).field("values");
-        return Err(refusal.value(taken.index));
-    }
-    Ok(record.values.iter().cloned().chain(values).collect())
-}
-
-fn modify(record: &Record, values: Vec<Value>) -> Result<Vec<Value>, Refusal> {
-    let mut changed = record.values.clone();
-    for value in values {
-        let old = changed
-            .iter_mut()
-            .find(|old| old.index == value.index)
-            .ok_or_else(|| {
-                Refusal::new(Reason::IndexMissing)
-                    .field("values")
-                    .value(value.index)
-            })?;
-        *old = value;
-    }
-    Ok(changed)
-}
-
-fn remove(record: &Record, indices: &[u32]) -> Result<Vec<Value>, Refusal> {
-    if let Some(missing) = indices.iter().find(|index| record.value(**index).is_none()) {
-        return Err(Refusal::new(Reason::IndexMissing)
-            .field("indices")
-            .value(missing));
-    }
-    Ok(record
-        .values
-        .iter()
-        .filter(|value| !indices.contains(&value.index))
-        .cloned()
-        .collect())
-}
-
-fn not_homed(prefix: &Prefix) -> Refusal {
-    Refusal::new(Reason::PrefixNotHomed)
-        .field("prefix")
-        .value(prefix)
-}
-
-fn prefix(
-    batch: &Batch<'_>,
-    now: Timestamp,
-    prefix: &Prefix,
-    action: &PrefixAction,
-) -> Result<Decision, Refusal> {
-    let before = batch.prefix(&prefix.canonical());
-    if let PrefixAction::Create {
-        firm,
-        case,
-        quota,
-        home,
-    } = action
-    {
-        if before.is_some() {
-            return Err(Refusal::new(Reason::PrefixExists)
-                .field("name")
-                .value(prefix));
-        }
-        let state = if *home {
-            PrefixState::Active
-        } else {
-            PrefixState::Registered
-        };
-        let entry = PrefixEntry {
-            prefix: prefix.clone(),
-            firm: firm.clone(),
-            state,
-            case: *case,
-            quota: *quota,
-            revision: 0,
-            created: now,
-            changed: now,
-        };
-        return Ok(Decision::PutPrefix {
-            action: Action::CreatePrefix,
-            before,
-            entry,
-        });
-    }
-    let row = before.ok_or_else(|| not_homed(prefix))?;
-    let mut entry = PrefixEntry {
-        changed: now.max(row.entry.changed),
-        ..PrefixEntry::clone(&row.entry)
-    };
-    let action = change_prefix(&row, &mut entry, action)?;
-    let unchanged = PrefixEntry {
-        changed: row.entry.changed,
-        ..entry.clone()
-    } == *row.entry;
-    if unchanged {
-        return Ok(Decision::Keep {
-            key: None,
-            applied: Applied::Prefix(row.entry),
-        });
-    }
-    Ok(Decision::PutPrefix {
-        action,
-        before: Some(row),
-        entry,
-    })
-}
-
-/// Makes `entry` what `action` asks for.
-fn change_prefix(
-    row: &PrefixRow,
-    entry: &mut PrefixEntry,
-    action: &PrefixAction,
-) -> Result<Action, Refusal> {
-    match action {
-        PrefixAction::Create { .. } => Ok(Action::CreatePrefix),
-        PrefixAction::Update {
-            firm,
-            case,
-            quota,
-            etag,
-        } => {
-            check_etag(*etag, row.entry.revision)?;
-            let identifiers = row.active.saturating_add(row.deleted);
-            if case.is_some_and(|case| case != entry.case) && identifiers > 0 {
-                return Err(Refusal::new(Reason::PrefixNotEmpty)
-                    .field("suffix_case")
-                    .value(&entry.prefix)
-                    .limit(identifiers));
-            }
-            entry.firm = firm.clone().unwrap_or_else(|| entry.firm.clone());
-            entry.case = case.unwrap_or(entry.case);
-            entry.quota = quota.unwrap_or(entry.quota);
-            Ok(Action::UpdatePrefix)
-        }
-        PrefixAction::Home { etag } => {
-            check_etag(*etag, row.entry.revision)?;
-            step(
-                entry,
-                &|state| *state == PrefixState::Registered,
-                PrefixState::Active,
-            )?;
-            Ok(Action::HomePrefix)
-        }
-        PrefixAction::Suspend { reason, etag } => {
-            check_etag(*etag, row.entry.revision)?;
-            let suspended = PrefixState::Suspended {
-                reason: reason.clone(),
-            };
-            step(entry, &|state| *state == PrefixState::Active, suspended)?;
-            Ok(Action::SuspendPrefix)
-        }
-        PrefixAction::Activate { etag } => {
-            check_etag(*etag, row.entry.revision)?;
-            let from = |state: &PrefixState| matches!(state, PrefixState::Suspended { .. });
-            step(entry, &from, PrefixState::Active)?;
-            Ok(Action::ActivatePrefix)
-        }
-    }
-}
-
-/// Moves `entry` to the state `to` if `from` allows it.
-fn step(
-    entry: &mut PrefixEntry,
-    from: &dyn Fn(&PrefixState) -> bool,
-    to: PrefixState,
-) -> Result<(), Refusal> {
-    if !from(&entry.state) {
-        let name = match entry.state {
-            PrefixState::Registered => "registered",
-            PrefixState::Active => "active",
-            PrefixState::Suspended { .. } => "suspended",
-        };
-        return Err(Refusal::new(Reason::PrefixState)
-            .value(&entry.prefix)
-            .limit(name));
-    }
-    entry.state = to;
-    Ok(())
 }

@@ -124,6 +124,10 @@ fn record(sink: &mut Sink, action: &RecordAction) {
             sink.option(*etag);
             sink.values(values);
         }
+        RecordAction::PutValues { values } => {
+            sink.text("put values");
+            sink.values(values);
+        }
         RecordAction::RemoveValues { indices, etag } => {
             sink.text("remove values");
             sink.option(*etag);
@@ -169,6 +173,10 @@ fn prefix_action(sink: &mut Sink, action: &PrefixAction) {
         }
         PrefixAction::Home { etag } => {
             sink.text("home");
+            sink.option(*etag);
+        }
+        PrefixAction::Unhome { etag } => {
+            sink.text("unhome");
             sink.option(*etag);
         }
         PrefixAction::Suspend { reason, etag } => {

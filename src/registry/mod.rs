@@ -9,6 +9,8 @@ mod apply;
 pub mod audit;
 pub mod command;
 mod decide;
+mod decide_prefix;
+mod edit;
 mod fingerprint;
 mod prepare;
 mod touched;

@@ -1,6 +1,6 @@
 //! Which answers a change makes stale.
 
-use crate::model::{Identifier, OwnerName, SuffixCase};
+use crate::model::{Identifier, OwnerName, Prefix, SuffixCase};
 
 /// Octets that the shortest zone, the root, takes in a name: an identifier that
 /// has no owner name below it has none anywhere.
@@ -54,18 +54,19 @@ impl Touched {
         self.prefixes.push(self.prefix.clone());
     }
 
-    /// A changed prefix: its own answers and those of the names above it.
+    /// A changed prefix: its own answers and those of the names above it, and
+    /// those from the records of all these, which are there while it is active.
     pub(super) fn prefix(canonical: &str) -> Self {
         let dots = canonical
             .bytes()
             .enumerate()
             .filter(|(_, byte)| *byte == b'.');
         let above = dots.filter_map(|(at, _)| canonical.get(..at));
-        let prefixes = above.chain([canonical]).map(str::to_owned).collect();
+        let prefixes: Vec<_> = above.chain([canonical]).map(str::to_owned).collect();
         Self {
+            subjects: prefixes.clone(),
+            prefix: Prefix::of_prefixes().canonical(),
             prefixes,
-            prefix: canonical.to_owned(),
-            subjects: Vec::new(),
         }
     }
 }
@@ -84,9 +85,11 @@ mod tests {
         assert!(touched.prefixes.is_empty());
         let changed = Touched::record(&id, None, false);
         assert!(!changed.subjects.iter().any(|s| s == "dz"));
+        let prefix = Touched::prefix("88.118.7");
+        assert_eq!(prefix.prefixes, ["88", "88.118", "88.118.7"]);
         assert_eq!(
-            Touched::prefix("88.118.7").prefixes,
-            ["88", "88.118", "88.118.7"]
+            (prefix.prefix.as_str(), prefix.subjects),
+            ("0.na", prefix.prefixes)
         );
     }
 }

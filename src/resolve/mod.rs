@@ -1,8 +1,10 @@
 //! The read path: what a caller asks of a record, and how an answer that was
 //! made from it is known to be current.
 
+mod prefix_record;
 mod stamps;
 
+pub use prefix_record::Site;
 pub use stamps::{Stamp, Stamps};
 
 use crate::model::{Identifier, Reason, Record, Refusal, Value};
@@ -29,7 +31,8 @@ impl Query {
         }
     }
 
-    fn selects(&self, value: &Value) -> bool {
+    /// Whether `value` is among what is asked for.
+    pub fn selects(&self, value: &Value) -> bool {
         if self.types.is_empty() && self.indices.is_empty() {
             return true;
         }
@@ -42,7 +45,7 @@ impl Query {
 }
 
 /// A type to select: the type itself, or with a trailing dot it and its subtypes
-/// (RFC 3652 §3.1).
+/// (RFC 3652 §3.1). ASCII case does not matter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TypeFilter(Box<str>);
 
@@ -53,9 +56,13 @@ impl TypeFilter {
     }
 
     fn selects(&self, value_type: &str) -> bool {
+        let begins = |with: &str| {
+            let beginning = value_type.as_bytes().get(..with.len());
+            beginning.is_some_and(|beginning| beginning.eq_ignore_ascii_case(with.as_bytes()))
+        };
         match self.0.strip_suffix('.') {
-            Some(parent) => value_type == parent || value_type.starts_with(&*self.0),
-            None => value_type == &*self.0,
+            Some(parent) => value_type.eq_ignore_ascii_case(parent) || begins(&self.0),
+            None => value_type.eq_ignore_ascii_case(&self.0),
         }
     }
 }
@@ -71,13 +78,28 @@ pub enum Unresolved {
     Store(#[from] Error),
 }
 
-/// Reads what `query` asks for, with every value that it selects.
+/// Reads the record of `identifier`, with every value. The record of a prefix
+/// that is active here tells `site`, and is there if none is stored.
 ///
 /// # Errors
 /// [`Reason::PrefixNotHomed`], [`Reason::PrefixSuspended`],
 /// [`Reason::RecordNotFound`]; [`Unresolved::Store`].
-pub fn resolve(store: &Store, query: &Query) -> Result<Record, Unresolved> {
-    let Query { identifier, .. } = query;
+pub fn resolve(
+    store: &Store,
+    site: Option<&Site>,
+    identifier: &Identifier,
+) -> Result<Record, Unresolved> {
+    if identifier.prefix().holds_prefix_records() {
+        return prefix_record::prefix_record(store, site, identifier);
+    }
+    stored(store, identifier)
+}
+
+/// Reads the record that is stored of `identifier`, with every value.
+///
+/// # Errors
+/// As [`resolve`].
+pub fn stored(store: &Store, identifier: &Identifier) -> Result<Record, Unresolved> {
     let canonical = identifier.prefix().canonical();
     let entry = store
         .prefixes()
@@ -89,26 +111,12 @@ pub fn resolve(store: &Store, query: &Query) -> Result<Record, Unresolved> {
             .value(identifier.prefix())
     })?;
     entry.serving()?;
-    let record = store.record(&identifier.key(entry.case))?.ok_or_else(|| {
+    let record = store.record(&identifier.key(entry.case))?;
+    Ok(record.ok_or_else(|| {
         Refusal::new(Reason::RecordNotFound)
             .field("identifier")
             .value(identifier)
-    })?;
-    let Record {
-        identifier,
-        mut values,
-        revision,
-        created,
-        changed,
-    } = record;
-    values.retain(|value| query.selects(value));
-    Ok(Record {
-        identifier,
-        values,
-        revision,
-        created,
-        changed,
-    })
+    })?)
 }
 
 #[cfg(test)]
@@ -121,5 +129,13 @@ mod tests {
         assert!(selects("URL", "URL") && !selects("URL", "URL.x") && !selects("URL", "URLS"));
         assert!(selects("HS_SITE.", "HS_SITE.6") && selects("HS_SITE.", "HS_SITE"));
         assert!(!selects("HS_SITE.", "HS_SITES"));
+    }
+
+    #[test]
+    fn types_compare_without_ascii_case() {
+        let selects = |filter: &str, name: &str| TypeFilter::new(filter).selects(name);
+        assert!(selects("url", "URL") && selects("URL", "Url") && selects("url.", "URL.X"));
+        assert!(selects("产品名称", "产品名称") && !selects("产品", "产品名称"));
+        assert!(!selects("É", "é") && !selects("url.", "ur") && !selects("url", ""));
     }
 }

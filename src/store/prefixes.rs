@@ -67,13 +67,13 @@ impl Prefixes {
             .map(|(canonical, row)| (canonical.as_str(), row))
     }
 
-    /// Whether a homed prefix stands properly below `canonical`.
-    pub fn has_below(&self, canonical: &str) -> bool {
+    /// Whether a prefix whose state `counts` stands properly below `canonical`.
+    pub fn has_below(&self, canonical: &str, counts: fn(&PrefixState) -> bool) -> bool {
         let beginning = format!("{canonical}.");
         self.rows
             .range(beginning.clone()..)
             .take_while(|(below, _)| below.starts_with(&beginning))
-            .any(|(_, row)| row.entry.state != PrefixState::Registered)
+            .any(|(_, row)| counts(&row.entry.state))
     }
 
     /// How many prefixes there are.

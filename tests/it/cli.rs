@@ -64,7 +64,8 @@ fn tells_wrong_usage_with_what_was_meant() {
 
 #[test]
 fn refuses_identifiers_before_any_node_is_asked() {
-    check(&["resolve", "88.118.7"], 2, "", "[IDENTIFIER_SYNTAX]");
+    check(&["get", "88.118.7"], 2, "", "[IDENTIFIER_SYNTAX]");
+    check(&["resolve", "88.118.x"], 2, "", "[NATIONAL_PREFIX_SYNTAX]");
     check(&["list", "88.118.x"], 2, "", "[NATIONAL_PREFIX_SYNTAX]");
     check(
         &["put", "88.118.7/a", "--value", "1:A=x", "--value", "1:B=y"],
@@ -102,7 +103,7 @@ fn explains_reasons_in_both_languages() {
     let list: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let reasons = list["reasons"].as_array().expect("a list");
     assert_eq!(reasons.len(), idnode::model::Reason::ALL.len());
-    let output = idnode(&["resolve", "88.118.7"], &[("LANG", "zh_CN.UTF-8")]);
+    let output = idnode(&["get", "88.118.7"], &[("LANG", "zh_CN.UTF-8")]);
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(
         text.starts_with("错误：") && text.contains("格式"),

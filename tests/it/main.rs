@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod cli_keys;
+#[cfg(test)]
 mod cli_node;
 #[cfg(test)]
 mod config;
@@ -25,3 +27,5 @@ mod restart;
 mod support;
 #[cfg(test)]
 mod tidy;
+#[cfg(test)]
+mod typed;

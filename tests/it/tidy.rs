@@ -23,23 +23,25 @@ const MAY_NAME: &[(&str, &str)] = &[
     ("wire::handle", ""),
     ("wire::proto", ""),
     // Machinery that knows no identifier.
+    ("crypto", "model"),
     ("net", ""),
     ("telemetry", ""),
     // The core: from what is kept to what is done with it.
     ("store", "model"),
-    ("access", "model store"),
+    ("access", "model crypto store"),
     ("cluster", "model store"),
-    ("registry", "model store"),
+    ("registry", "model store access"),
     ("resolve", "model store"),
-    ("node", "model store access cluster registry resolve"),
+    ("node", "model crypto store access cluster registry resolve"),
     // The edge: a face knows its own wire and the node, never another face.
     ("face", ""),
     ("face::dns", "model wire::dns net node"),
     ("face::grpc", "model wire::proto net node"),
+    ("face::handle", "model wire::handle crypto net node"),
     ("face::http", "model net node"),
     // Data that looks like the real thing, and the load made of it.
     ("demo", "model"),
-    ("bench", "model wire net demo store"),
+    ("bench", "model wire crypto net demo store"),
     // The top.
     (
         "config",
@@ -47,9 +49,12 @@ const MAY_NAME: &[(&str, &str)] = &[
     ),
     (
         "server",
-        "model wire net telemetry store access cluster registry resolve node face demo config",
+        "model wire crypto net telemetry store access cluster registry resolve node face demo config",
     ),
-    ("cli", "model wire telemetry store demo bench config server"),
+    (
+        "cli",
+        "model wire crypto telemetry store demo bench config server",
+    ),
     ("main", "cli"),
     ("lib", ""),
 ];
@@ -57,6 +62,10 @@ const MAY_NAME: &[(&str, &str)] = &[
 /// Which modules may name a crate. Crates that stand nowhere here are free.
 const ONLY_IN: &[(&str, &str)] = &[
     ("rocksdb", "store"),
+    ("md5", "crypto"),
+    ("sm2", "crypto"),
+    ("sm3", "crypto"),
+    ("crypto_bigint", "crypto"),
     ("tonic", "wire::proto face::grpc cli bench"),
     ("tonic_prost", "wire::proto"),
     ("tonic_health", "face::grpc"),

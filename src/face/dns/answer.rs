@@ -5,14 +5,14 @@
 
 use std::time::Duration;
 
-use crate::face::dns::cache::{Answers, Encoded, Entry, Key};
+use crate::face::dns::cache::{Encoded, Key};
 use crate::face::dns::config::Config;
 use crate::face::dns::convert::{RecordSet, record_set};
 use crate::face::dns::lookup::{Looked, Reply, look};
 use crate::face::dns::metrics::{Dropped, Tally};
 use crate::face::dns::place::Place;
 use crate::face::dns::zones::Zones;
-use crate::node::Node;
+use crate::node::{Answers, Node};
 use crate::wire::dns::{
     Class, Edns, ExtendedError, Flags, Full, HEADER_BYTES, Header, Layout, Name, NameInvalid,
     Owner, Query, Question, Rcode, Rdata, Record, RecordType, Section, Unsound, Writer,
@@ -44,7 +44,7 @@ pub enum Transport {
 pub struct Answerer {
     node: Node,
     zones: Zones,
-    answers: Answers,
+    answers: Answers<Encoded>,
     tell_version: bool,
 }
 
@@ -76,7 +76,7 @@ impl Answerer {
     }
 
     /// The answers it keeps.
-    pub(super) fn answers(&self) -> &Answers {
+    pub(super) fn answers(&self) -> &Answers<Encoded> {
         &self.answers
     }
 
@@ -105,11 +105,11 @@ impl Answerer {
         let limit = limit(&query, transport).min(out.len());
         let out = out.get_mut(..limit)?;
         let key = Key::of(&query)?;
-        if let Some(entry) = self.answers.find(&key) {
+        if let Some(kept) = self.answers.find(key.as_bytes()) {
             let current = |stamp| self.node.is_current(stamp);
-            if entry.stamps.iter().flatten().all(current) {
+            if kept.marks.iter().flatten().all(current) {
                 tally.cache(true);
-                return self.deliver(&entry.encoded, &query, out, tally);
+                return self.deliver(&kept.answer, &query, out, tally);
             }
         }
         self.answer_anew(&query, &key, out, tally)
@@ -141,7 +141,7 @@ impl Answerer {
         tally.cache(false);
         let Looked {
             reply,
-            stamps,
+            marks,
             keeps,
         } = look(&self.node, zone, &self.place(name, zone_at));
         if let Reply::Failed(rcode) = reply {
@@ -157,7 +157,7 @@ impl Answerer {
         let encoded = self.encode(query, (zone, zone_at), &plan)?;
         let bytes = self.deliver(&encoded, query, out, tally);
         if keeps && !set.ages {
-            self.answers.keep(key, Entry { encoded, stamps });
+            self.answers.keep(key.as_bytes(), encoded, marks);
         }
         bytes
     }

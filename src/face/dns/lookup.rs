@@ -6,12 +6,11 @@
 
 use std::sync::Arc;
 
-use crate::face::dns::cache::Stamps;
 use crate::face::dns::place::Place;
 use crate::face::dns::status::status;
 use crate::model::owner_name::suffix_from_labels;
 use crate::model::{Caller, Identifier, OwnerName, PrefixEntry, PrefixState, Record, Refusal};
-use crate::node::{Node, Query};
+use crate::node::{Marks, Node, Query};
 use crate::wire::dns::{ExtendedError, Name, Rcode};
 
 /// What there is at a place.
@@ -37,7 +36,7 @@ pub(super) struct Looked {
     /// The reply.
     pub(super) reply: Reply,
     /// Marks taken before anything was read.
-    pub(super) stamps: Stamps,
+    pub(super) marks: Marks,
     /// Whether the marks cover all that the reply depends on, and keeping it
     /// saves something.
     pub(super) keeps: bool,
@@ -49,38 +48,38 @@ pub(super) fn look(node: &Node, zone: Name<'_>, place: &Place) -> Looked {
     match place {
         Place::Apex => Looked {
             reply: Reply::Apex,
-            stamps: [None, None],
+            marks: [None, None],
             keeps: true,
         },
         Place::Nowhere => Looked {
             reply: Reply::Missing(None),
-            stamps: [None, None],
+            marks: [None, None],
             keeps: false,
         },
         Place::Prefix(prefix) => {
-            let stamps = of_prefix(prefix);
-            kept(stamps, prefix_reply(node, prefix))
+            let marks = of_prefix(prefix);
+            kept(marks, prefix_reply(node, prefix))
         }
         Place::Marker(prefix) => {
-            let stamps = of_prefix(prefix);
+            let marks = of_prefix(prefix);
             let reply = match serving(node, prefix) {
                 Err(reply) => reply,
-                Ok(_) if node.active_count(prefix) > 0 => Reply::Empty,
+                Ok(entry) if node.has_identifiers(&entry) => Reply::Empty,
                 Ok(_) => Reply::Missing(None),
             };
-            kept(stamps, reply)
+            kept(marks, reply)
         }
         Place::ServiceParent(prefix) => {
-            let stamps = of_prefix(prefix);
+            let marks = of_prefix(prefix);
             kept(
-                stamps,
+                marks,
                 serving(node, prefix).map_or_else(|r| r, |_| Reply::Empty),
             )
         }
         Place::Service(prefix) => {
-            let stamps = of_prefix(prefix);
+            let marks = of_prefix(prefix);
             kept(
-                stamps,
+                marks,
                 serving(node, prefix).map_or_else(|r| r, |_| Reply::Service),
             )
         }
@@ -95,17 +94,17 @@ fn look_plain(node: &Node, zone: Name<'_>, prefix: &str, labels: &[String]) -> L
         // No suffix below it can be spelled either.
         return Looked {
             reply: Reply::Missing(None),
-            stamps: [None, None],
+            marks: [None, None],
             keeps: false,
         };
     };
-    let stamps = [Some(node.stamp(prefix, suffix.as_bytes())), None];
+    let marks = [Some(node.stamp(prefix, suffix.as_bytes())), None];
     let reply = serving(node, prefix).and_then(|entry| {
         let found = identifier_at(zone, &entry, &suffix, &labels, false);
         let below = || node.has_plain_below(&entry, &suffix);
         found.map_or_else(|| Ok(absent(below())), |id| Ok(resolve(node, id, below)))
     });
-    kept(stamps, reply.unwrap_or_else(|reply| reply))
+    kept(marks, reply.unwrap_or_else(|reply| reply))
 }
 
 fn look_escaped(node: &Node, zone: Name<'_>, prefix: &str, labels: &[String]) -> Looked {
@@ -113,7 +112,7 @@ fn look_escaped(node: &Node, zone: Name<'_>, prefix: &str, labels: &[String]) ->
     let suffix = suffix_from_labels(&labels, true);
     // A change is marked by the suffix; names above a name of several labels
     // by those labels.
-    let stamps = [
+    let marks = [
         Some(node.stamp(prefix, labels.join(".").as_bytes())),
         suffix
             .as_ref()
@@ -126,7 +125,7 @@ fn look_escaped(node: &Node, zone: Name<'_>, prefix: &str, labels: &[String]) ->
         let below = || node.has_escaped_below(&entry, &labels);
         found.map_or_else(|| Ok(absent(below())), |id| Ok(resolve(node, id, below)))
     });
-    kept(stamps, reply.unwrap_or_else(|reply| reply))
+    kept(marks, reply.unwrap_or_else(|reply| reply))
 }
 
 /// The identifier whose one owner name below `zone` has these labels.
@@ -190,11 +189,11 @@ fn prefix_reply(node: &Node, prefix: &str) -> Reply {
     }
 }
 
-const fn kept(stamps: Stamps, reply: Reply) -> Looked {
+const fn kept(marks: Marks, reply: Reply) -> Looked {
     let keeps = !matches!(reply, Reply::Failed(_));
     Looked {
         reply,
-        stamps,
+        marks,
         keeps,
     }
 }

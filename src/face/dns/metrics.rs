@@ -63,8 +63,6 @@ pub struct Metrics {
     pub(super) connections: Gauge,
     /// TCP connections closed since there were too many.
     pub(super) displaced: Counter,
-    /// Panics survived.
-    pub(super) panics: Counter,
 }
 
 #[derive(Clone, Debug)]
@@ -104,7 +102,6 @@ impl Metrics {
             cache_bytes: gauge!("idnode_answer_cache_bytes"),
             connections: gauge!("idnode_connections", "listener" => "dns_tcp", "state" => "open"),
             displaced: counter!("idnode_connections_rejected_total", "reason" => "displaced"),
-            panics: counter!("idnode_panics_total"),
         }
     }
 

@@ -28,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::face::dns::metrics::{Dropped, SAMPLE_INTERVAL};
+use crate::net::connections::{self, Observer};
 use crate::net::tcp;
 use crate::net::udp;
 use crate::node::Node;
@@ -219,11 +220,10 @@ impl Worker {
         Ok(())
     }
 
-    fn observer(&self) -> tcp::Observer {
-        tcp::Observer {
+    fn observer(&self) -> Observer {
+        Observer {
             open: self.metrics.connections.clone(),
             displaced: self.metrics.displaced.clone(),
-            panics: self.metrics.panics.clone(),
         }
     }
 
@@ -291,7 +291,6 @@ fn serve_datagrams(
                 thread::park_timeout(SOCKET_PAUSE);
             }
             Err(_) => {
-                metrics.panics.increment(1);
                 tracing::error!("a UDP thread of the DNS face panicked and goes on");
             }
         }
@@ -312,7 +311,7 @@ fn bind_both(address: SocketAddr, thread_count: usize) -> io::Result<Listener> {
 }
 
 fn try_bind_both(address: SocketAddr, thread_count: usize) -> io::Result<Listener> {
-    let stream = tcp::bind(address)?;
+    let stream = connections::bind(address)?;
     let address = stream.local_addr()?;
     let datagrams = (0..thread_count)
         .map(|_| udp::Socket::bind(address))

@@ -301,6 +301,25 @@ pub(super) fn suspend_prefix(request: v1::SuspendPrefixRequest) -> Result<Intent
     })
 }
 
+/// Unhomes a prefix.
+pub(super) fn unhome_prefix(request: v1::UnhomePrefixRequest) -> Result<Intent, Refusal> {
+    let v1::UnhomePrefixRequest {
+        name,
+        etag,
+        request_id,
+        validate_only,
+    } = request;
+    let prefix = name::prefix(&name, "name")?;
+    let action = PrefixAction::Unhome {
+        etag: node::parse_etag(&etag)?,
+    };
+    Ok(Intent {
+        change: Change::Prefix { prefix, action },
+        request_id,
+        validate_only,
+    })
+}
+
 /// Ends a suspension.
 pub(super) fn activate_prefix(request: v1::ActivatePrefixRequest) -> Result<Intent, Refusal> {
     let v1::ActivatePrefixRequest {

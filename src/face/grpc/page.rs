@@ -25,7 +25,7 @@ pub(super) struct Query<'a> {
     pub(super) parent: &'a str,
     /// Whether deleted items are listed.
     pub(super) show_deleted: bool,
-    /// Who asks: only whether with a key or without.
+    /// Who asks: an identity, or whether with an operator's key or without.
     pub(super) caller: &'a Caller,
 }
 
@@ -70,6 +70,7 @@ impl Query<'_> {
         let class = match caller {
             Caller::Anonymous => "anonymous",
             Caller::Operator { .. } => "operator",
+            Caller::Identity(identity) => identity.name(),
         };
         let text = format!("{method}\n{parent}\n{show_deleted}\n{class}");
         digest::digest(&digest::SHA256, text.as_bytes())

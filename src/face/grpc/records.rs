@@ -10,7 +10,7 @@ use crate::face::grpc::shared::Shared;
 use crate::face::grpc::{convert, name, page, status};
 use crate::model::limits::BATCH_ITEMS_MAX;
 use crate::model::{Caller, Prefix, Reason, Record, Refusal};
-use crate::node::{Applied, Listed, Page, Query, Write};
+use crate::node::{Applied, Listed, Page, Write};
 use crate::wire::proto::v1::{self, batch_write_response};
 
 /// Bytes of an answer of many records, once passed: a page ends, and a batch
@@ -22,12 +22,8 @@ const READ_ROWS: usize = 50;
 
 /// Reads one record.
 pub(super) fn read(shared: &Shared, caller: &Caller, name: &str) -> Result<v1::Record, Refusal> {
-    let query = Query {
-        identifier: name::identifier(name, "name")?,
-        types: Vec::new(),
-        indices: Vec::new(),
-    };
-    let record = shared.node.resolve(caller, &query)?;
+    let identifier = name::identifier(name, "name")?;
+    let record = shared.node.stored(caller, &identifier)?;
     Ok(shared.message(record))
 }
 

@@ -16,7 +16,8 @@ use crate::wire::proto::v1::{
     ExportRecordsResponse, GetPrefixRequest, GetRecordRequest, HomePrefixRequest,
     ImportRecordsRequest, ImportRecordsResponse, ListPrefixesRequest, ListPrefixesResponse,
     ListRecordsRequest, ListRecordsResponse, ModifyValuesRequest, Prefix, Record,
-    RemoveValuesRequest, SuspendPrefixRequest, UpdatePrefixRequest, UpdateRecordRequest,
+    RemoveValuesRequest, SuspendPrefixRequest, UnhomePrefixRequest, UpdatePrefixRequest,
+    UpdateRecordRequest,
 };
 
 /// The Registry service.
@@ -163,6 +164,14 @@ impl Registry for RegistryService {
     ) -> Result<Response<Prefix>, Status> {
         let (caller, request) = self.0.open(request)?;
         answer(prefixes::write(&self.0, &caller, change::home_prefix(request)).await)
+    }
+
+    async fn unhome_prefix(
+        &self,
+        request: Request<UnhomePrefixRequest>,
+    ) -> Result<Response<Prefix>, Status> {
+        let (caller, request) = self.0.open(request)?;
+        answer(prefixes::write(&self.0, &caller, change::unhome_prefix(request)).await)
     }
 
     async fn suspend_prefix(

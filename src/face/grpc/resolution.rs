@@ -187,7 +187,7 @@ impl Selection {
         identifier: &str,
     ) -> Result<v1::Record, Refusal> {
         let query = Query {
-            identifier: Identifier::parse(identifier)
+            identifier: Identifier::parse_or_prefix(identifier)
                 .map_err(|refusal| refusal.field("identifier"))?,
             types: self.types.clone(),
             indices: self.indices.clone(),

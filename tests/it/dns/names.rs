@@ -1,6 +1,7 @@
 //! What each name answers, and for how long an answer is kept.
 
 use idnode::face::dns::Answerer;
+use idnode::model::SuffixCase;
 use idnode::node::{PrefixAction, RecordAction};
 
 use super::{Fixture, ask, query, shown, value};
@@ -103,6 +104,32 @@ async fn knows_one_name_for_an_identifier() {
     check(&dns, &below(&escaped("Abc"), "8.118"), TXT, found);
     check(&dns, &below(&escaped("abc"), "8.118"), TXT, MISSING);
     check(&dns, "abc._id.8.118.88.id.example.", TXT, MISSING);
+    fixture.close().await;
+}
+
+#[tokio::test]
+async fn the_record_of_an_active_prefix_has_a_name() {
+    let fixture = Fixture::new().await;
+    let dns = fixture.answerer();
+    let all = |expected: &str, names: &[&str]| {
+        for name in names {
+            check(&dns, &format!("{name}.na.0.id.example."), TXT, expected);
+        }
+    };
+    let there = ["7.118.88._id", "118.88._id", "88._id", "_id"];
+    all(MISSING, &there);
+    fixture.prefix("0.NA", SuffixCase::Folded).await;
+    all(MISSING, &there);
+    fixture.node.set_site(vec![0xff]);
+    all(NODATA, &there);
+    all(MISSING, &["6.118.88._id", "1.7.118.88._id", "8._id"]);
+    let suspend = PrefixAction::Suspend {
+        reason: "a test".into(),
+        etag: None,
+    };
+    fixture.change_prefix("88.118.7", suspend).await;
+    all(MISSING, &["7.118.88._id"]);
+    all(NODATA, &["8.118.88._id", "118.88._id"]);
     fixture.close().await;
 }
 

@@ -4,7 +4,7 @@ use idnode::wire::proto::v1::{self, batch_write_request, batch_write_response};
 use tonic::Code::{self, FailedPrecondition};
 
 use super::{PREFIX, assert_refused, create, data, identifier, position, private};
-use crate::support::{TestNode, record, text};
+use crate::support::{TestNode, reason, record, text};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_retry_gets_the_first_answer() {
@@ -122,7 +122,7 @@ async fn values_are_added_modified_and_removed() {
         .create(&id, "x")
         .await
         .expect_err("not given out again");
-    assert_eq!(crate::support::reason(&again), "RECORD_DELETED");
+    assert_eq!(reason(&again), "RECORD_DELETED");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -341,4 +341,31 @@ async fn backups_are_made_behind_the_call() {
     let operations = listed.unwrap().into_inner().operations;
     assert_eq!(operations.len(), 3);
     assert_eq!(operations[0].name, "operations/3");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prefix_alone_resolves_to_its_record_and_types_without_case() {
+    let node = TestNode::start().await;
+    let clients = node.clients();
+    clients.home_prefix(PREFIX).await;
+    clients.home_prefix("0.NA").await;
+    let of_prefix = format!("0.NA/{PREFIX}");
+    let values = vec![
+        text(7, "DESC", "a firm"),
+        text(8, "URL", "https://a.example"),
+    ];
+    let request = create(record(&of_prefix, values));
+    clients.registry().create_record(request).await.unwrap();
+    let request = v1::ResolveRequest {
+        identifier: PREFIX.into(),
+        types: vec!["desc".into()],
+        ..v1::ResolveRequest::default()
+    };
+    let resolved = node.anonymous().resolution().resolve(request).await;
+    let resolved = resolved.unwrap().into_inner().record.unwrap();
+    assert_eq!(resolved.name, format!("records/{of_prefix}"));
+    let types: Vec<_> = resolved.values.iter().map(|v| v.r#type.as_str()).collect();
+    assert_eq!(types, ["DESC"]);
+    let unknown = node.anonymous().resolve("88.118.9").await.unwrap_err();
+    assert_eq!(reason(&unknown), "RECORD_NOT_FOUND");
 }

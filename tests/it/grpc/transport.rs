@@ -192,11 +192,11 @@ async fn answers_buf_without_its_proto_files() {
         .unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("SERVING"), "{text}");
-    let body = r#"{"identifier": "88.118.7"}"#.to_owned();
+    let body = r#"{"identifier": "88.118.7/"}"#.to_owned();
     let output = curl("idnode.v1.Resolution/Resolve", body).await.unwrap();
     let text = String::from_utf8(output.stderr).unwrap();
     for part in [
-        "is not of the form",
+        "has no suffix",
         "google.rpc.ErrorInfo",
         "google.rpc.LocalizedMessage",
     ] {
