@@ -12,6 +12,7 @@ pub mod dev;
 pub mod errors;
 pub mod export;
 pub mod failure;
+pub mod handle;
 pub mod health;
 pub mod import;
 pub mod keys;
@@ -114,6 +115,9 @@ Examples:
     /// Show and keep what a Handle server says of its site
     #[command(subcommand)]
     Site(site::Command),
+    /// Speak the Handle protocol
+    #[command(subcommand)]
+    Handle(handle::Command),
     /// Check and show configurations
     #[command(subcommand)]
     Config(config::Command),
@@ -201,6 +205,7 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), Failure> 
         Command::LogLevel(arguments) => status::log_level(arguments, connection, output).await,
         Command::Keys(command) => keys::run(&command, output),
         Command::Site(command) => site::run(command, connection, output).await,
+        Command::Handle(command) => handle::run(command, connection, output).await,
         Command::Config(command) => config::run(command, output),
         Command::Errors(command) => errors::run(&command, output),
         Command::Health => health::run(connection, output).await,

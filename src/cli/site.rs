@@ -20,7 +20,7 @@ use crate::wire::handle::{
 const PORT: u16 = 2641;
 /// When the request expires: as late as deployed servers can read, since this
 /// process asks once and is gone.
-const EXPIRES_SECS: u32 = 0x7fff_ffff;
+pub(super) const EXPIRES_SECS: u32 = 0x7fff_ffff;
 
 /// What can be asked of a site.
 #[derive(Debug, clap::Subcommand)]
@@ -150,7 +150,7 @@ fn request() -> Result<Vec<u8>, Failure> {
 }
 
 /// `address` with a port: that of Handle servers if it has none.
-fn with_port(address: &str) -> String {
+pub(super) fn with_port(address: &str) -> String {
     // The colons of a bare IPv6 address are not before a port.
     if address.parse::<std::net::Ipv6Addr>().is_ok() {
         return format!("[{address}]:{PORT}");

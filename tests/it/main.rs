@@ -8,6 +8,8 @@ mod cli_keys;
 #[cfg(test)]
 mod cli_node;
 #[cfg(test)]
+mod cli_trace;
+#[cfg(test)]
 mod config;
 #[cfg(test)]
 mod disk_full;
