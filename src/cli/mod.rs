@@ -14,12 +14,14 @@ pub mod export;
 pub mod failure;
 pub mod health;
 pub mod import;
+pub mod keys;
 pub mod output;
 pub mod prefix;
 pub mod records;
 pub mod serve;
 pub mod shape;
 pub mod signals;
+pub mod site;
 pub mod status;
 pub mod value_arg;
 
@@ -106,6 +108,12 @@ Examples:
     Status,
     /// Change what the node logs, until its next start
     LogLevel(status::LogLevelArguments),
+    /// Make key pairs to sign requests with
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// Show and keep what a Handle server says of its site
+    #[command(subcommand)]
+    Site(site::Command),
     /// Check and show configurations
     #[command(subcommand)]
     Config(config::Command),
@@ -191,6 +199,8 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), Failure> 
         Command::Backup(command) => backup::run(command, connection, output).await,
         Command::Status => status::status(connection, output).await,
         Command::LogLevel(arguments) => status::log_level(arguments, connection, output).await,
+        Command::Keys(command) => keys::run(&command, output),
+        Command::Site(command) => site::run(command, connection, output).await,
         Command::Config(command) => config::run(command, output),
         Command::Errors(command) => errors::run(&command, output),
         Command::Health => health::run(connection, output).await,

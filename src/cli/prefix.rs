@@ -226,13 +226,7 @@ pub async fn run(
         Command::Create { .. } => create(command, connection, output).await,
         Command::Update { .. } => update(command, connection, output).await,
         Command::List { limit } => list(limit, connection, output).await,
-        Command::Show { prefix } => {
-            let name = name_of(&prefix)?;
-            let client = connection.client(output).await?;
-            let request = client.request(v1::GetPrefixRequest { name });
-            let prefix = client.answer(client.registry().get_prefix(request)).await?;
-            show(prefix, output)
-        }
+        Command::Show { prefix } => show_one(&prefix, connection, output).await,
         Command::Home(common) => {
             let client = connection.client(output).await?;
             let request = client.request(v1::HomePrefixRequest {
@@ -291,6 +285,18 @@ pub async fn run(
             show(prefix, output)
         }
     }
+}
+
+async fn show_one(
+    prefix: &str,
+    connection: &Connection,
+    output: &Output,
+) -> Result<(), Failure> {
+    let name = name_of(prefix)?;
+    let client = connection.client(output).await?;
+    let request = client.request(v1::GetPrefixRequest { name });
+    let prefix = client.answer(client.registry().get_prefix(request)).await?;
+    show(prefix, output)
 }
 
 async fn create(command: Command, connection: &Connection, output: &Output) -> Result<(), Failure> {

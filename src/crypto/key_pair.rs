@@ -49,7 +49,7 @@ impl KeyPair {
     /// library draws random octets itself. RSA of 4096 bits takes seconds.
     ///
     /// # Errors
-    /// [`KeyError::NotMade`].
+    /// [`KeyError::Library`].
     pub fn generate(kind: KeyKind, random: &[u8; KEY_RANDOM_BYTES]) -> Result<Self, KeyError> {
         match kind {
             KeyKind::Rsa2048 => Self::rsa(KeySize::Rsa2048),
@@ -61,18 +61,18 @@ impl KeyPair {
     }
 
     fn rsa(size: KeySize) -> Result<Self, KeyError> {
-        let pair = rsa::KeyPair::generate(size).map_err(|_| KeyError::NotMade)?;
-        let (exponent, modulus) = numbers(&pair).ok_or(KeyError::NotMade)?;
+        let pair = rsa::KeyPair::generate(size).map_err(|_| KeyError::Library)?;
+        let (exponent, modulus) = numbers(&pair).ok_or(KeyError::Library)?;
         let public_key = PublicKey::Rsa { exponent, modulus };
         Self::with_public_key(private_pem(&pair)?, public_key)
     }
 
     fn ed25519() -> Result<Self, KeyError> {
-        let pair = Ed25519KeyPair::generate().map_err(|_| KeyError::NotMade)?;
+        let pair = Ed25519KeyPair::generate().map_err(|_| KeyError::Library)?;
         // The first version of PKCS #8, which more programs read.
-        let private = pair.to_pkcs8v1().map_err(|_| KeyError::NotMade)?;
+        let private = pair.to_pkcs8v1().map_err(|_| KeyError::Library)?;
         let public: PublicKeyX509Der<'_> =
-            pair.public_key().as_der().map_err(|_| KeyError::NotMade)?;
+            pair.public_key().as_der().map_err(|_| KeyError::Library)?;
         Ok(Self {
             private_pem: pem::encode("PRIVATE KEY", private.as_ref()),
             public_pem: pem::encode("PUBLIC KEY", public.as_ref()).to_string(),
@@ -81,10 +81,10 @@ impl KeyPair {
     }
 
     fn sm2(random: &[u8; KEY_RANDOM_BYTES]) -> Result<Self, KeyError> {
-        let secret = sm2_secret(random).ok_or(KeyError::NotMade)?;
-        let der = secret.to_pkcs8_der().map_err(|_| KeyError::NotMade)?;
+        let secret = sm2_secret(random).ok_or(KeyError::Library)?;
+        let der = secret.to_pkcs8_der().map_err(|_| KeyError::Library)?;
         let point = secret.public_key().as_affine().to_sec1_point(false);
-        let point = point.as_bytes().try_into().map_err(|_| KeyError::NotMade)?;
+        let point = point.as_bytes().try_into().map_err(|_| KeyError::Library)?;
         let private = pem::encode("PRIVATE KEY", der.as_bytes());
         Self::with_public_key(private, PublicKey::Sm2 { point })
     }
@@ -95,7 +95,7 @@ impl KeyPair {
     ) -> Result<Self, KeyError> {
         Ok(Self {
             private_pem,
-            public_pem: public_key.to_pem().ok_or(KeyError::NotMade)?,
+            public_pem: public_key.to_pem().ok_or(KeyError::Library)?,
             public_key: Some(public_key),
         })
     }

@@ -40,9 +40,9 @@ pub enum KeyError {
         /// What is wrong with it.
         source: KeyUnfit,
     },
-    /// The library did not make a key: it has no random octets.
-    #[error("the cryptographic library made no key")]
-    NotMade,
+    /// The library failed: it has no memory or no random octets.
+    #[error("the cryptographic library failed")]
+    Library,
 }
 
 /// Why a text is no key of a site.
@@ -68,10 +68,10 @@ impl SiteKey {
     /// Makes a key of 2048 bits; takes a tenth of a second or several.
     ///
     /// # Errors
-    /// [`KeyError::NotMade`].
+    /// [`KeyError::Library`].
     pub fn generate() -> Result<Self, KeyError> {
-        let pair = rsa::KeyPair::generate(KeySize::Rsa2048).map_err(|_| KeyError::NotMade)?;
-        Self::of(pair).map_err(|_| KeyError::NotMade)
+        let pair = rsa::KeyPair::generate(KeySize::Rsa2048).map_err(|_| KeyError::Library)?;
+        Self::of(pair).map_err(|_| KeyError::Library)
     }
 
     /// Takes a key from PEM text: PKCS #8 (RFC 5208) or PKCS #1 (RFC 8017 §A.1.2).
@@ -91,7 +91,7 @@ impl SiteKey {
     /// The private key as PEM text (PKCS #8).
     ///
     /// # Errors
-    /// [`KeyError::NotMade`]: the library does not give the key out.
+    /// [`KeyError::Library`]: the library does not give the key out.
     pub fn to_pem(&self) -> Result<Zeroizing<String>, KeyError> {
         private_pem(&self.pair)
     }
@@ -149,7 +149,7 @@ impl SiteKey {
     /// with SHA-256 (RFC 8017 §8.2.1). About 1 ms of work for 2048 bits.
     ///
     /// # Errors
-    /// [`KeyError::NotMade`]: the library does not sign; not by anything in
+    /// [`KeyError::Library`]: the library does not sign; not by anything in
     /// `parts`.
     pub fn sign(&self, parts: &[&[u8]]) -> Result<Vec<u8>, KeyError> {
         let mut context = Context::new(&SHA256);
@@ -157,7 +157,7 @@ impl SiteKey {
         let mut signature = vec![0; self.pair.public_modulus_len()];
         self.pair
             .sign_digest(&RSA_PKCS1_SHA256, &context.finish(), &mut signature)
-            .map_err(|_| KeyError::NotMade)?;
+            .map_err(|_| KeyError::Library)?;
         Ok(signature)
     }
 
@@ -181,7 +181,7 @@ impl fmt::Debug for SiteKey {
 
 /// The private half as PEM text (PKCS #8).
 pub(super) fn private_pem(pair: &rsa::KeyPair) -> Result<Zeroizing<String>, KeyError> {
-    let der: Pkcs8V1Der<'_> = pair.as_der().map_err(|_| KeyError::NotMade)?;
+    let der: Pkcs8V1Der<'_> = pair.as_der().map_err(|_| KeyError::Library)?;
     Ok(pem::encode(PKCS8, der.as_ref()))
 }
 

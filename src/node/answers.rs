@@ -35,9 +35,11 @@ impl<T: AsRef<[u8]>> Weighter<Box<[u8]>, Arc<Kept<T>>> for Bytes {
     }
 }
 
+type Table<T> = Cache<Box<[u8]>, Arc<Kept<T>>, Bytes>;
+
 /// Answers by key, up to a number of bytes; the least useful give way.
 #[derive(Debug)]
-pub struct Answers<T: AsRef<[u8]>>(Option<Cache<Box<[u8]>, Arc<Kept<T>>, Bytes>>);
+pub struct Answers<T: AsRef<[u8]>>(Option<Table<T>>);
 
 impl<T: AsRef<[u8]>> Answers<T> {
     /// Keeps up to `bytes_max`; 0 keeps none.

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod cli_keys;
+#[cfg(test)]
 mod cli_node;
 #[cfg(test)]
 mod config;

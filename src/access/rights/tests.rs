@@ -307,16 +307,15 @@ fn lists_are_followed_so_far_and_no_further() {
 #[test]
 fn each_change_of_a_value_needs_its_own_right() {
     let (plain, other) = (value(1, "URL", vec![]), value(1, "DESC", vec![]));
-    let admin = admin(1, ALL, APP);
-    let spelled = value(1, "hs_admin", admin.data.clone());
+    let (second, admin) = (admin(1, 0, APP), admin(1, ALL, APP));
     let bits = |before, after| names(value_bits(before, after));
     assert_eq!(bits(None, None), "");
     assert_eq!(bits(None, Some(&plain)), "ADD_VALUE");
     assert_eq!(bits(None, Some(&admin)), "ADD_ADMIN");
     assert_eq!(bits(Some(&plain), None), "REMOVE_VALUE");
-    assert_eq!(bits(Some(&spelled), None), "REMOVE_ADMIN");
+    assert_eq!(bits(Some(&second), None), "REMOVE_ADMIN");
     assert_eq!(bits(Some(&plain), Some(&other)), "MODIFY_VALUE");
-    assert_eq!(bits(Some(&spelled), Some(&admin)), "MODIFY_ADMIN");
+    assert_eq!(bits(Some(&second), Some(&admin)), "MODIFY_ADMIN");
     assert_eq!(bits(Some(&plain), Some(&admin)), "REMOVE_VALUE, ADD_ADMIN");
     assert_eq!(bits(Some(&admin), Some(&plain)), "ADD_VALUE, REMOVE_ADMIN");
 }
