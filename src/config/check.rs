@@ -139,7 +139,7 @@ fn admins(config: &Config, problems: &mut Vec<Problem>) {
     }
     for admin in admins {
         if let Err(refusal) = Reference::parse(admin) {
-            let rule = format!("must be index:identifier: {refusal}");
+            let rule = refusal.to_string();
             problems.push(Problem::of("access.admins", quoted(admin), rule));
         }
     }

@@ -336,6 +336,22 @@ const CORPUS: &[Bad] = &[
         "",
     ),
     (
+        "[access]\nadmins = [\"88.118.7/App_erp\"]",
+        2,
+        10,
+        "access.admins",
+        "index:identifier",
+        "",
+    ),
+    (
+        "[access]\nadmins = [\"300:0.NA/88.118\", \"1:88.118\"]",
+        2,
+        10,
+        "access.admins",
+        "not of the form prefix/suffix",
+        "",
+    ),
+    (
         "[dns]\nname_servers = []",
         2,
         16,
