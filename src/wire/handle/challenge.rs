@@ -445,3 +445,82 @@ impl<'a> PublicKeyProof<'a> {
         put_bytes(out, self.signature);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_of_old_has_a_length() {
+        let digest = RequestDigest {
+            algorithm: DigestAlgorithm::Md5,
+            digest: &[7; 16],
+        };
+        let old = Version::new(2, 0);
+        let mut out = Vec::new();
+        digest.write(old, &mut out);
+        assert_eq!(out, [&[0, 0, 0, 16][..], &[7; 16]].concat());
+        assert_eq!(RequestDigest::read(&mut Reader::new(&out), old), Ok(digest));
+        out[3] = 15;
+        let error = RequestDigest::read(&mut Reader::new(&out), old).expect_err("15 bytes");
+        assert_eq!(error.to_string(), "request digest: 15 instead of 16");
+    }
+
+    #[test]
+    fn the_version_chooses_the_digest() {
+        for (version, number) in [
+            (Version::new(2, 0), 1),
+            (Version::new(2, 1), 2),
+            (Version::new(2, 6), 2),
+            (Version::new(2, 7), 3),
+            (Version::CURRENT, 3),
+        ] {
+            assert_eq!(DigestAlgorithm::for_version(version).number(), number);
+        }
+    }
+
+    fn check(salt: &[u8], iterations: u32, key_bits: u32, expected: Result<(), &str>) {
+        let stretching = Pbkdf2 {
+            salt,
+            iterations,
+            key_bits,
+        };
+        let mut out = Vec::new();
+        let method = SecretKeyMethod::Pbkdf2(stretching);
+        SecretKeyProof {
+            method,
+            mac: &[1; 20],
+        }
+        .encode(Version::CURRENT, &mut out);
+        let read = SecretKeyProof::decode(Version::CURRENT, &out).map(drop);
+        assert_eq!(
+            read.map_err(|error| error.to_string()),
+            expected.map_err(str::to_owned)
+        );
+    }
+
+    #[test]
+    fn limits_what_a_client_makes_the_server_compute() {
+        check(b"salt", 10_000, 160, Ok(()));
+        check(b"", 1, 8, Ok(()));
+        check(b"salt", 100_000, 512, Ok(()));
+        check(
+            b"salt",
+            100_001,
+            160,
+            Err("iterations: 100001 is above the limit of 100000"),
+        );
+        check(
+            b"salt",
+            10_000,
+            520,
+            Err("key bits: 520 is above the limit of 512"),
+        );
+        let odd = "iterations and key bits: 0x27100000009c is not one of \
+                   some iterations and a multiple of 8 bits";
+        check(b"salt", 10_000, 156, Err(odd));
+        let none = "iterations and key bits: 0xa0 is not one of \
+                    some iterations and a multiple of 8 bits";
+        check(b"salt", 0, 160, Err(none));
+    }
+}

@@ -309,3 +309,61 @@ impl fmt::Display for Flags {
         f.write_str(")")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_every_code_once() {
+        let names = OpCode::ALL.iter().map(|code| code.name());
+        let names = names.chain(ResponseCode::ALL.iter().map(|code| code.name()));
+        let mut names = names.collect::<Vec<_>>();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+        assert_eq!(OpCode(3).name(), "UNKNOWN");
+        assert_eq!(OpCode::LOGIN.to_string(), "2001(LOGIN)");
+        assert_eq!(ResponseCode(9).to_string(), "9(UNKNOWN)");
+    }
+
+    #[test]
+    fn renumbers_two_codes_for_clients_of_old() {
+        let old = Version::new(2, 4);
+        let codes = [
+            (ResponseCode::SERVER_BACKUP, ResponseCode(303)),
+            (ResponseCode::INVALID_VALUE, ResponseCode(201)),
+            (ResponseCode::SUCCESS, ResponseCode(1)),
+        ];
+        for (code, expected) in codes {
+            assert_eq!(code.for_version(old), expected);
+            assert_eq!(code.for_version(Version::new(2, 5)), code);
+        }
+    }
+
+    #[test]
+    fn answers_with_the_flags_of_deployed_servers() {
+        for (request, response) in [
+            (0x1900_0000, 0x9900_0000),
+            (0x1980_0000, 0x9980_0000),
+            (0x5980_0000, 0xd980_0000),
+            (0x1800_0000, 0x9800_0000),
+            (0x1910_0000, 0x9910_0000),
+            (0, 0x9000_0000),
+            (0x0640_0007, 0x9000_0000),
+        ] {
+            assert_eq!(Flags(request).answering(), Flags(response), "{request:#x}");
+        }
+    }
+
+    #[test]
+    fn names_flags() {
+        assert_eq!(Flags::RESOLUTION.to_string(), "0x19000000(RECU|CACR|PUBL)");
+        assert_eq!(Flags::NONE.to_string(), "0x00000000");
+        assert!((Flags::MINT | Flags::OVERWRITE).contains(Flags::MINT));
+        assert!(!Flags::MINT.contains(Flags::MINT | Flags::OVERWRITE));
+        assert_eq!(Flags::RESOLUTION & Flags::MINT, Flags::NONE);
+        assert_eq!(Flags::MINT.without(Flags::MINT), Flags::NONE);
+    }
+}

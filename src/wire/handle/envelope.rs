@@ -204,3 +204,81 @@ impl Envelope {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BYTES: [u8; ENVELOPE_BYTES] = [
+        2, 10, 0xe2, 11, 0x80, 0, 0, 1, 0xff, 0xff, 0xff, 0xfe, 0, 0, 0, 3, 0, 0, 1, 2,
+    ];
+
+    #[test]
+    fn goes_there_and_back() {
+        let envelope = Envelope::decode(&BYTES).expect("whole");
+        assert_eq!(envelope.version, Version::new(2, 10));
+        assert_eq!(envelope.suggested, Version::new(2, 11));
+        assert!(envelope.compressed && envelope.encrypted && envelope.truncated);
+        assert_eq!(envelope.session_id, 0x8000_0001);
+        assert_eq!(envelope.request_id, 0xffff_fffe);
+        assert_eq!(envelope.sequence, 3);
+        assert_eq!(envelope.message_len(), Ok(0x102));
+        assert_eq!(envelope.encode(), BYTES);
+        let short = Envelope::decode(&BYTES[..19]).expect_err("short");
+        assert_eq!(short.to_string(), "envelope: needs 20 bytes, 19 are left");
+    }
+
+    #[test]
+    fn reads_two_bits_of_the_suggested_major() {
+        let mut bytes = BYTES;
+        bytes[2] = 0x1e;
+        let envelope = Envelope::decode(&bytes).expect("whole");
+        assert_eq!(envelope.suggested.major, 2);
+        assert!(!envelope.compressed && !envelope.encrypted && !envelope.truncated);
+    }
+
+    #[test]
+    fn limits_the_message() {
+        for (message_bytes, fits) in [
+            (0, true),
+            (262_144, true),
+            (262_145, false),
+            (u32::MAX, false),
+        ] {
+            let mut envelope = Envelope::new(Version::CURRENT, 1);
+            envelope.message_bytes = message_bytes;
+            assert_eq!(envelope.message_len().is_ok(), fits, "{message_bytes}");
+        }
+    }
+
+    fn check(version: (u8, u8), suggested: (u8, u8), expected: (u8, u8)) {
+        let mut envelope = Envelope::new(Version::new(version.0, version.1), 7);
+        envelope.suggested = Version::new(suggested.0, suggested.1);
+        envelope.session_id = 4;
+        envelope.sequence = 2;
+        envelope.encrypted = true;
+        let envelope = Envelope::decode(&envelope.encode()).expect("whole");
+        let reply = envelope.reply();
+        assert_eq!(reply.version, Version::new(expected.0, expected.1));
+        assert_eq!(reply.suggested, Version::CURRENT);
+        assert_eq!((reply.session_id, reply.request_id), (4, 7));
+        assert_eq!((reply.sequence, reply.encrypted), (0, false));
+    }
+
+    #[test]
+    fn answers_in_the_version_that_is_wanted() {
+        check((2, 11), (2, 11), (2, 11));
+        check((2, 3), (2, 11), (2, 11));
+        check((2, 3), (2, 10), (2, 10));
+        check((2, 11), (2, 4), (2, 4));
+        check((2, 0), (0, 0), (2, 0));
+        check((2, 5), (0, 11), (2, 5));
+        check((2, 0), (2, 0), (2, 0));
+        check((1, 0), (0, 0), (1, 0));
+        check((3, 0), (3, 0), (2, 11));
+        check((3, 0), (0, 0), (2, 11));
+        check((2, 12), (2, 12), (2, 11));
+        check((5, 0), (0, 0), (5, 0));
+        check((255, 0), (0, 0), (2, 11));
+    }
+}

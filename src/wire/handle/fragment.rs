@@ -154,3 +154,63 @@ fn mismatch(field: &'static str, value: usize, expected: usize) -> Malformed {
         expected: expected.try_into().unwrap_or(u64::MAX),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::handle::envelope::Version;
+
+    fn check(of: u32, sequence: u32, piece_bytes: usize, expected: Result<Range<usize>, &str>) {
+        let mut envelope = Envelope::new(Version::CURRENT, 1);
+        envelope.message_bytes = of;
+        let fragments = Fragments::of(&envelope).expect("short");
+        envelope.sequence = sequence;
+        let place = fragments.place(&envelope, piece_bytes);
+        assert_eq!(
+            place.map_err(|error| error.to_string()),
+            expected.map_err(str::to_owned)
+        );
+    }
+
+    #[test]
+    fn every_piece_has_one_place_and_one_length() {
+        check(0, 0, 0, Ok(0..0));
+        check(100, 0, 100, Ok(0..100));
+        check(492, 0, 492, Ok(0..492));
+        check(493, 0, 492, Ok(0..492));
+        check(493, 1, 1, Ok(492..493));
+        check(262_144, 532, 400, Ok(261_744..262_144));
+        check(100, 0, 99, Err("piece of the message: 99 instead of 100"));
+        check(493, 0, 491, Err("piece of the message: 491 instead of 492"));
+        check(493, 1, 2, Err("piece of the message: 2 instead of 1"));
+        check(492, 1, 0, Err("sequence number: 1 is above the limit of 0"));
+        check(
+            262_144,
+            u32::MAX,
+            492,
+            Err("sequence number: 4294967295 is above the limit of 532"),
+        );
+    }
+
+    #[test]
+    fn pieces_of_two_messages_do_not_fit_together() {
+        let mut envelope = Envelope::new(Version::CURRENT, 1);
+        envelope.message_bytes = 600;
+        let fragments = Fragments::of(&envelope).expect("short");
+        assert_eq!((fragments.count(), fragments.message_bytes()), (2, 600));
+        envelope.message_bytes = 601;
+        let error = fragments.place(&envelope, 492).expect_err("another length");
+        assert_eq!(error.to_string(), "message length: 601 instead of 600");
+        envelope.message_bytes = 262_145;
+        assert!(Fragments::of(&envelope).is_err());
+    }
+
+    #[test]
+    fn cuts_only_whole_messages() {
+        let mut envelope = Envelope::new(Version::CURRENT, 1);
+        envelope.message_bytes = 5;
+        let message = [envelope.encode().as_slice(), &[0; 4]].concat();
+        assert!(packets(&message, Marking::Marked).is_err());
+        assert!(packets(&message[..19], Marking::Marked).is_err());
+    }
+}

@@ -108,3 +108,37 @@ impl Header {
         Reader::new(&self.body_bytes.to_be_bytes()).size("body length", MESSAGE_BYTES_MAX)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn goes_there_and_back() {
+        let bytes =
+            *b"\0\0\0\x64\0\0\x01\x92\x99\x80\0\0\xff\xfe\x03\x09\x6b\x05\x3e\x13\0\0\x01\x02";
+        let header = Header::decode(&bytes).expect("whole");
+        assert_eq!(header.op_code, OpCode::CREATE_HANDLE);
+        assert_eq!(header.response_code, ResponseCode::AUTHENTICATION_NEEDED);
+        assert_eq!(header.flags, Flags(0x9980_0000));
+        assert_eq!(header.site_serial, 0xfffe);
+        assert_eq!((header.recursion_count, header.reserved), (3, 9));
+        assert_eq!(header.expires_secs, 0x6b05_3e13);
+        assert_eq!(header.body_len(), Ok(0x102));
+        let mut out = Vec::new();
+        header.write(&mut out);
+        assert_eq!(out, bytes);
+        assert!(Header::decode(&bytes[..23]).is_err());
+    }
+
+    #[test]
+    fn takes_no_length_for_negative() {
+        let mut header = Header::request(OpCode::RESOLUTION, Flags::NONE, 0);
+        header.body_bytes = 0xffff_fff0;
+        let error = header.body_len().expect_err("beyond the limit");
+        assert_eq!(
+            error.to_string(),
+            "body length: 4294967280 is above the limit of 262144"
+        );
+    }
+}

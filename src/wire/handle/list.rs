@@ -209,3 +209,55 @@ impl<'a, T: Item<'a>> Iterator for Items<'a, T> {
 
 impl<'a, T: Item<'a>> ExactSizeIterator for Items<'a, T> {}
 impl<'a, T: Item<'a>> FusedIterator for Items<'a, T> {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(bytes: &[u8], expected: Result<&[u32], &str>) {
+        let mut reader = Reader::new(bytes);
+        let list = List::<u32>::read(&mut reader);
+        match (list, expected) {
+            (Ok(list), Ok(items)) => {
+                assert_eq!(list, List::from(items));
+                assert_eq!(list.iter().len(), items.len());
+            }
+            (Err(error), Err(text)) => assert_eq!(error.to_string(), text),
+            (found, _) => panic!("{found:?} instead of {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn reads_as_many_items_as_there_can_be() {
+        check(b"\0\0\0\0", Ok(&[]));
+        check(b"\0\0\0\x02\0\0\0\x07\xff\xff\xff\xff", Ok(&[7, u32::MAX]));
+        check(b"\0\0\0\x01\0\0\0\x07rest", Ok(&[7]));
+        check(b"\0\0\0", Err("indexes: needs 4 bytes, 3 are left"));
+        check(
+            b"\0\0\0\x02\0\0\0\x07",
+            Err("indexes: 2 items of at least 4 bytes do not fit in the 4 left"),
+        );
+        check(
+            b"\x00\x10\x00\x00\0\0\0\x07",
+            Err("indexes: 1048576 items of at least 4 bytes do not fit in the 4 left"),
+        );
+        check(
+            b"\x00\x10\x00\x01\0\0\0\x07",
+            Err("indexes: 1048577 is above the limit of 1048576"),
+        );
+        check(
+            b"\xff\xff\xff\xff\0\0\0\x07",
+            Err("indexes: 4294967295 is above the limit of 1048576"),
+        );
+    }
+
+    #[test]
+    fn checks_each_item_when_the_list_is_read() {
+        let bytes = b"\0\0\0\x02\0\0\0\x01a\0\0\0\x02b";
+        let list = List::<&[u8]>::read(&mut Reader::new(bytes));
+        assert_eq!(
+            list.expect_err("cut").to_string(),
+            "strings: needs 2 bytes, 1 are left"
+        );
+    }
+}

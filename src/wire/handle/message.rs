@@ -167,3 +167,77 @@ pub fn authenticated_bytes(
     }
     covered.extend_from_slice(signed);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::handle::code::{Flags, OpCode};
+
+    fn written(body: &[u8], credential: &[u8]) -> Vec<u8> {
+        let header = Header::request(OpCode::RESOLUTION, Flags::NONE, 0);
+        let envelope = Envelope::new(Version::CURRENT, 1);
+        let mut out = Vec::new();
+        let mut writer = MessageWriter::begin(&mut out, &envelope, &header);
+        writer.body().extend_from_slice(body);
+        writer.finish(credential).expect("short").to_vec()
+    }
+
+    #[test]
+    fn a_message_may_end_with_its_body() {
+        let whole = written(b"body", b"credential");
+        let rest = &whole[ENVELOPE_BYTES..];
+        let message = Message::decode(rest).expect("whole");
+        assert_eq!(
+            (message.body, message.credential),
+            (&b"body"[..], &b"credential"[..])
+        );
+        assert_eq!(message.signed, &rest[..HEADER_BYTES + 4]);
+        let message = Message::decode(message.signed).expect("without a credential");
+        assert_eq!((message.body, message.credential), (&b"body"[..], &b""[..]));
+    }
+
+    #[test]
+    fn refuses_a_message_beyond_the_limit() {
+        let fits = MESSAGE_BYTES_MAX - HEADER_BYTES - 4;
+        assert!(Message::decode(&written(&vec![0; fits], b"")[ENVELOPE_BYTES..]).is_ok());
+        let header = Header::request(OpCode::RESOLUTION, Flags::NONE, 0);
+        let mut out = b"before".to_vec();
+        let envelope = Envelope::new(Version::CURRENT, 1);
+        let mut writer = MessageWriter::begin(&mut out, &envelope, &header);
+        writer.body().extend(vec![0; fits + 1]);
+        let error = writer.finish(b"").expect_err("too long");
+        assert_eq!(
+            error.to_string(),
+            "message length: 262145 is above the limit of 262144"
+        );
+        assert_eq!(out, b"before");
+        assert!(Message::decode(&vec![0; MESSAGE_BYTES_MAX + 1]).is_err());
+    }
+
+    fn check(version: Version, expected: &[u8]) {
+        let mut envelope = Envelope::new(version, 0x0102_0304);
+        envelope.session_id = 5;
+        let header = Header::request(OpCode::RESOLUTION, Flags::NONE, 0);
+        let (mut out, mut covered) = (Vec::new(), Vec::new());
+        let mut writer = MessageWriter::begin(&mut out, &envelope, &header);
+        writer.body().extend_from_slice(b"body");
+        writer.authenticated_bytes(9, &mut covered);
+        let message = writer.finish(b"credential").expect("short");
+        let signed = &message[ENVELOPE_BYTES..][..HEADER_BYTES + 4];
+        assert_eq!(covered, [expected, signed].concat(), "{version}");
+        assert_eq!(Header::decode(signed).expect("whole").body_bytes, 4);
+    }
+
+    #[test]
+    fn a_code_covers_more_in_each_version() {
+        check(Version::new(2, 6), b"");
+        check(
+            Version::new(2, 7),
+            b"\x02\x07\0\0\0\x05\x01\x02\x03\x04\0\0\0\x09",
+        );
+        check(
+            Version::new(2, 8),
+            b"\x02\x08\x02\x0b\0\0\0\x05\x01\x02\x03\x04\0\0\0\x09",
+        );
+    }
+}

@@ -11,9 +11,11 @@
 //! message  = envelope:20 header:24 body credential
 //! ```
 
+mod body;
 mod challenge;
 mod code;
 mod credential;
+mod describe;
 mod envelope;
 mod fragment;
 mod header;
@@ -26,12 +28,19 @@ mod response;
 mod session;
 mod value;
 
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;
+
+pub use crate::wire::handle::body::{Content, Request, Response};
 pub use crate::wire::handle::challenge::{
     Challenge, ChallengeAnswer, DigestAlgorithm, Pbkdf2, PublicKeyProof, RequestDigest,
     SecretKeyMethod, SecretKeyProof, VerifyRequest,
 };
 pub use crate::wire::handle::code::{Flags, OpCode, ResponseCode};
 pub use crate::wire::handle::credential::Credential;
+pub use crate::wire::handle::describe::{Description, describe};
 pub use crate::wire::handle::envelope::{Envelope, Version};
 pub use crate::wire::handle::fragment::{Fragments, Marking, Packet, packets};
 pub use crate::wire::handle::header::Header;

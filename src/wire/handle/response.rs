@@ -273,3 +273,44 @@ fn handle<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], Malformed> {
     let length = reader.size(FIELD, HANDLE_BYTES_MAX)?;
     reader.take(FIELD, length)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_a_handle() {
+        for (length, fits) in [(2048, true), (2049, false)] {
+            let mut out = Vec::new();
+            encode_resolution_response(&mut out, &vec![b'a'; length], []);
+            assert_eq!(ResolutionResponse::decode(&out).is_ok(), fits, "{length}");
+        }
+    }
+
+    #[test]
+    fn what_servers_of_old_leave_out_is_empty() {
+        assert_eq!(CreateResponse::decode(b"").expect("empty").handle, b"");
+        let error = ErrorResponse::decode(b"").expect("empty");
+        assert_eq!(error.message, b"");
+        assert!(error.indexes.is_empty());
+        let referral = ReferralResponse::decode(b"\0\0\0\x01a").expect("no values");
+        assert_eq!(referral.handle, b"a");
+        assert!(referral.values.is_empty());
+    }
+
+    #[test]
+    fn a_verification_is_one_or_nothing() {
+        for (body, expected) in [
+            (&b"\x01"[..], Some(true)),
+            (b"\0", Some(false)),
+            (b"\x02", None),
+            (b"", None),
+            (b"\x01\0", None),
+        ] {
+            let holds = VerifyResponse::decode(body)
+                .ok()
+                .map(|response| response.holds);
+            assert_eq!(holds, expected);
+        }
+    }
+}

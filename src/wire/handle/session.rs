@@ -214,3 +214,34 @@ fn end_with_surplus(reader: Reader<'_>, field: &'static str) -> Result<(), Malfo
     }
     reader.end(field)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_bytes_more_mean_nothing() {
+        let identity = Reference {
+            handle: b"a/b",
+            index: 300,
+        };
+        let request = SessionRequest {
+            timeout_secs: 60,
+            identity,
+            agreement: KeyAgreement::DiffieHellman(b"key"),
+        };
+        let mut out = Vec::new();
+        request.encode(&mut out);
+        assert_eq!(SessionRequest::decode(&out), Ok(request));
+        let bare = &out[..out.len() - 2];
+        assert_eq!(SessionRequest::decode(bare), Ok(request));
+        assert!(SessionRequest::decode(&out[..out.len() - 1]).is_err());
+        assert!(SessionRequest::decode(&[bare, &[0, 1]].concat()).is_err());
+        out[1] = 5;
+        let error = SessionRequest::decode(&out).expect_err("mode 5");
+        assert_eq!(
+            error.to_string(),
+            "key exchange mode: 0x5 is not one of 1, 2, 3, 4"
+        );
+    }
+}

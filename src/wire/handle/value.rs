@@ -5,8 +5,6 @@
 //! Type:string  Data:bytes  References: count:4 *(handle:string index:4)
 //! ```
 
-use std::fmt;
-
 use crate::wire::handle::VALUES_MAX;
 use crate::wire::handle::list::{Item, List};
 use crate::wire::handle::malformed::Malformed;
@@ -65,13 +63,6 @@ impl<'a> Item<'a> for Reference<'a> {
     fn write(&self, out: &mut Vec<u8>) {
         put_bytes(out, self.handle);
         put_u32(out, self.index);
-    }
-}
-
-/// `300:0.NA/20.500.1`, as people write it.
-impl fmt::Display for Reference<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.index, self.handle.escape_ascii())
     }
 }
 
@@ -148,5 +139,34 @@ impl<'a> Item<'a> for HandleValue<'a> {
         put_bytes(out, value_type);
         put_bytes(out, data);
         references.write(out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::handle::reader::put_size;
+
+    #[test]
+    fn refuses_a_ttl_of_another_type() {
+        let mut bytes = vec![0; 26];
+        assert!(HandleValue::read(&mut Reader::new(&bytes)).is_ok());
+        bytes[8] = 2;
+        let error = HandleValue::read(&mut Reader::new(&bytes)).expect_err("type 2");
+        assert_eq!(
+            error.to_string(),
+            "value TTL type: 0x2 is not one of 0 (relative), 1 (absolute)"
+        );
+    }
+
+    #[test]
+    fn limits_values() {
+        for (count, fits) in [(2048, true), (2049, false)] {
+            let mut bytes = Vec::new();
+            put_size(&mut bytes, count);
+            bytes.extend(vec![0; count * 26]);
+            let list = List::<HandleValue<'_>>::read(&mut Reader::new(&bytes));
+            assert_eq!(list.is_ok(), fits, "{count}");
+        }
     }
 }

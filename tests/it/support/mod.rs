@@ -3,6 +3,7 @@
 mod chance;
 mod node;
 mod process;
+pub(crate) mod recorded;
 mod tool;
 
 use std::time::Duration;
