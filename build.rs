@@ -6,13 +6,15 @@ use prost::Message;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let out = PathBuf::from(std::env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
-    let files = ["record", "registry", "resolution", "node"]
+    let files = ["handle", "record", "registry", "resolution", "node"]
         .map(|name| format!("proto/idnode/v1/{name}.proto"));
     println!("cargo:rerun-if-changed=proto");
     let descriptors = protox::compile(&files, ["proto"])?;
     std::fs::write(out.join("idnode.bin"), descriptors.encode_to_vec())?;
     tonic_prost_build::configure()
         .bytes(".idnode.v1.Value.binary")
+        // Few values have it; it would make each of them three times as large.
+        .boxed(".idnode.v1.Value.handle_data")
         .compile_fds(descriptors)?;
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! Who may: a token becomes a [`Caller`], and [`permit`] decides.
+//! Who may: a token or a [`Proof`] becomes a [`Caller`]; [`permit`] and
+//! [`permit_record`] decide.
 
 pub mod config;
 mod proof;
@@ -12,8 +13,8 @@ use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::{BASE32_NOPAD, HEXLOWER};
 
 pub use config::Config;
-pub use proof::{Challenge, Proof};
-pub use rights::{Denied, Operation, Records, permit_record, value_bits};
+pub use proof::{Challenge, Proof, Unproven, prove};
+pub use rights::{Denied, Operation, Records, is_named_by, permit_record, value_bits};
 
 use crate::model::{Action, Caller, Reason, Refusal};
 

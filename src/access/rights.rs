@@ -104,6 +104,14 @@ pub enum Denied {
     Store(#[from] Error),
 }
 
+/// Whether `reference` names the key `named`: the same index, or 0 for every key
+/// of its record, and identifiers that are one under a prefix served here.
+pub fn is_named_by(records: &dyn Records, named: &Reference, reference: &Reference) -> bool {
+    let is_index = reference.index == 0 || reference.index == named.index;
+    let key = records.key(&reference.identifier);
+    is_index && key.is_some() && key == records.key(&named.identifier)
+}
+
 /// Whether `caller` may do `operation`. Default: no.
 ///
 /// # Errors
@@ -172,12 +180,7 @@ fn replace_bits(record: &Record, values: &[Value]) -> u16 {
 }
 
 fn is_admin(value: &Value) -> bool {
-    has_type(value, "HS_ADMIN")
-}
-
-/// Types compare without ASCII case, as in filters.
-fn has_type(value: &Value, value_type: &str) -> bool {
-    value.value_type.as_str().eq_ignore_ascii_case(value_type)
+    value.value_type.is("HS_ADMIN")
 }
 
 /// One question about an identity, and what was read to answer it.
@@ -387,7 +390,7 @@ impl<'a> Question<'a> {
         self.bytes_left = self.bytes_left.saturating_sub(bytes);
         let list = record
             .value(index)
-            .filter(|value| has_type(value, "HS_VLIST"))
+            .filter(|value| value.value_type.is("HS_VLIST"))
             .and_then(|value| ReferenceList::decode(&value.data).ok());
         let Some(ReferenceList { mut references }) = list else {
             return Ok(Vec::new());

@@ -28,6 +28,7 @@ pub(super) fn same_value(expected: &Value, seen: &v1::Value) -> bool {
         permissions,
         update_time: _,
         references,
+        handle_data: _,
     } = seen;
     let (expected_data, expected_ttl) = (data_of(expected), ttl_of(expected.ttl));
     *index == expected.index
@@ -52,6 +53,7 @@ fn value(value: &Value) -> v1::Value {
         permissions: (!is_default).then(|| permissions_of(value.permissions)),
         update_time: None,
         references: value.references.iter().map(ToString::to_string).collect(),
+        handle_data: None,
     }
 }
 

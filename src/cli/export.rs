@@ -161,12 +161,14 @@ fn csv_rows(record: RecordShape) -> Vec<[String; 8]> {
             value_type,
             data,
             data_base64,
+            handle_data,
             ttl,
             expire_time,
             permissions,
             references,
             update_time: _,
         } = value;
+        let data = data.or_else(|| handle_data.map(|said| said.to_string()));
         let encoding = data_base64.as_ref().map_or("", |_| "base64");
         let ttl = ttl.map(|secs| secs.to_string()).or(expire_time);
         let references = match references.as_slice() {

@@ -50,6 +50,8 @@ pub struct GetArguments {
 Examples:
   idnode put 88.118.7/A-1 --value 1:URL=https://a.example/ --value 2000:name=断路器
   idnode put 88.118.7/A-1 --value-file 400:HS_CERT=cert.bin --create-only
+  idnode put 88.118.7/A-1 --value-file 300:HS_PUBKEY=key.pem \\
+    --value '100:HS_ADMIN={\"handle\":\"0.NA/88.118.7\",\"index\":200,\"permissions\":\"011111110011\"}'
   idnode put 88.118.7/A-1 --value 1:URL=https://b.example/ --etag 1842")]
 pub struct PutArguments {
     /// The identifier
@@ -349,12 +351,13 @@ fn show(record: v1::Record, output: &Output) -> Result<(), Failure> {
 fn value_table(values: &[ValueShape]) -> Rows {
     let mut rows = Rows::with_header(["INDEX", "TYPE", "DATA", "TTL", "PERMISSIONS"]);
     for value in values {
+        let said = value.handle_data.as_ref().map(ToString::to_string);
         let binary = value.data_base64.as_ref().map(|b| format!("base64:{b}"));
         let ttl = value.ttl.map(|secs| secs.to_string());
         rows.push([
             value.index.to_string(),
             value.value_type.clone(),
-            value.data.clone().or(binary).unwrap_or_default(),
+            value.data.clone().or(said).or(binary).unwrap_or_default(),
             ttl.or_else(|| value.expire_time.clone())
                 .unwrap_or_default(),
             value.permissions.clone().unwrap_or_default(),

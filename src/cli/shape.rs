@@ -7,6 +7,7 @@ use bytes::Bytes;
 use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
 
+use crate::model::data::{self, Typed, json};
 use crate::model::record::checked_values;
 use crate::model::{Permissions, Reason, Reference, Refusal, Timestamp, Ttl, Value, ValueType};
 use crate::wire::proto::v1;
@@ -37,7 +38,8 @@ pub struct RecordShape {
     pub values: Vec<ValueShape>,
 }
 
-/// A value. One of `data` and `data_base64`, one of `ttl` and `expire_time`.
+/// A value. One of `data` and `data_base64`, or `handle_data`, or what says the
+/// same; one of `ttl` and `expire_time`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ValueShape {
@@ -46,12 +48,15 @@ pub struct ValueShape {
     /// Its type.
     #[serde(rename = "type")]
     pub value_type: String,
-    /// Its data where that is UTF-8.
+    /// Its data where that is text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<String>,
     /// Its data where that is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_base64: Option<String>,
+    /// What its data says, of the Handle System's own types that are not text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handle_data: Option<serde_json::Value>,
     /// Seconds that it may be kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl: Option<u32>,
@@ -101,6 +106,7 @@ impl RecordShape {
         shape.update_time = None;
         for value in &mut shape.values {
             value.update_time = None;
+            value.keep_one_form();
             let default = permissions_text(Permissions::default_of(&value.value_type));
             if value.permissions.as_ref() == Some(&default) {
                 value.permissions = None;
@@ -120,11 +126,19 @@ impl ValueShape {
             permissions,
             update_time,
             references,
+            handle_data: _,
         } = value;
-        let (data, data_base64) = match data {
-            Some(v1::value::Data::Binary(bytes)) => (None, Some(BASE64.encode(&bytes))),
-            Some(v1::value::Data::Text(text)) => (Some(text), None),
-            None => (Some(String::new()), None),
+        let bytes = match data {
+            Some(v1::value::Data::Binary(bytes)) => bytes,
+            Some(v1::value::Data::Text(text)) => Bytes::from(text),
+            None => Bytes::new(),
+        };
+        let handle_data = Typed::of_binary(&r#type, &bytes)
+            .as_ref()
+            .map(json::to_json);
+        let (data, data_base64) = match data::text(&r#type, &bytes) {
+            Some(text) => (Some(text.to_owned()), None),
+            None => (None, Some(BASE64.encode(&bytes))),
         };
         let (ttl, expire_time) = match ttl {
             Some(v1::value::Ttl::TtlSeconds(secs)) => (Some(secs), None),
@@ -136,6 +150,7 @@ impl ValueShape {
             value_type: r#type,
             data,
             data_base64,
+            handle_data,
             ttl,
             expire_time,
             permissions: permissions.map(|p| permissions_text(permissions_from_proto(p))),
@@ -149,14 +164,7 @@ impl ValueShape {
     /// # Errors
     /// The first broken rule of a single field, named in the refusal.
     pub fn parse(&self) -> Result<Value, Refusal> {
-        let data = match (&self.data, &self.data_base64) {
-            (Some(text), None) => text.clone().into_bytes(),
-            (None, Some(text)) => base64(text)?,
-            (None, None) => return Err(Refusal::new(Reason::FieldRequired).field("data")),
-            (Some(_), Some(_)) => {
-                return Err(invalid("data_base64", "", "either data or data_base64"));
-            }
-        };
+        let data = self.bytes()?;
         let ttl = match (self.ttl, &self.expire_time) {
             (Some(secs), None) => Ttl::Relative(secs),
             (None, Some(text)) => expire_time(text)?,
@@ -185,6 +193,54 @@ impl ValueShape {
             references: references.collect::<Result<_, _>>()?,
         })
     }
+
+    /// Drops what its data says where that is its text or is spelled in another
+    /// way than usual, and its bytes where they follow from what they say.
+    fn keep_one_form(&mut self) {
+        let Some(said) = self.handle_data.take() else {
+            return;
+        };
+        let encoded = json::from_json(&self.value_type, said.clone());
+        let encoded = encoded
+            .and_then(Result::ok)
+            .map(|typed| BASE64.encode(&typed.encode()));
+        if encoded.is_some() && encoded == self.data_base64 {
+            self.data_base64 = None;
+            self.handle_data = Some(said);
+        }
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>, Refusal> {
+        let bytes = match (&self.data, &self.data_base64) {
+            (Some(text), None) => Some(data_of_text(&self.value_type, text)?),
+            (None, Some(text)) => Some(base64(text)?),
+            (None, None) => None,
+            (Some(_), Some(_)) => {
+                return Err(invalid("data_base64", "", "either data or data_base64"));
+            }
+        };
+        let Some(said) = &self.handle_data else {
+            return bytes.ok_or_else(|| Refusal::new(Reason::FieldRequired).field("data"));
+        };
+        let refuse = |rule| invalid("handle_data", &self.value_type, rule);
+        let typed = json::from_json(&self.value_type, said.clone())
+            .ok_or_else(|| refuse("is no content of the type"))?
+            .map_err(|refusal| refusal.field("handle_data"))?;
+        match bytes {
+            None => Ok(typed.encode()),
+            Some(bytes) if Typed::of_binary(&self.value_type, &bytes) == Some(typed) => Ok(bytes),
+            Some(_) => Err(refuse("must say what the data says, or stand without it")),
+        }
+    }
+}
+
+/// The data that `text` stands for in a value of `value_type`: what JSON says in
+/// the Handle System's own types that are not text, else the text.
+///
+/// # Errors
+/// [`Reason::ValueDataInvalid`] for the field `data`.
+pub fn data_of_text(value_type: &str, text: &str) -> Result<Vec<u8>, Refusal> {
+    json::data_of_text(value_type, text).unwrap_or_else(|| Ok(text.as_bytes().to_vec()))
 }
 
 /// Checks values as those of one record, and gives them as the API has them.
@@ -231,6 +287,7 @@ fn to_proto(value: Value) -> v1::Value {
         }),
         update_time: None,
         references: references.iter().map(ToString::to_string).collect(),
+        handle_data: None,
     }
 }
 
@@ -384,5 +441,64 @@ mod tests {
             .map(|v| v.parse().expect("value"))
             .collect();
         assert_eq!(back, values, "{text}");
+    }
+
+    fn shown(value_type: &str, data: &[u8]) -> ValueShape {
+        ValueShape::shown(v1::Value {
+            index: 1,
+            r#type: value_type.to_owned(),
+            data: Some(v1::value::Data::Binary(Bytes::copy_from_slice(data))),
+            ..v1::Value::default()
+        })
+    }
+
+    #[test]
+    fn keeps_what_data_says_where_that_gives_the_data_again() {
+        let check = |value_type, bytes: &[u8], expected: [bool; 3]| {
+            let mut shape = shown(value_type, bytes);
+            assert_eq!(shape.parse().map(|value| value.data).as_deref(), Ok(bytes));
+            shape.keep_one_form();
+            let forms = [
+                shape.data.is_some(),
+                shape.data_base64.is_some(),
+                shape.handle_data.is_some(),
+            ];
+            assert_eq!(forms, expected, "{shape:?}");
+            assert_eq!(shape.parse().map(|value| value.data).as_deref(), Ok(bytes));
+        };
+        let list = b"\0\0\0\x01\0\0\0\x03a/b\0\0\0\x07";
+        let admin = b"\0\x03\0\0\0\x03a/b\0\0\0\x07\0\0";
+        let pem = include_bytes!("../../tests/data/values/rsa.pem");
+        check("HS_VLIST", list, [false, false, true]);
+        check("HS_ADMIN", &admin[..13], [false, false, true]);
+        check("HS_ADMIN", admin, [false, true, false]);
+        check("HS_PUBKEY", pem, [true, false, false]);
+        check("HS_SERV", b"a/b", [true, false, false]);
+        check("RAW", b"\xff", [false, true, false]);
+    }
+
+    #[test]
+    fn refuses_what_contradicts_itself() {
+        let list = b"\0\0\0\x01\0\0\0\x03a/b\0\0\0\x07";
+        let check = |change: fn(&mut ValueShape), reason, field| {
+            let mut shape = shown("HS_VLIST", list);
+            change(&mut shape);
+            let refusal = shape.parse().expect_err(field);
+            assert_eq!((refusal.reason(), refusal.field_path()), (reason, field));
+        };
+        let (wrong, none) = (Reason::FieldInvalid, Reason::ValueDataInvalid);
+        check(
+            |s| s.data_base64 = Some("AAAAAA==".into()),
+            wrong,
+            "handle_data",
+        );
+        check(|s| s.data = Some("[]".into()), wrong, "data_base64");
+        check(|s| s.value_type = "URL".into(), wrong, "handle_data");
+        check(|s| s.handle_data = Some(1.into()), none, "handle_data");
+        check(
+            |s| (s.data_base64, s.data, s.handle_data) = (None, Some("x".into()), None),
+            none,
+            "data",
+        );
     }
 }

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::str::FromStr;
 
 use crate::cli::failure::Failure;
-use crate::cli::shape::permissions_from_text;
+use crate::cli::shape::{data_of_text, permissions_from_text};
+use crate::model::data;
 use crate::model::limits::VALUE_DATA_BYTES_MAX;
 use crate::model::{Permissions, Reason, Refusal, Timestamp, Ttl, Value, ValueType};
 
@@ -40,7 +41,8 @@ impl FromStr for ValueArgument {
 /// What all values of one command share.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ValueArguments {
-    /// A value: index, type and data. May be repeated
+    /// A value: index, type and data; JSON for HS_ADMIN, HS_SITE, HS_VLIST and
+    /// HS_PUBKEY. May be repeated
     #[arg(long = "value", value_name = "INDEX:TYPE=DATA")]
     pub values: Vec<ValueArgument>,
     /// A value whose data is what a file holds. May be repeated
@@ -60,14 +62,17 @@ impl ValueArguments {
     ///
     /// # Errors
     /// [`Exit::Usage`](crate::cli::failure::Exit::Usage) if a file cannot be
-    /// read or is larger than a value may be.
+    /// read or is larger than a value may be, and if a text is not the JSON that
+    /// its type needs.
     pub fn read(&self) -> Result<Vec<Value>, Failure> {
         let mut values = Vec::new();
         for argument in &self.values {
-            values.push(self.value(argument, argument.content.clone().into_bytes()));
+            let data = data_of_text(argument.value_type.as_str(), &argument.content);
+            values.push(self.value(argument, data?));
         }
         for argument in &self.value_files {
-            values.push(self.value(argument, read(Path::new(&argument.content))?));
+            let data = read(Path::new(&argument.content))?;
+            values.push(self.value(argument, of_file(argument, data)?));
         }
         Ok(values)
     }
@@ -84,6 +89,19 @@ impl ValueArguments {
             changed: Timestamp::default(),
             references: Vec::new(),
         }
+    }
+}
+
+/// The data of a file: its bytes, or what they say as JSON if they are no data of
+/// the type.
+fn of_file(argument: &ValueArgument, data: Vec<u8>) -> Result<Vec<u8>, Refusal> {
+    let value_type = argument.value_type.as_str();
+    if data::check(value_type, &data).is_ok() {
+        return Ok(data);
+    }
+    match std::str::from_utf8(&data) {
+        Ok(text) => data_of_text(value_type, text),
+        Err(_) => Ok(data),
     }
 }
 

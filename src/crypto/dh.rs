@@ -120,7 +120,7 @@ impl fmt::Debug for DhSecret {
 }
 
 /// Answers a client's half of an exchange: what the client is told, and the key
-/// that is then shared. About 1 ms in 2048 bits.
+/// that is then shared. About 3 ms in 2048 bits, less than 1 ms in 1024.
 ///
 /// # Errors
 /// [`DhRefused`].
@@ -182,4 +182,114 @@ fn session_key(shared: &[u8]) -> Result<SessionKey, DhRefused> {
     let significant = shared.get(begin..).unwrap_or_default();
     let key = significant.first_chunk::<SESSION_KEY_BYTES>();
     Ok(SessionKey::new(key.ok_or(DhRefused::TooShort)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::mac::MacAlgorithm;
+    use crate::crypto::vectors::{key, vector};
+
+    fn random(name: &str) -> [u8; DH_RANDOM_BYTES] {
+        vector(name).try_into().expect("64 octets")
+    }
+
+    fn check(group: DhGroup, bits: u32) {
+        let vector = |name: &str| vector(&format!("dh{bits}.{name}"));
+        let client = DhSecret::new(group, &random(&format!("dh{bits}.client.random")));
+        let PublicKey::Dh { y, p, g } = client.public_key() else {
+            panic!("not a key for Diffie-Hellman");
+        };
+        assert_eq!(y, vector("client.y"));
+        assert_eq!((8 * p.len(), g), (bits as usize, vec![2]));
+        let server_random = random(&format!("dh{bits}.server.random"));
+        let (server, shared) = respond(&client.public_key(), &server_random).expect("a key");
+        assert!(matches!(&server, PublicKey::Dh { y, .. } if *y == vector("server.y")));
+        // What is shared begins with a zero, which is no part of the key.
+        let expected = SessionKey::new(&vector("key").try_into().expect("32 octets"));
+        let code = |key: &SessionKey| key.mac(MacAlgorithm::Sha256, &[b"message"]);
+        assert_eq!(code(&shared), code(&expected));
+        assert_eq!(
+            code(&client.agree(&server).expect("a key")),
+            code(&expected)
+        );
+    }
+
+    #[test]
+    fn both_sides_agree_in_both_groups() {
+        check(DhGroup::Bits1024, 1024);
+        check(DhGroup::Bits2048, 2048);
+    }
+
+    #[test]
+    fn knows_the_group_of_deployed_clients_and_servers() {
+        for name in ["dh.client", "dh.server"] {
+            let PublicKey::Dh { y, p, g } = key(name) else {
+                panic!("not a key for Diffie-Hellman");
+            };
+            assert_eq!(DhGroup::of(&p, &g), Some(DhGroup::Bits1024), "{name}");
+            assert!(y.len() <= 128);
+            assert!(respond(&key(name), &[7; DH_RANDOM_BYTES]).is_ok());
+        }
+    }
+
+    #[test]
+    fn refuses_public_values_of_small_order() {
+        let group = DhGroup::Bits1024;
+        let p = group.prime();
+        let less = |by: u8| [&p[..127], &[p[127] - by]].concat();
+        let over = [&[1], p.as_slice()].concat();
+        let answer = |y: Vec<u8>| {
+            let client = PublicKey::Dh {
+                y,
+                p: p.clone(),
+                g: vec![2],
+            };
+            respond(&client, &[7; DH_RANDOM_BYTES]).map(drop)
+        };
+        for y in [vec![], vec![0], vec![1], less(1), less(0), over] {
+            assert_eq!(answer(y), Err(DhRefused::OutOfRange));
+        }
+        assert_eq!(answer(vec![2]), Ok(()));
+        assert_eq!(answer(less(2)), Ok(()));
+    }
+
+    #[test]
+    fn refuses_other_groups_and_other_keys() {
+        let of = |p: &[u8], g: &[u8]| PublicKey::Dh {
+            y: vec![5],
+            p: p.to_vec(),
+            g: g.to_vec(),
+        };
+        let prime = DhGroup::Bits1024.prime();
+        let unknown = [
+            of(&prime, &[3]),
+            of(&prime, &[]),
+            of(&[23], &[2]),
+            of(&[], &[]),
+        ];
+        for key in unknown {
+            let answer = respond(&key, &[7; DH_RANDOM_BYTES]).map(drop);
+            assert_eq!(answer, Err(DhRefused::GroupUnknown));
+        }
+        let answer = respond(&key("rsa1024.key"), &[7; DH_RANDOM_BYTES]).map(drop);
+        assert_eq!(answer, Err(DhRefused::NotDh));
+        let secret = DhSecret::new(DhGroup::Bits2048, &[7; DH_RANDOM_BYTES]);
+        let shared = secret.agree(&of(&prime, &[2])).map(drop);
+        assert_eq!(shared, Err(DhRefused::GroupUnknown));
+    }
+
+    #[test]
+    fn refuses_a_shared_value_that_is_too_short() {
+        let short = [&[0; 100][..], &[1; 31]].concat();
+        assert_eq!(session_key(&short).map(drop), Err(DhRefused::TooShort));
+        let enough = [&[0; 100][..], &[1; 32]].concat();
+        assert_eq!(session_key(&enough).map(drop), Ok(()));
+    }
+
+    #[test]
+    fn shows_no_secret() {
+        let shown = format!("{:?}", DhSecret::new(DhGroup::Bits1024, &[0xab; 64]));
+        assert_eq!(shown, "DhSecret { group: Bits1024, .. }");
+    }
 }

@@ -19,7 +19,7 @@ pub(super) struct DsaKey<'a> {
 
 impl DsaKey<'_> {
     /// Whether `signature` (DER, RFC 3279 §2.2.2) is of the message with
-    /// `digest`. About 3 ms for 3072 bits.
+    /// `digest`. About 5 ms for 3072 bits, less than 1 ms for 1024.
     ///
     /// # Errors
     /// The key is not of 1024, 2048 or 3072 bits with an order of 160, 224 or
@@ -100,5 +100,95 @@ impl<const LIMBS: usize> Group<LIMBS> {
         let digest = digest.rem_vartime(q);
         let v = self.g.pow_vartime(&digest.mul_mod(&w, q)) * self.y.pow_vartime(&r.mul_mod(&w, q));
         Some(v.retrieve().rem_vartime(q) == r)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::digest::{DigestAlgorithm, digest};
+    use crate::crypto::vectors::{key, vector};
+    use crate::model::data::PublicKey;
+
+    struct Numbers {
+        q: Vec<u8>,
+        p: Vec<u8>,
+        g: Vec<u8>,
+        y: Vec<u8>,
+    }
+
+    fn numbers() -> Numbers {
+        match key("dsa2048.key") {
+            PublicKey::Dsa { q, p, g, y } => Numbers { q, p, g, y },
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn check(change: impl FnOnce(&mut Numbers), expected: Result<(), SignatureRefused>) {
+        let mut numbers = numbers();
+        change(&mut numbers);
+        let Numbers { q, p, g, y } = &numbers;
+        let signed = digest(DigestAlgorithm::Sha256, &[b"the nonce and the digest"]);
+        let signature = vector("dsa2048.sha256");
+        let verified = DsaKey { q, p, g, y }.verify(signed.as_ref(), &signature);
+        assert_eq!(verified, expected);
+    }
+
+    #[test]
+    fn refuses_numbers_that_make_no_group() {
+        let unfit = Err(SignatureRefused::KeyUnfit);
+        check(|_| (), Ok(()));
+        check(|key| key.g = vec![1], unfit);
+        check(|key| key.g = vec![], unfit);
+        // Of another order.
+        check(|key| key.g = vec![2], unfit);
+        check(|key| key.g = key.p.clone(), unfit);
+        check(|key| key.y = vec![1], unfit);
+        check(|key| key.y = vec![3], unfit);
+        check(|key| key.y = vec![0xff; 256], unfit);
+        // p - 1 has the order 2.
+        check(
+            |key| key.y = [&key.p[..255], &[key.p[255] - 1]].concat(),
+            unfit,
+        );
+        // Even, too small, of no known size, of no divisor of p - 1.
+        check(|key| key.p[255] &= 0xfe, unfit);
+        check(|key| key.p[0] = 0x7f, unfit);
+        check(|key| key.p = vec![0xff; 64], unfit);
+        check(|key| key.p = vec![0xff; 1025], unfit);
+        check(|key| key.p = vec![], unfit);
+        check(|key| key.q[31] &= 0xfe, unfit);
+        check(|key| key.q[31] ^= 2, unfit);
+        check(|key| key.q = vec![1], unfit);
+        check(|key| key.q = vec![], unfit);
+        check(|key| key.q = vec![0xff; 64], unfit);
+        // Another key of the same group.
+        check(|key| key.y = key.g.clone(), Err(SignatureRefused::Wrong));
+    }
+
+    #[test]
+    fn refuses_signatures_outside_the_order() {
+        let Numbers { q, p, g, y } = &numbers();
+        let key = DsaKey { q, p, g, y };
+        let number = |bytes: &[u8]| {
+            let mut number = vec![2, u8::try_from(bytes.len()).expect("short")];
+            number.extend_from_slice(bytes);
+            number
+        };
+        let order = [&[0], q.as_slice()].concat();
+        for (r, s) in [
+            (&[0][..], &[1][..]),
+            (&[1], &[0]),
+            (&order, &[1]),
+            (&[1], &order),
+            (&[1; 40], &[1]),
+            (&[1], &[1]),
+        ] {
+            let content = [number(r), number(s)].concat();
+            let mut der = vec![0x30, u8::try_from(content.len()).expect("short")];
+            der.extend_from_slice(&content);
+            let verified = key.verify(&[7; 32], &der);
+            assert_eq!(verified, Err(SignatureRefused::Wrong), "{r:?} {s:?}");
+        }
     }
 }

@@ -58,3 +58,44 @@ fn sync_folder(path: &Path) -> io::Result<()> {
         .filter(|folder| !folder.as_os_str().is_empty());
     File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_new_file_is_its_owners_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("key.pem");
+        create(&path, "secret\n").expect("a new file");
+        let mode = fs::metadata(&path).expect("a file").permissions().mode();
+        assert_eq!(mode & 0o777, MODE);
+        assert_eq!(*read(&path).expect("text"), "secret\n");
+    }
+
+    #[test]
+    fn what_is_there_is_never_overwritten() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("key.pem");
+        create(&path, "first").expect("a new file");
+        let again = create(&path, "second").expect_err("it is there");
+        assert_eq!(again.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(*read(&path).expect("text"), "first");
+    }
+
+    #[test]
+    fn reads_no_more_than_a_key_has() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("large");
+        fs::write(&path, "a".repeat(64 * 1024)).expect("written");
+        assert!(read(&path).is_ok());
+        fs::write(&path, "a".repeat(64 * 1024 + 1)).expect("written");
+        let kind = read(&path).expect_err("too large").kind();
+        assert_eq!(kind, io::ErrorKind::InvalidData);
+        fs::write(&path, [0xff]).expect("written");
+        let kind = read(&path).expect_err("no text").kind();
+        assert_eq!(kind, io::ErrorKind::InvalidData);
+    }
+}

@@ -121,3 +121,84 @@ fn sm2_secret(random: &[u8; KEY_RANDOM_BYTES]) -> Option<SecretKey> {
     let bytes = Zeroizing::new(<[u8; 32]>::from(secret.to_be_bytes()));
     SecretKey::from_slice(bytes.as_slice()).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use sm2::dsa::SigningKey;
+    use sm2::dsa::signature::Signer;
+
+    use super::*;
+    use crate::crypto::digest::sm3;
+    use crate::crypto::signature::{SignedProof, verify_message, verify_signature};
+    use crate::crypto::site_key::{SITE_HASH_ALGORITHM, SiteKey};
+
+    const RANDOM: [u8; KEY_RANDOM_BYTES] = [0x5a; KEY_RANDOM_BYTES];
+
+    fn check(kind: KeyKind) -> KeyPair {
+        let pair = KeyPair::generate(kind, &RANDOM).expect("a key");
+        assert!(
+            pair.private_pem
+                .starts_with("-----BEGIN PRIVATE KEY-----\n")
+        );
+        assert!(pair.public_pem.starts_with("-----BEGIN PUBLIC KEY-----\n"));
+        let shown = format!("{pair:?}");
+        assert!(!shown.contains("PRIVATE"), "{shown}");
+        if let Some(key) = &pair.public_key {
+            assert_eq!(PublicKey::decode(&key.encode()).as_ref(), Ok(key));
+            assert_eq!(
+                PublicKey::decode(pair.public_pem.as_bytes()).as_ref(),
+                Ok(key)
+            );
+        }
+        pair
+    }
+
+    #[test]
+    fn rsa_keys_sign() {
+        let pair = check(KeyKind::Rsa3072);
+        let private = SiteKey::from_pem(&pair.private_pem).expect("an RSA key");
+        let proof = SignedProof {
+            hash_algorithm: SITE_HASH_ALGORITHM,
+            signature: &private.sign(&[b"message"]).expect("a signature"),
+        };
+        let key = pair.public_key.expect("an RSA key");
+        assert_eq!(verify_message(&key, &[b"message"], &proof), Ok(()));
+    }
+
+    #[test]
+    fn ed25519_keys_are_no_value() {
+        let pair = check(KeyKind::Ed25519);
+        assert_eq!(pair.public_key, None);
+        let der = pem::decode("PRIVATE KEY", &pair.private_pem).expect("PEM");
+        let private = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).expect("a key");
+        let public: PublicKeyX509Der<'_> = private.public_key().as_der().expect("DER");
+        let expected = pem::encode("PUBLIC KEY", public.as_ref());
+        assert_eq!(pair.public_pem, *expected);
+    }
+
+    #[test]
+    fn sm2_keys_sign() {
+        let pair = check(KeyKind::Sm2);
+        let key = pair.public_key.expect("an SM2 key");
+        let secret = sm2_secret(&RANDOM).expect("a key");
+        let signer = SigningKey::new("firm/1", &secret).expect("a name");
+        let signature = signer.sign(sm3(&[b"nonce", b"digest"]).as_ref());
+        let signature = signature.to_der();
+        let proof = SignedProof {
+            hash_algorithm: "SM3",
+            signature: signature.as_ref(),
+        };
+        let verified = verify_signature(&key, "firm/1", b"nonce", b"digest", &proof);
+        assert_eq!(verified, Ok(()));
+    }
+
+    #[test]
+    fn sm2_secrets_are_within_the_order() {
+        let one = sm2_secret(&[0; KEY_RANDOM_BYTES]).expect("1 is the least");
+        assert_eq!(one.to_bytes()[31], 1);
+        let mut largest = [0; KEY_RANDOM_BYTES];
+        largest[32..].copy_from_slice(&SM2_ORDER_LESS_2.wrapping_sub(&U256::ONE).to_be_bytes());
+        let largest = sm2_secret(&largest).expect("n - 2 is the greatest");
+        assert_eq!(largest.to_bytes()[..], SM2_ORDER_LESS_2.to_be_bytes()[..]);
+    }
+}

@@ -20,6 +20,8 @@ mod session;
 mod signature;
 mod site_key;
 mod sm2;
+#[cfg(test)]
+mod vectors;
 
 pub use dh::{DH_RANDOM_BYTES, DhGroup, DhRefused, DhSecret, respond};
 pub use digest::{DIGEST_BYTES_MAX, DigestAlgorithm, DigestBytes, digest, sm3};

@@ -20,3 +20,27 @@ pub(super) fn to_bytes<const LIMBS: usize>(number: &Uint<LIMBS>) -> Vec<u8> {
     let bytes = limbs.flat_map(|limb| limb.to_be_bytes());
     bytes.skip_while(|byte| *byte == 0).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use crypto_bigint::{U256, U1024};
+
+    use super::*;
+
+    #[test]
+    fn octets_go_there_and_back_without_leading_zeros() {
+        for bytes in [&[][..], &[1], &[0x80, 0], &[0xff; 32]] {
+            let narrow: U256 = from_bytes(bytes).expect("fits");
+            assert_eq!(to_bytes(&narrow), bytes);
+            let wide: U1024 = from_bytes(bytes).expect("fits");
+            assert_eq!(to_bytes(&wide), bytes);
+        }
+        let padded: U256 = from_bytes(&[0, 0, 7]).expect("fits");
+        assert_eq!(to_bytes(&padded), [7]);
+    }
+
+    #[test]
+    fn a_number_that_does_not_fit_is_none() {
+        assert_eq!(from_bytes::<{ U256::LIMBS }>(&[0; 33]), None);
+    }
+}

@@ -43,3 +43,38 @@ pub(super) fn decode(label: &str, text: &str) -> Option<Zeroizing<Vec<u8>>> {
     encoded.extend(body.bytes().filter(|byte| !byte.is_ascii_whitespace()));
     BASE64.decode(&encoded).ok().map(Zeroizing::new)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(der: &[u8]) {
+        let text = encode("PRIVATE KEY", der);
+        assert!(text.lines().all(|line| line.len() <= COLUMNS));
+        let around = format!("a key:\r\n{}and no more", text.replace('\n', "\r\n"));
+        for text in [text.as_str(), &around] {
+            assert_eq!(*decode("PRIVATE KEY", text).expect("a key"), der);
+            assert_eq!(decode("RSA PRIVATE KEY", text), None);
+        }
+    }
+
+    #[test]
+    fn every_length_goes_there_and_back() {
+        (0..200).for_each(|length| check(&vec![0xa5; length]));
+    }
+
+    #[test]
+    fn refuses_what_is_damaged_or_encrypted() {
+        let text = encode("RSA PRIVATE KEY", &[1; 100]);
+        let headers = "KEY-----\nProc-Type: 4,ENCRYPTED\n\n";
+        for damaged in [
+            text.replace("-----END", "-----AND"),
+            text.replacen('A', "*", 1),
+            text.replacen("AQEB", "AQE", 1),
+            text.replacen("KEY-----\n", headers, 1),
+            " ".repeat(CHARACTERS_MAX) + &text,
+        ] {
+            assert_eq!(decode("RSA PRIVATE KEY", &damaged), None, "{damaged}");
+        }
+    }
+}

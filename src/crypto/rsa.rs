@@ -57,3 +57,57 @@ impl RsaKey<'_> {
             .map_err(|_| SignatureRefused::Wrong)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(exponent: &[u8], modulus: &[u8], expected: SignatureRefused) {
+        let key = RsaKey { exponent, modulus };
+        let signature = vec![1; modulus.len()];
+        let verified = key.verify(Hash::Sha256, &[b"message"], &signature);
+        assert_eq!(verified, Err(expected), "{} octets", modulus.len());
+    }
+
+    #[test]
+    fn refuses_keys_that_prove_nothing_or_cost_too_much() {
+        let unfit = SignatureRefused::KeyUnfit;
+        check(&[3], &[], unfit);
+        check(&[3], &[0xff; 127], unfit);
+        check(&[3], &[0xff; 1025], unfit);
+        check(&[], &[0xff; 128], unfit);
+        check(&[0xff; 5], &[0xff; 128], unfit);
+        // A leading zero is no part of a number here.
+        check(&[0, 3], &[0xff; 128], unfit);
+    }
+
+    #[test]
+    fn under_a_degenerate_key_no_signature_is_right() {
+        // With the exponent 1 a signature would be the padded digest itself.
+        let modulus = [0xff; 128];
+        let mut digest = Context::new(&SHA256);
+        digest.update(b"message");
+        let digest = digest.finish();
+        let prefix = [
+            0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02,
+            0x01, 0x05, 0x00, 0x04, 0x20,
+        ];
+        let mut forged = vec![0, 1];
+        forged.resize(128 - 1 - prefix.len() - 32, 0xff);
+        forged.push(0);
+        forged.extend_from_slice(&prefix);
+        forged.extend_from_slice(digest.as_ref());
+        let key = RsaKey {
+            exponent: &[1],
+            modulus: &modulus,
+        };
+        let verified = key.verify(Hash::Sha256, &[b"message"], &forged);
+        assert!(verified.is_err(), "{verified:?}");
+        let key = RsaKey {
+            exponent: &[2],
+            modulus: &modulus,
+        };
+        let verified = key.verify(Hash::Sha256, &[b"message"], &forged);
+        assert!(verified.is_err(), "{verified:?}");
+    }
+}

@@ -113,3 +113,93 @@ impl fmt::Debug for SessionKey {
         f.debug_struct("SessionKey").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use data_encoding::HEXLOWER;
+
+    use super::*;
+
+    fn hex<const BYTES: usize>(text: &str) -> [u8; BYTES] {
+        let bytes = HEXLOWER.decode(text.as_bytes()).expect("hex");
+        bytes.try_into().expect("as many octets")
+    }
+
+    /// Key and initialization vector of NIST SP 800-38A §F.2.1; the second half
+    /// of the session's key has no part in encryption.
+    fn nist() -> (SessionKey, [u8; IV_BYTES]) {
+        let half: [u8; 16] = hex("2b7e151628aed2a6abf7158809cf4f3c");
+        let mut bytes = [0xee; SESSION_KEY_BYTES];
+        bytes[..16].copy_from_slice(&half);
+        let iv = hex("000102030405060708090a0b0c0d0e0f");
+        (SessionKey::new(&bytes), iv)
+    }
+
+    #[test]
+    fn encrypts_as_in_nist_sp_800_38a() {
+        let (key, iv) = nist();
+        let plain: [u8; 64] = hex(concat!(
+            "6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51",
+            "30c81c46a35ce411e5fbc1191a0a52eff69f2445df4f9b17ad2b417be66c3710"
+        ));
+        let expected: [u8; 64] = hex(concat!(
+            "7649abac8119b246cee98e9b12e9197d5086cb9b507219ee95db113a917678b2",
+            "73bed6b8e3c1743b7116e69e222295163ff1caa1681fac09120eca307586e1a7"
+        ));
+        let sealed = key.encrypt(&iv, &plain).expect("encrypts");
+        assert_eq!(sealed[..IV_BYTES], iv);
+        assert_eq!(sealed[IV_BYTES..][..64], expected);
+        // A whole block of padding follows whole blocks.
+        assert_eq!(sealed.len(), IV_BYTES + 64 + BLOCK_BYTES);
+        assert_eq!(key.decrypt(&sealed), Ok(plain.to_vec()));
+    }
+
+    #[test]
+    fn every_length_goes_there_and_back() {
+        let (key, iv) = nist();
+        for length in 0..50 {
+            let plain = vec![7; length];
+            let sealed = key.encrypt(&iv, &plain).expect("encrypts");
+            assert_eq!(sealed.len() % BLOCK_BYTES, 0);
+            assert_eq!(key.decrypt(&sealed), Ok(plain));
+        }
+    }
+
+    #[test]
+    fn refuses_what_it_did_not_encrypt() {
+        let (key, iv) = nist();
+        let sealed = key.encrypt(&iv, b"a message").expect("encrypts");
+        for length in 0..sealed.len() {
+            assert_eq!(key.decrypt(&sealed[..length]), Err(Garbled), "{length}");
+        }
+        let other = SessionKey::new(&[1; SESSION_KEY_BYTES]);
+        assert_ne!(other.decrypt(&sealed), Ok(b"a message".to_vec()));
+        // The last octet of the padding, which is 7, becomes 0, then 17.
+        for change in [7, 7 ^ 17] {
+            let mut damaged = sealed.clone();
+            damaged[IV_BYTES - 1] ^= change;
+            assert_eq!(key.decrypt(&damaged), Err(Garbled), "{change}");
+        }
+    }
+
+    #[test]
+    fn codes_are_of_the_whole_key() {
+        let bytes = [0x0b; SESSION_KEY_BYTES];
+        let key = SessionKey::new(&bytes);
+        for algorithm in [MacAlgorithm::Sha1, MacAlgorithm::Sha256] {
+            let code = key.mac(algorithm, &[b"one", b"two"]);
+            assert_eq!(code, mac(algorithm, &bytes, &[b"onetwo"]));
+            assert!(key.verify_mac(algorithm, &[b"onetwo"], code.as_ref()));
+            assert!(!key.verify_mac(algorithm, &[b"onetwO"], code.as_ref()));
+            assert!(!key.verify_mac(algorithm, &[b"onetwo"], &code.as_ref()[1..]));
+            assert!(!key.verify_mac(algorithm, &[b"onetwo"], b""));
+            let other = SessionKey::new(&[0x0c; SESSION_KEY_BYTES]);
+            assert!(!other.verify_mac(algorithm, &[b"onetwo"], code.as_ref()));
+        }
+    }
+
+    #[test]
+    fn shows_no_key() {
+        assert_eq!(format!("{:?}", nist().0), "SessionKey { .. }");
+    }
+}

@@ -197,3 +197,85 @@ fn file_error(path: &Path, source: io::Error) -> KeyError {
         source,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::LazyLock;
+
+    use super::*;
+    use crate::crypto::signature::{SignatureRefused, SignedProof, verify_message};
+
+    static KEY: LazyLock<SiteKey> = LazyLock::new(|| SiteKey::generate().expect("a key"));
+
+    #[test]
+    fn what_it_signs_its_public_key_verifies() {
+        let signature = KEY.sign(&[b"a ", b"message"]).expect("a signature");
+        assert_eq!(signature.len(), KEY.signature_bytes());
+        let proof = SignedProof {
+            hash_algorithm: SITE_HASH_ALGORITHM,
+            signature: &signature,
+        };
+        let key = KEY.public_key();
+        assert_eq!(verify_message(&key, &[b"a message"], &proof), Ok(()));
+        assert_eq!(
+            verify_message(&key, &[b"a Message"], &proof),
+            Err(SignatureRefused::Wrong)
+        );
+    }
+
+    #[test]
+    fn goes_to_a_file_and_back() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("site.pem");
+        KEY.store(&path).expect("stored");
+        let loaded = SiteKey::load(&path).expect("loaded");
+        assert_eq!(loaded.public_key(), KEY.public_key());
+        let again = KEY.store(&path).expect_err("it is there");
+        assert!(matches!(again, KeyError::File { .. }), "{again}");
+        let kept = SiteKey::load_or_create(&path).expect("loaded");
+        assert_eq!(kept.public_key(), KEY.public_key());
+    }
+
+    #[test]
+    fn a_missing_file_becomes_a_new_key() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("site.pem");
+        assert!(SiteKey::load(&path).is_err());
+        let made = SiteKey::load_or_create(&path).expect("made");
+        let loaded = SiteKey::load_or_create(&path).expect("loaded");
+        assert_eq!(loaded.public_key(), made.public_key());
+    }
+
+    #[test]
+    fn reads_pkcs1_too() {
+        // PKCS #8 holds PKCS #1 behind 26 octets.
+        let pkcs8 = pem::decode(PKCS8, &KEY.to_pem().expect("text")).expect("PEM");
+        let text = pem::encode(PKCS1, &pkcs8[26..]);
+        let key = SiteKey::from_pem(&text).expect("a key");
+        assert_eq!(key.public_key(), KEY.public_key());
+    }
+
+    #[test]
+    fn a_file_without_a_key_is_kept_and_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("site.pem");
+        for (text, expected) in [
+            (String::new(), KeyUnfit::NotPem),
+            ("no key".to_owned(), KeyUnfit::NotPem),
+            (pem::encode(PKCS8, &[1; 64]).to_string(), KeyUnfit::NotRsa),
+        ] {
+            fs::write(&path, &text).expect("written");
+            let refused = SiteKey::load_or_create(&path).expect_err("no key");
+            let is_expected =
+                matches!(&refused, KeyError::Content { source, .. } if *source == expected);
+            assert!(is_expected, "{refused}");
+            assert_eq!(fs::read_to_string(&path).expect("text"), text);
+        }
+    }
+
+    #[test]
+    fn shows_no_key() {
+        assert_eq!(format!("{:?}", *KEY), "SiteKey { bits: 2048, .. }");
+    }
+}

@@ -150,6 +150,11 @@ impl ValueType {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether it is the type `name`; types compare without ASCII case.
+    pub fn is(&self, name: &str) -> bool {
+        self.0.eq_ignore_ascii_case(name)
+    }
 }
 
 impl fmt::Display for ValueType {

@@ -1,8 +1,9 @@
 //! Handle identities: who proves to hold a key that a record keeps.
 
-use crate::access::Proof;
-use crate::model::{Caller, Reason, Reference, Refusal};
-use crate::node::Node;
+use crate::access::{Proof, is_named_by, prove};
+use crate::model::{Caller, Identity, Reason, Record, Reference, Refusal};
+use crate::node::{Node, told};
+use crate::resolve::{Unresolved, stored};
 
 impl Node {
     /// Names the identities that operate the node; index 0 stands for every key
@@ -20,8 +21,20 @@ impl Node {
     /// `AuthenticationFailed` for whatever else is wrong with it or the proof,
     /// which the log tells apart at DEBUG; `Internal`.
     pub fn prove(&self, identity: &Reference, proof: &Proof<'_>) -> Result<Caller, Refusal> {
-        let _ = (identity, proof);
-        Err(Refusal::new(Reason::AuthenticationFailed))
+        let record = self.kept(identity)?;
+        let index = prove(identity, record.as_ref(), proof).map_err(|why| {
+            tracing::debug!(%identity, ?proof, %why, "an identity was not proven");
+            Refusal::new(Reason::AuthenticationFailed)
+        })?;
+        // As registered, so that the audit trail spells each in one way.
+        let identifier = record.map_or_else(|| identity.identifier.clone(), |r| r.identifier);
+        let reference = Reference { index, identifier };
+        let store = &*self.inner.store;
+        let admins = self.inner.admins.load();
+        let is_operator = admins
+            .iter()
+            .any(|admin| is_named_by(store, &reference, admin));
+        Ok(Caller::Identity(Identity::new(reference, is_operator)))
     }
 
     /// Whether `proof` is that of `identity`, for another server that asks
@@ -38,6 +51,22 @@ impl Node {
             Ok(_) => Ok(true),
             Err(refusal) if refusal.reason() == Reason::AuthenticationFailed => Ok(false),
             Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// The record that holds an identity's keys, with all its values.
+    fn kept(&self, identity: &Reference) -> Result<Option<Record>, Refusal> {
+        let Reference { identifier, .. } = identity;
+        match stored(&self.inner.store, identifier) {
+            Ok(record) => Ok(Some(record)),
+            Err(Unresolved::Refused(refusal)) if refusal.reason() == Reason::RecordNotFound => {
+                Ok(None)
+            }
+            Err(Unresolved::Refused(refusal)) => {
+                tracing::debug!(%identity, why = %refusal, "an identity was not proven");
+                Err(Refusal::new(Reason::IdentityUnknown).value(identity))
+            }
+            Err(Unresolved::Store(error)) => Err(told(&error)),
         }
     }
 }

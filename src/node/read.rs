@@ -29,6 +29,33 @@ impl Node {
         Ok(record)
     }
 
+    /// Resolves an identifier as [`Node::resolve`] does, and counts the values
+    /// that were asked for and are not shown to `caller`, but to somebody.
+    ///
+    /// # Errors
+    /// As [`Node::resolve`].
+    pub fn resolve_counting(
+        &self,
+        caller: &Caller,
+        query: &Query,
+    ) -> Result<(Record, usize), Refusal> {
+        let site = self.inner.site.load();
+        let found = read(resolve(
+            &self.inner.store,
+            site.as_deref(),
+            &query.identifier,
+        ))?;
+        let readable = |value: &&Value| {
+            let permissions = value.permissions;
+            query.selects(value) && (permissions.public_read() || permissions.admin_read())
+        };
+        let asked_count = found.values.iter().filter(readable).count();
+        let mut record = self.visible(caller, found);
+        record.values.retain(|value| query.selects(value));
+        let hidden_count = asked_count.saturating_sub(record.values.len());
+        Ok((record, hidden_count))
+    }
+
     /// Reads the record that is stored of an identifier, as `caller` may see it:
     /// what a change of it begins from.
     ///

@@ -112,8 +112,7 @@ impl Node {
 /// The values of these types that anyone may read.
 fn told_by(mut values: Vec<Value>, types: &[&str]) -> Vec<Value> {
     values.retain(|value| {
-        let name = value.value_type.as_str();
-        let is_told = types.iter().any(|told| told.eq_ignore_ascii_case(name));
+        let is_told = types.iter().any(|told| value.value_type.is(told));
         is_told && value.permissions.public_read()
     });
     values

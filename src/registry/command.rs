@@ -112,6 +112,11 @@ pub enum RecordAction {
         /// The revision that the record must have.
         etag: Option<u64>,
     },
+    /// Adds values, in place of those that stand at their indices.
+    PutValues {
+        /// The values as they are to be.
+        values: Vec<Value>,
+    },
     /// Removes values at taken indices.
     RemoveValues {
         /// Their indices.
@@ -134,7 +139,8 @@ impl RecordAction {
             | Self::Replace { values, .. }
             | Self::Import { values, .. }
             | Self::AddValues { values, .. }
-            | Self::ModifyValues { values, .. } => values,
+            | Self::ModifyValues { values, .. }
+            | Self::PutValues { values } => values,
             Self::RemoveValues { .. } | Self::Delete { .. } => &[],
         }
     }

@@ -182,6 +182,9 @@ fn record(
         RecordAction::ModifyValues { values, etag } => {
             subject.change(Action::ModifyValues, etag, Edit::Modify(values))
         }
+        RecordAction::PutValues { values } => {
+            subject.change(Action::ModifyValues, None, Edit::Put(values))
+        }
         RecordAction::RemoveValues { indices, etag } => {
             subject.change(Action::RemoveValues, etag, Edit::Remove(indices))
         }

@@ -12,6 +12,8 @@ pub(super) enum Edit {
     Add(Vec<Value>),
     /// Replaces some at taken indices.
     Modify(Vec<Value>),
+    /// Adds some, in place of those that stand at their indices.
+    Put(Vec<Value>),
     /// Removes some at taken indices.
     Remove(Vec<u32>),
 }
@@ -25,7 +27,7 @@ impl Edit {
         let bits = match self {
             Self::Replace(values) => return Operation::Replace(record, values),
             Self::Add(values) => united(values.iter().map(|value| value_bits(None, Some(value)))),
-            Self::Modify(values) => united(
+            Self::Modify(values) | Self::Put(values) => united(
                 values
                     .iter()
                     .map(|value| value_bits(record.value(value.index), Some(value))),
@@ -48,6 +50,7 @@ impl Edit {
             Self::Replace(values) => Ok(values),
             Self::Add(values) => add(record, values),
             Self::Modify(values) => modify(record, values),
+            Self::Put(values) => Ok(put(record, values)),
             Self::Remove(indices) => remove(record, &indices),
         }
     }
@@ -82,6 +85,12 @@ fn modify(record: &Record, values: Vec<Value>) -> Result<Vec<Value>, Refusal> {
         *old = value;
     }
     Ok(changed)
+}
+
+fn put(record: &Record, values: Vec<Value>) -> Vec<Value> {
+    let stays = |old: &&Value| values.iter().all(|new| new.index != old.index);
+    let kept: Vec<Value> = record.values.iter().filter(stays).cloned().collect();
+    kept.into_iter().chain(values).collect()
 }
 
 fn remove(record: &Record, indices: &[u32]) -> Result<Vec<Value>, Refusal> {

@@ -124,6 +124,10 @@ fn record(sink: &mut Sink, action: &RecordAction) {
             sink.option(*etag);
             sink.values(values);
         }
+        RecordAction::PutValues { values } => {
+            sink.text("put values");
+            sink.values(values);
+        }
         RecordAction::RemoveValues { indices, etag } => {
             sink.text("remove values");
             sink.option(*etag);

@@ -59,6 +59,9 @@ fn prepare_record(action: RecordAction) -> Result<RecordAction, Refusal> {
             values: some_values(values)?,
             etag,
         },
+        RecordAction::PutValues { values } => RecordAction::PutValues {
+            values: some_values(values)?,
+        },
         RecordAction::RemoveValues { indices, etag } => {
             check_indices(&indices)?;
             RecordAction::RemoveValues { indices, etag }

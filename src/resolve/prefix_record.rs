@@ -85,8 +85,11 @@ fn bare(entry: &PrefixEntry) -> Record {
 
 /// `record` with the site at its lowest free index, unless it tells one.
 fn with_site(mut record: Record, site: &Site) -> Record {
-    let tells = |value: &Value| value.value_type.as_str().eq_ignore_ascii_case(SITE_TYPE);
-    if record.values.iter().any(tells) {
+    if record
+        .values
+        .iter()
+        .any(|value| value.value_type.is(SITE_TYPE))
+    {
         return record;
     }
     let Ok(value_type) = ValueType::parse(SITE_TYPE) else {

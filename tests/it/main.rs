@@ -23,3 +23,5 @@ mod restart;
 mod support;
 #[cfg(test)]
 mod tidy;
+#[cfg(test)]
+mod typed;

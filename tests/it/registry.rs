@@ -1,6 +1,7 @@
 //! The write path against a plain map: any sequence of changes leaves the same
 //! records, counts and refusals, also after the store was closed and opened.
 
+mod identity;
 mod plain;
 
 use std::collections::BTreeMap;
@@ -60,15 +61,15 @@ impl Bare {
     }
 
     async fn write(&self, change: Change) -> Result<Applied, Refusal> {
-        self.node
-            .execute(
-                &operator(),
-                Write {
-                    change,
-                    request_id: None,
-                },
-            )
-            .await
+        self.write_as(&operator(), change).await
+    }
+
+    async fn write_as(&self, caller: &Caller, change: Change) -> Result<Applied, Refusal> {
+        let write = Write {
+            change,
+            request_id: None,
+        };
+        self.node.execute(caller, write).await
     }
 }
 
@@ -137,12 +138,13 @@ fn agrees(bare: &Bare, plain: &Plain) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-async fn runs_as_the_map(steps: Vec<Step>) -> Result<(), TestCaseError> {
+async fn runs_as_the_map(caller: &Caller, steps: Vec<Step>) -> Result<(), TestCaseError> {
     let folder = tempfile::tempdir().expect("folder");
     let mut bare = Bare::open(folder.path());
     bare.write(create_prefix("88.118.7", Some(QUOTA as u64)))
         .await
         .expect("registered");
+    identity::grant_all(&bare).await;
     let mut plain = Plain::new();
     for step in &steps {
         let before = plain.clone();
@@ -153,8 +155,18 @@ async fn runs_as_the_map(steps: Vec<Step>) -> Result<(), TestCaseError> {
             continue;
         };
         let position = bare.node.applied_position();
+        // Who may not is told so by the rules first.
+        prop_assert_eq!(
+            bare.node.precheck(change.clone()).map_err(|r| r.reason()),
+            expected.clone(),
+            "{:?}",
+            step
+        );
+        let stranger = bare.write_as(&identity::stranger(), change.clone()).await;
+        let refused = expected.clone().and(Err(Reason::NotAdmin));
+        prop_assert_eq!(stranger.map(drop).map_err(|r| r.reason()), refused);
         let seen = bare
-            .write(change)
+            .write_as(caller, change)
             .await
             .map(drop)
             .map_err(|refusal| refusal.reason());
@@ -186,8 +198,12 @@ fn block_on<F: Future>(future: F) -> F::Output {
 proptest! {
     #![proptest_config(Cases { cases: 24, ..Cases::default() })]
     #[test]
-    fn any_sequence_of_changes_is_that_of_a_plain_map(steps in proptest::collection::vec(any_step(), 1..40)) {
-        block_on(runs_as_the_map(steps))?;
+    fn any_sequence_of_changes_is_that_of_a_plain_map(
+        steps in proptest::collection::vec(any_step(), 1..40),
+        by_operator in any::<bool>(),
+    ) {
+        let caller = if by_operator { operator() } else { identity::administrator() };
+        block_on(runs_as_the_map(&caller, steps))?;
     }
 }
 

@@ -11,7 +11,7 @@ use crate::cli::failure::Failure;
 use crate::cli::import::columns::{Columns, Role};
 use crate::cli::import::encoding::{Utf8Reader, Watch};
 use crate::cli::import::rows::{BadRow, Parsed, Rows, identifier_below, value_position};
-use crate::cli::shape::{base64, checked, expire_time, permissions_from_text};
+use crate::cli::shape::{base64, checked, data_of_text, expire_time, permissions_from_text};
 use crate::model::limits::VALUES_PER_RECORD_MAX;
 use crate::model::{
     Identifier, Permissions, Prefix, Reason, Reference, Refusal, Timestamp, Ttl, Value, ValueType,
@@ -159,8 +159,8 @@ impl<R: Read> CsvRows<R> {
     /// Adds the one value of a row in the long form.
     fn add_long(&self, line: u64, group: &mut Group) {
         let cell = |role: &Role| self.cell(role).unwrap_or_default();
-        let (index, value_type) = (cell(&Role::Index).trim(), cell(&Role::Type).trim());
-        if index.is_empty() && value_type.is_empty() && cell(&Role::Data).is_empty() {
+        let (index, type_name) = (cell(&Role::Index).trim(), cell(&Role::Type).trim());
+        if index.is_empty() && type_name.is_empty() && cell(&Role::Data).is_empty() {
             // A record without values has a row all the same.
             return;
         }
@@ -174,12 +174,12 @@ impl<R: Read> CsvRows<R> {
             note(&Role::Index, invalid("index", index, rule));
             u32::MAX
         });
-        let default = Permissions::default_of(value_type);
-        let value_type = ValueType::parse(value_type)
+        let value_type = ValueType::parse(type_name)
             .map_err(|refusal| note(&Role::Type, refusal))
             .ok();
+        let default = Permissions::default_of(type_name);
         let data = match cell(&Role::Encoding).trim() {
-            "" => Ok(cell(&Role::Data).as_bytes().to_vec()),
+            "" => data_of_text(type_name, cell(&Role::Data)),
             "base64" => base64(cell(&Role::Data).trim()),
             other => {
                 note(
@@ -240,11 +240,18 @@ impl<R: Read> CsvRows<R> {
             let (Role::Item(index, value_type), false) = (role, cell.is_empty()) else {
                 continue;
             };
+            let data = match data_of_text(value_type.as_str(), unguarded(cell)) {
+                Ok(data) => data,
+                Err(refusal) => {
+                    group.bad.push(BadRow::new(line, name, cell, &refusal));
+                    continue;
+                }
+            };
             group.origins.push((line, name.to_owned()));
             group.values.push(Value {
                 index: *index,
                 value_type: value_type.clone(),
-                data: unguarded(cell).as_bytes().to_vec(),
+                data,
                 ttl,
                 permissions: permissions
                     .unwrap_or_else(|| Permissions::default_of(value_type.as_str())),

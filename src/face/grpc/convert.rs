@@ -4,6 +4,7 @@
 use bytes::Bytes;
 use prost_types::Timestamp as ProtoTimestamp;
 
+use crate::face::grpc::handle_data;
 use crate::face::grpc::name;
 use crate::model::{
     Identifier, OwnerName, Permissions, PrefixEntry, PrefixState, Reason, Record, Reference,
@@ -86,6 +87,7 @@ fn value(value: Value) -> v1::Value {
         changed,
         references,
     } = value;
+    let handle_data = handle_data::message(value_type.as_str(), &data);
     let data = match String::from_utf8(data) {
         Ok(text) => v1::value::Data::Text(text),
         Err(error) => v1::value::Data::Binary(Bytes::from(error.into_bytes())),
@@ -111,6 +113,7 @@ fn value(value: Value) -> v1::Value {
         }),
         update_time: Some(time(changed)),
         references: references.iter().map(Reference::to_string).collect(),
+        handle_data,
     }
 }
 
@@ -167,11 +170,15 @@ fn value_input(value: v1::Value) -> Result<Value, Refusal> {
         permissions,
         update_time: _,
         references,
+        handle_data,
     } = value;
-    let data = match data {
-        None => Vec::new(),
-        Some(v1::value::Data::Text(text)) => text.into_bytes(),
-        Some(v1::value::Data::Binary(bytes)) => bytes.to_vec(),
+    let data = data.map(|data| match data {
+        v1::value::Data::Text(text) => text.into_bytes(),
+        v1::value::Data::Binary(bytes) => bytes.to_vec(),
+    });
+    let data = match handle_data {
+        Some(content) => handle_data::data(&r#type, *content, data.as_deref())?,
+        None => data.unwrap_or_default(),
     };
     let ttl = match ttl {
         None => Ttl::DEFAULT,
@@ -352,6 +359,7 @@ mod tests {
             }),
             update_time: Some(time(Timestamp::default())),
             references: vec!["300:88.118.7/App_erp".into()],
+            handle_data: None,
         }
     }
 

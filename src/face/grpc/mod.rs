@@ -11,6 +11,7 @@ pub mod config;
 mod convert;
 mod export;
 mod flight;
+mod handle_data;
 mod import;
 mod metrics;
 mod name;

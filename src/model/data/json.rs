@@ -28,6 +28,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::model::data::bytes::Flaw;
+use crate::model::data::public_key::is_pem;
 use crate::model::data::reference::identifier;
 use crate::model::data::site::FORMAT_VERSION;
 use crate::model::data::spki::stripped;
@@ -77,7 +78,7 @@ pub fn from_json(value_type: &str, value: Value) -> Option<Result<Typed, Refusal
 /// field `data`.
 pub fn data_of_text(value_type: &str, text: &str) -> Option<Result<Vec<u8>, Refusal>> {
     let form = Form::of(value_type).filter(|form| form.is_binary())?;
-    let data = if form == Form::PublicKey && text.trim_start().starts_with("-----") {
+    let data = if form == Form::PublicKey && is_pem(text.as_bytes()) {
         PublicKey::read_pem(text).map(|_| text.as_bytes().to_vec())
     } else {
         serde_json::from_str(text)
@@ -86,23 +87,6 @@ pub fn data_of_text(value_type: &str, text: &str) -> Option<Result<Vec<u8>, Refu
             .map(|typed| typed.encode())
     };
     Some(data.map_err(|flaw| flaw.refusal(value_type)))
-}
-
-/// The JSON of `data` that is not text to read: `None` where the text of every
-/// value of the type is its data, and where `data` is no content of the type.
-pub fn of_data(value_type: &str, data: &[u8]) -> Option<Value> {
-    let form = Form::of(value_type).filter(|form| form.is_binary())?;
-    form.read(data).ok().map(|typed| to_json(&typed))
-}
-
-impl Form {
-    /// Whether its data is not text.
-    const fn is_binary(self) -> bool {
-        match self {
-            Self::Site | Self::Admin | Self::ReferenceList | Self::PublicKey => true,
-            Self::Identifier | Self::Namespace | Self::Jws => false,
-        }
-    }
 }
 
 fn read(form: Form, value: Value) -> Result<Typed, Flaw> {
@@ -305,9 +289,7 @@ impl SiteJson {
             let rule = format!("{version} is not {FORMAT_VERSION}");
             return Err(Flaw::new("version", rule));
         }
-        let protocol = protocol_version.split_once('.');
-        let protocol = protocol
-            .and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)))
+        let protocol = Site::parse_protocol(&protocol_version)
             .ok_or_else(|| Flaw::new("protocolVersion", "major.minor is needed, as 2.11"))?;
         let servers = servers.into_iter().enumerate().map(|(at, server)| {
             let server = server.server();
@@ -580,8 +562,11 @@ mod tests {
         let seen = data_of_text(value_type, text).expect("binary");
         match (seen, expected) {
             (Ok(data), Ok(json)) => {
-                let seen = of_data(value_type, &data).expect("content");
-                assert_eq!(seen, serde_json::from_str::<Value>(json).expect("JSON"));
+                let seen = Typed::of_binary(value_type, &data).expect("content");
+                assert_eq!(
+                    to_json(&seen),
+                    serde_json::from_str::<Value>(json).expect("JSON")
+                );
             }
             (Err(refusal), Err(rule)) => {
                 let text = refusal.to_string();
@@ -717,8 +702,8 @@ mod tests {
     fn leaves_text_alone() {
         assert_eq!(data_of_text("HS_SERV", "a/b"), None);
         assert_eq!(data_of_text("URL", "{}"), None);
-        assert_eq!(of_data("HS_SERV", b"a/b"), None);
-        assert_eq!(of_data("HS_ADMIN", b"x"), None);
+        assert_eq!(Typed::of_binary("HS_SERV", b"a/b"), None);
+        assert_eq!(Typed::of_binary("HS_ADMIN", b"x"), None);
         let alias = from_json("HS_ALIAS", Value::String("a/b".to_owned())).expect("typed");
         assert_eq!(alias.map(|typed| typed.encode()), Ok(b"a/b".to_vec()));
     }

@@ -72,6 +72,14 @@ impl Form {
         })
     }
 
+    /// Whether its data is not text.
+    const fn is_binary(self) -> bool {
+        match self {
+            Self::Site | Self::Admin | Self::ReferenceList | Self::PublicKey => true,
+            Self::Identifier | Self::Namespace | Self::Jws => false,
+        }
+    }
+
     fn read(self, data: &[u8]) -> Result<Typed, Flaw> {
         match self {
             Self::Site => Site::read(data).map(Typed::Site),
@@ -95,6 +103,14 @@ impl Typed {
     pub fn of(value_type: &str, data: &[u8]) -> Option<Result<Self, Refusal>> {
         let read = Form::of(value_type)?.read(data);
         Some(read.map_err(|flaw| flaw.refusal(value_type)))
+    }
+
+    /// The content of `data` where that is not text to read: that of an `HS_SITE`
+    /// and its kin, an `HS_ADMIN`, `HS_VLIST` or `HS_PUBKEY`. `None` of other types,
+    /// and where `data` is no content of the type.
+    pub fn of_binary(value_type: &str, data: &[u8]) -> Option<Self> {
+        let form = Form::of(value_type).filter(|form| form.is_binary())?;
+        form.read(data).ok()
     }
 
     /// The data of the value.
@@ -123,6 +139,16 @@ impl Typed {
         };
         Form::of(value_type) == Some(form)
     }
+}
+
+/// The text of `data`, where that is how a person reads and writes it: UTF-8, but
+/// not the binary form of an `HS_ADMIN`, which can be UTF-8 by chance.
+pub fn text<'a>(value_type: &str, data: &'a [u8]) -> Option<&'a str> {
+    let is_binary = Form::of(value_type).is_some_and(Form::is_binary);
+    if is_binary && !public_key::is_pem(data) && Typed::of_binary(value_type, data).is_some() {
+        return None;
+    }
+    std::str::from_utf8(data).ok()
 }
 
 /// Checks the data of a value that is to be written: the types by whose content
@@ -169,7 +195,8 @@ mod tests {
             let typed = Typed::of(value_type, &data).expect("typed").expect("valid");
             assert!(typed.fits(value_type));
             assert_eq!(typed.encode(), data, "{value_type}");
-            let json = json::of_data(value_type, &data).expect("binary");
+            assert_eq!(Typed::of_binary(value_type, &data), Some(typed.clone()));
+            let json = json::to_json(&typed);
             let again = json::from_json(value_type, json.clone()).expect("typed");
             assert_eq!(again.as_ref(), Ok(&typed), "{json}");
             let text = json::data_of_text(value_type, &json.to_string()).expect("binary");
@@ -209,10 +236,24 @@ mod tests {
         assert_eq!(reason("URL", b"\xff"), Ok(()));
     }
 
+    #[test]
+    fn tells_what_a_person_reads() {
+        let list = b"\0\0\0\x01\0\0\0\x03a/b\0\0\0\x07";
+        assert_eq!(text("HS_VLIST", list), None, "UTF-8 by chance");
+        assert_eq!(text("DESC", list), std::str::from_utf8(list).ok());
+        let pem = include_bytes!("../../../tests/data/values/rsa.pem");
+        assert_eq!(text("HS_PUBKEY", pem), std::str::from_utf8(pem).ok());
+        assert_eq!(text("HS_SERV", b"a/b"), Some("a/b"));
+        assert_eq!(text("HS_SERV", b"\xff"), None);
+    }
+
     proptest! {
         #[test]
-        fn hostile_bytes_are_refused_or_survive(data: Vec<u8>, at: usize, byte: u8, which in 0..9_usize) {
-            let values = recorded();
+        fn hostile_bytes_are_refused_or_survive(data: Vec<u8>, at: usize, byte: u8, which: usize) {
+            let mut values = recorded();
+            values.push(("HS_NAMESPACE", b"<namespace a='&#9;'><status>x</status></namespace>".to_vec()));
+            values.push(("HS_CERT", b"eyJhbGciOiJSUzI1NiJ9.e30.AQAB".to_vec()));
+            values.push(("HS_VLIST", b"\0\0\0\x01\0\0\0\x03a/b\0\0\0\0".to_vec()));
             let (_, mut near) = values[which % values.len()].clone();
             let position = at % near.len();
             near[position] = byte;

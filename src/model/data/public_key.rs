@@ -128,7 +128,7 @@ impl PublicKey {
     }
 
     pub(super) fn read(data: &[u8]) -> Result<Self, Flaw> {
-        if data.trim_ascii_start().starts_with(b"-----") {
+        if is_pem(data) {
             return Self::read_pem(utf8("", data)?);
         }
         let mut reader = Reader::new(data);
@@ -207,6 +207,11 @@ impl PublicKey {
         }
         Ok(self)
     }
+}
+
+/// Whether `data` is meant as PEM: the binary form begins with a zero.
+pub(super) fn is_pem(data: &[u8]) -> bool {
+    data.trim_ascii_start().starts_with(b"-----")
 }
 
 fn bits_within(

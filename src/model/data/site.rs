@@ -189,6 +189,12 @@ impl Site {
         out
     }
 
+    /// Major and minor version of a protocol from `major.minor`.
+    pub fn parse_protocol(text: &str) -> Option<(u8, u8)> {
+        let (major, minor) = text.split_once('.')?;
+        Some((major.parse().ok()?, minor.parse().ok()?))
+    }
+
     /// Itself, if its lists are not too long.
     pub(super) fn checked(self) -> Result<Self, Flaw> {
         let at_most = |place: &str, count: usize, max: usize| match count > max {

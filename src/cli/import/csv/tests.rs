@@ -196,3 +196,35 @@ fn finds_the_delimiter() {
         assert_eq!(delimiter(header), expected, "{header}");
     }
 }
+
+#[test]
+fn reads_contents_as_json_in_both_forms() {
+    let admin =
+        r#""{""handle"":""0.NA/88.118.7"",""index"":100,""permissions"":""000000000011""}""#;
+    let bytes = "\0\u{3}\0\0\0\u{d}0.NA/88.118.7\0\0\0d";
+    let record = format!("2 records/88.118.7/a 100:HS_ADMIN={bytes}");
+    let long = format!("identifier,index,type,data\n88.118.7/a,100,HS_ADMIN,{admin}\n");
+    check(&long, None, &[&record]);
+    let wide = format!("identifier,100:HS_ADMIN\n88.118.7/a,{admin}\n");
+    check(&wide, None, &[&record]);
+    check(
+        "identifier,index,type,data\n88.118.7/a,100,HS_ADMIN,200:0.NA/88.118.7\n",
+        None,
+        &["2/data/200:0.NA/88.118.7/VALUE_DATA_INVALID"],
+    );
+    check(
+        "identifier,100:HS_ADMIN\n88.118.7/a,x\n",
+        None,
+        &["2/100:HS_ADMIN/x/VALUE_DATA_INVALID"],
+    );
+    check(
+        "identifier,index,type,data,permissions\n88.118.7/a,300,HS_SECKEY,x,rwr-\n",
+        None,
+        &["2/permissions/300/VALUE_SECRET_PUBLIC"],
+    );
+    check(
+        "identifier,index,type,data\n88.118.7/a,300,HS_SECKEY,x\n",
+        None,
+        &["2 records/88.118.7/a 300:HS_SECKEY=x"],
+    );
+}
