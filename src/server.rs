@@ -19,6 +19,7 @@ use tracing::{error, info, warn};
 
 use crate::access::{KEY_RANDOM_BYTES, NewKey};
 use crate::config::Config;
+use crate::crypto::{KeyError, SiteKey};
 use crate::face::dns::{self, Dns};
 use crate::face::grpc::{self, Grpc, ServerInfo, SetLogFilter};
 use crate::face::handle::{self, Handle};
@@ -29,6 +30,9 @@ use crate::node::{self, Clock, Node};
 use crate::store::{self, Store};
 use crate::telemetry::{self, BuildInfo, Recorder, Scrape, count_panics};
 
+/// The file below the data folder with the key of the Handle site: made at the
+/// first start, and part of who the node is to its clients.
+const SITE_KEY_FILE: &str = "handle-site-key.pem";
 /// How long connections may take to finish once the node stops.
 const CONNECTION_DRAIN: Duration = Duration::from_secs(10);
 /// How long all tasks may take then.
@@ -65,6 +69,9 @@ pub enum Error {
     /// The settings name no identity where they should.
     #[error("[access] admins: {0}")]
     Access(#[from] Refusal),
+    /// The key of the Handle site could not be had.
+    #[error("[handle]: {0}")]
+    SiteKey(#[from] KeyError),
     /// Metrics could not be set up.
     #[error(transparent)]
     Telemetry(#[from] telemetry::Error),
@@ -138,9 +145,14 @@ impl Server {
         let zones = dns.zones.clone();
         let metrics = recorder.within(dns::Metrics::new);
         let dns = Dns::bind(&dns, parts.node.clone(), metrics)?;
-        let metrics = recorder.within(handle::Metrics::new);
-        let handle = Handle::bind(handle, parts.node.clone(), metrics)?;
         let listeners = listen(&http).await?;
+        let setup = handle::Setup {
+            http: listeners.first().and_then(|first| first.local_addr().ok()),
+            key: SiteKey::load_or_create(&parts.store.data_dir().join(SITE_KEY_FILE))?,
+            fill_random,
+            metrics: recorder.within(handle::Metrics::new),
+        };
+        let handle = Handle::bind(handle, parts.node.clone(), setup)?;
         let addresses = addresses(&listeners, &dns, &handle);
         let grpc = Grpc::new(grpc::Setup {
             config: grpc,
@@ -372,6 +384,15 @@ fn open(
         },
         new_key,
     ))
+}
+
+/// Fills `out` with random octets.
+#[expect(
+    clippy::expect_used,
+    reason = "a node without chance could not keep any secret: it must not go on"
+)]
+fn fill_random(out: &mut [u8]) {
+    aws_lc_rs::rand::fill(out).expect("the system gives random octets");
 }
 
 fn random_key() -> Result<NewKey, Error> {

@@ -22,6 +22,8 @@ const LABEL_BYTES_MAX: usize = 63;
 const ZONE_BYTES_MAX: usize = 128;
 /// Zones, name servers, addresses and identities of one list.
 const LIST_ITEMS_MAX: usize = 64;
+/// Characters of what the site information says: it goes out in datagrams.
+const SITE_DESCRIPTION_CHARS_MAX: usize = 80;
 /// Levels of a log filter.
 const LEVELS: &[&str] = &["trace", "debug", "info", "warn", "error", "off"];
 
@@ -31,6 +33,7 @@ pub(super) fn rules(config: &Config) -> Vec<Problem> {
     addresses(config, &mut problems);
     names(config, &mut problems);
     admins(config, &mut problems);
+    handle_site(config, &mut problems);
     ttls(config, &mut problems);
     sizes(config, &mut problems);
     folders(config, &mut problems);
@@ -133,6 +136,20 @@ fn names(config: &Config, problems: &mut Vec<Problem>) {
         problems.push(problem.suggest(Some(quoted(&meant))));
     } else {
         problems.extend(name_problem("dns.mailbox", &dns.mailbox, NAME_BYTES_MAX));
+    }
+}
+
+fn handle_site(config: &Config, problems: &mut Vec<Problem>) {
+    let handle = &config.handle;
+    if handle.named_address().is_err() {
+        let rule = "must be an IP address, or empty for the first of handle.listen".to_owned();
+        let address = quoted(&handle.site_address);
+        problems.push(Problem::of("handle.site_address", address, rule));
+    }
+    let chars = handle.site_description.chars().count();
+    if chars > SITE_DESCRIPTION_CHARS_MAX {
+        let rule = format!("at most {SITE_DESCRIPTION_CHARS_MAX} characters");
+        problems.push(Problem::of("handle.site_description", chars, rule));
     }
 }
 
@@ -262,20 +279,39 @@ fn handle_sizes(config: &Config) -> Vec<Size> {
             1 << 20,
             1 << 40,
         ),
+        ("handle.challenges_max", handle.challenges_max, 1, 1 << 24),
+        (
+            "handle.challenge_bytes_max",
+            handle.challenge_bytes_max,
+            1 << 20,
+            1 << 40,
+        ),
+        ("handle.sessions_max", handle.sessions_max, 1, 1 << 24),
     ];
     let counts = counts.map(|(key, count, least, most)| (key, wide(count), least, most));
-    let others = [
+    counts.into_iter().chain(handle_times(config)).collect()
+}
+
+/// Those of `[handle]` that are no counts: bytes of replies, and times.
+fn handle_times(config: &Config) -> [Size; 5] {
+    let handle = &config.handle;
+    [
         (
             "handle.answer_cache_bytes",
             handle.answer_cache_bytes,
             0,
             1 << 40,
         ),
+        (
+            "handle.session_idle_secs",
+            handle.session_idle_secs,
+            1,
+            86_400 * 365,
+        ),
         ("handle.unfinished_secs", handle.unfinished_secs, 1, 60),
         ("handle.tcp_idle_secs", handle.tcp_idle_secs, 1, 86_400),
         ("handle.tcp_message_secs", handle.tcp_message_secs, 1, 600),
-    ];
-    counts.into_iter().chain(others).collect()
+    ]
 }
 
 /// Numbers with a least and a greatest value.

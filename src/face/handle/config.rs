@@ -1,6 +1,6 @@
 //! Settings of the Handle face: section `[handle]`.
 
-use std::net::SocketAddr;
+use std::net::{AddrParseError, IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +40,26 @@ pub struct Config {
     /// to come and of answers that nobody reads; more close the connection that
     /// has kept some for longest.
     pub tcp_buffer_bytes_max: usize,
+    /// The address that the site information names: the first of `listen` if
+    /// empty, which must then be one that clients reach.
+    pub site_address: String,
+    /// The serial number of the site information; raise it with each change of
+    /// the address, the ports or the key.
+    pub site_serial: u16,
+    /// What the site information says the node is.
+    pub site_description: String,
+    /// Requests that wait for a proof at once, over UDP and otherwise; the oldest
+    /// give way.
+    pub challenges_max: usize,
+    /// Bytes of the requests that wait, over UDP and otherwise.
+    pub challenge_bytes_max: usize,
+    /// Sessions open at once; the longest unused gives way.
+    pub sessions_max: usize,
+    /// Seconds after which an unused session ends.
+    pub session_idle_secs: u64,
+    /// Whether ID-SDK may log in with a password, which crosses the network as
+    /// it is.
+    pub password_login: bool,
 }
 
 impl Default for Config {
@@ -58,6 +78,27 @@ impl Default for Config {
             tcp_idle_secs: 300,
             tcp_message_secs: 10,
             tcp_buffer_bytes_max: 256 << 20,
+            site_address: String::new(),
+            site_serial: 1,
+            site_description: "idnode".into(),
+            challenges_max: 16_384,
+            challenge_bytes_max: 64 << 20,
+            sessions_max: 65_536,
+            session_idle_secs: 86_400,
+            password_login: false,
+        }
+    }
+}
+
+impl Config {
+    /// The address that the site information names, if the settings name one.
+    ///
+    /// # Errors
+    /// That `site_address` is none.
+    pub fn named_address(&self) -> Result<Option<IpAddr>, AddrParseError> {
+        match self.site_address.as_str() {
+            "" => Ok(None),
+            text => text.parse().map(Some),
         }
     }
 }

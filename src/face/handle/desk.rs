@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::face::handle::connection::Connection;
 use crate::face::handle::metrics::{Metrics, SAMPLE_INTERVAL};
 use crate::face::handle::proven::Proven;
-use crate::face::handle::service::{Connection, Outcome, Service, Source, Transport};
+use crate::face::handle::service::{Outcome, Service, Source, Transport, whole};
 use crate::face::handle::tcp::Incoming;
 use crate::wire::handle::{ENVELOPE_BYTES, Envelope};
 
@@ -47,9 +48,9 @@ impl Desk {
             Outcome::Later(later) => {
                 let (desk, transport) = (Arc::clone(self), source.transport);
                 Outcome::Later(Box::pin(async move {
-                    let reply = later.await;
-                    desk.metrics.respond(transport, &reply);
-                    reply
+                    let made = later.await;
+                    desk.metrics.respond(transport, &made.bytes);
+                    made
                 }))
             }
             Outcome::Silent => Outcome::Silent,
@@ -73,7 +74,7 @@ impl Desk {
         let mut reply = Vec::new();
         match self.take(incoming, &source, &mut reply) {
             Outcome::Answered | Outcome::Silent => reply,
-            Outcome::Later(later) => later.await,
+            Outcome::Later(later) => whole(later).await,
         }
     }
 

@@ -104,6 +104,12 @@ pub struct Metrics {
     truncated: Counter,
     /// Requests over UDP of which packets are missing.
     pub(super) unfinished: Gauge,
+    /// Sessions open.
+    pub(super) sessions: Gauge,
+    /// Replies kept.
+    pub(super) kept_count: Gauge,
+    /// Bytes of the replies kept.
+    pub(super) kept_bytes: Gauge,
     /// TCP connections open.
     pub(super) connections: Gauge,
     /// TCP connections closed since there were too many.
@@ -131,6 +137,9 @@ impl Metrics {
         describe_counter!("idnode_udp_dropped_total", "datagrams without an answer");
         describe_counter!("idnode_udp_truncated_total", "answers cut to their header");
         describe_histogram!("idnode_resolve_duration_seconds", "time to an answer");
+        describe_gauge!("idnode_handle_sessions", "sessions open");
+        describe_gauge!("idnode_handle_kept_replies", "replies kept");
+        describe_gauge!("idnode_handle_kept_bytes", "bytes of the replies kept");
         describe_gauge!(
             "idnode_handle_unfinished_requests",
             "requests over UDP of which packets are missing"
@@ -150,6 +159,9 @@ impl Metrics {
             dropped: Dropped::ALL.iter().map(dropped).collect(),
             truncated: counter!("idnode_udp_truncated_total", "proto" => "handle_udp"),
             unfinished: gauge!("idnode_handle_unfinished_requests"),
+            sessions: gauge!("idnode_handle_sessions"),
+            kept_count: gauge!("idnode_handle_kept_replies"),
+            kept_bytes: gauge!("idnode_handle_kept_bytes"),
             connections: gauge!("idnode_connections",
                 "listener" => "handle_tcp", "state" => "open"),
             displaced: rejected("displaced"),

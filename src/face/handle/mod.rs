@@ -3,13 +3,29 @@
 //! UDP is served by threads of its own, TCP by tasks; what comes over HTTP is
 //! handed in. All ask one `Service`; see its file for what is answered.
 
+mod challenges;
+mod change;
 pub mod config;
+mod connection;
+mod convert;
 mod desk;
+mod heavy;
+mod homing;
+mod kept;
+mod login;
 mod metrics;
 mod packets;
+mod proof;
 mod proven;
 mod reassembly;
+mod reply;
+mod resolution;
+mod seal;
 mod service;
+mod sessions;
+mod setup;
+mod site;
+mod status;
 mod tcp;
 mod udp;
 
@@ -31,10 +47,12 @@ use tokio::time::{interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::crypto::SiteKey;
 use crate::face::handle::desk::Desk;
 use crate::face::handle::proven::Proven;
 use crate::face::handle::reassembly::Reassembly;
 use crate::face::handle::service::Service;
+use crate::face::handle::site::Site;
 use crate::face::handle::tcp::Terms;
 use crate::face::handle::udp::Datagrams;
 use crate::net::connections::{Connections, Observer};
@@ -46,6 +64,7 @@ use crate::wire::handle::{ENVELOPE_BYTES, MESSAGE_BYTES_MAX as BEHIND_BYTES_MAX}
 
 pub use config::Config;
 pub use metrics::Metrics;
+pub use service::FillRandom;
 
 /// Bytes of a message and its envelope.
 pub const MESSAGE_BYTES_MAX: usize = ENVELOPE_BYTES + BEHIND_BYTES_MAX;
@@ -72,6 +91,19 @@ pub enum BindError {
     },
 }
 
+/// What the face needs beside its settings.
+#[derive(Debug)]
+pub struct Setup {
+    /// Where messages over HTTP are taken, for the site information.
+    pub http: Option<SocketAddr>,
+    /// The key that replies are signed with.
+    pub key: SiteKey,
+    /// Where nonces, session numbers and exponents come from.
+    pub fill_random: FillRandom,
+    /// What is counted.
+    pub metrics: Metrics,
+}
+
 /// The face, its sockets bound.
 #[derive(Debug)]
 pub struct Handle {
@@ -81,20 +113,32 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// Binds every socket.
+    /// Binds every socket, and tells `node` what its site is.
     ///
     /// # Errors
     /// [`BindError`].
-    pub fn bind(config: Config, node: Node, metrics: Metrics) -> Result<Self, BindError> {
+    pub fn bind(config: Config, node: Node, setup: Setup) -> Result<Self, BindError> {
+        let Setup {
+            http,
+            key,
+            fill_random,
+            metrics,
+        } = setup;
         let bind = |address: &SocketAddr| {
             Listener::bind(*address, config.udp_threads).map_err(|source| BindError::Socket {
                 address: *address,
                 source,
             })
         };
-        let listeners = config.listen.iter().map(bind).collect::<Result<_, _>>()?;
+        let bound = config.listen.iter().map(bind);
+        let listeners: Vec<Listener> = bound.collect::<Result<_, _>>()?;
+        let addresses = addresses(&listeners);
+        let site = Site::new(&config, &addresses, http, key);
+        if !listeners.is_empty() {
+            node.set_site(site.data.clone());
+        }
         let desk = Desk {
-            service: Service::new(node),
+            service: Service::new(&config, node, site, fill_random),
             proven: Proven::new(),
             metrics,
         };
@@ -107,10 +151,7 @@ impl Handle {
 
     /// The addresses it answers on, UDP and TCP both.
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.listeners
-            .iter()
-            .map(|listener| listener.address)
-            .collect()
+        addresses(&self.listeners)
     }
 
     /// What answers messages that come over HTTP; `None` where the face is off.
@@ -165,6 +206,10 @@ impl Handle {
         let _ended = joined.await;
         started
     }
+}
+
+fn addresses(listeners: &[Listener]) -> Vec<SocketAddr> {
+    listeners.iter().map(|listener| listener.address).collect()
 }
 
 fn datagrams(config: &Config, desk: &Arc<Desk>, tracker: &TaskTracker) -> Datagrams {
@@ -241,8 +286,15 @@ async fn look_after(datagrams: &Datagrams, shutdown: &CancellationToken) {
                 reassembly.expire(now);
                 let count = reassembly.count();
                 drop(reassembly);
-                let shown = f64::from(u32::try_from(count).unwrap_or(u32::MAX));
-                datagrams.desk.metrics.unfinished.set(shown);
+                let (service, metrics) = (&datagrams.desk.service, &datagrams.desk.metrics);
+                let shown = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+                metrics.unfinished.set(shown(count));
+                metrics.sessions.set(shown(service.session_count()));
+                let (kept_count, kept_bytes) = service.replies().size();
+                metrics.kept_count.set(shown(kept_count));
+                // In whole KiB, which an f64 holds exactly.
+                let kib = u32::try_from(kept_bytes / 1024).unwrap_or(u32::MAX);
+                metrics.kept_bytes.set(f64::from(kib) * 1024.0);
             }
         }
     }

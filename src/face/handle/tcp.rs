@@ -235,8 +235,12 @@ impl<'a> Conversation<'a> {
 
     fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Event>> {
         let mut answered = false;
-        while let Poll::Ready(Some(reply)) = self.later.poll_next_unpin(context) {
-            self.output.extend_from_slice(&reply);
+        // What goes on being made waits until the client took what was.
+        while self.unsent_bytes() < OUTPUT_BYTES_MAX
+            && let Poll::Ready(Some(made)) = self.later.poll_next_unpin(context)
+        {
+            self.output.extend_from_slice(&made.bytes);
+            self.later.extend(made.rest);
             answered = true;
         }
         if answered {
@@ -459,7 +463,7 @@ mod tests {
                 let released = Arc::clone(released);
                 Outcome::Later(Box::pin(async move {
                     released.acquire().await.expect("open").forget();
-                    message
+                    message.into()
                 }))
             }
             _ => {

@@ -20,7 +20,7 @@ use crate::face::handle::desk::Desk;
 use crate::face::handle::metrics::{Dropped, SAMPLE_INTERVAL, Tally};
 use crate::face::handle::packets::{packets_bytes, send_all, send_cut};
 use crate::face::handle::reassembly::Reassembly;
-use crate::face::handle::service::{Later, Outcome, Source, Transport};
+use crate::face::handle::service::{Later, Outcome, Source, Transport, whole};
 use crate::net::udp::{Batch, Replies, ReplyTo, Socket};
 use crate::wire::handle::{
     ENVELOPE_BYTES, Envelope, ErrorResponse, Fragments, Header, List, MessageWriter, ResponseCode,
@@ -216,7 +216,7 @@ impl Worker {
         };
         let (shared, socket, to) = (Arc::clone(&self.shared), Arc::clone(&self.socket), *to);
         let work = async move {
-            let reply = later.await;
+            let reply = whole(later).await;
             let mut tally = Tally::default();
             tally.respond(&reply);
             match shared.room(&reply, request_bytes, &to) {
