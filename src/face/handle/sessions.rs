@@ -288,17 +288,15 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
 
     const HOUR: Duration = Duration::from_secs(3600);
 
     fn open(all: &Sessions, source: u8, now: Duration) -> u32 {
-        let mut last = u32::from(source) << 16;
-        let mut random = || {
-            last += 1;
-            last
-        };
+        static LAST: AtomicU32 = AtomicU32::new(0);
+        let mut random = || LAST.fetch_add(1, Ordering::Relaxed);
         let source = IpAddr::V4(Ipv4Addr::new(10, 0, 0, source));
         let opening = Opening {
             key: SessionKey::new(&[7; 32]),
