@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
 # Run: docker run --read-only --tmpfs /tmp -v idnode:/var/lib/idnode \
-#        -p 8480:8480 -p 53:5380/udp -p 53:5380/tcp idnode
+#        -p 8480:8480 -p 53:5380/udp -p 53:5380/tcp -p 2641:2641/udp -p 2641:2641/tcp idnode
 
 FROM rust:1.95-bookworm AS build
 RUN apt-get update \
@@ -23,10 +23,11 @@ COPY --from=build /out/etc /etc
 COPY --from=build --chown=idnode:idnode /out/var/lib/idnode /var/lib/idnode
 # Every key of the configuration can be set so: IDNODE_SECTION__KEY.
 ENV IDNODE_HTTP__LISTEN=0.0.0.0:8480 \
-    IDNODE_DNS__LISTEN=0.0.0.0:5380
+    IDNODE_DNS__LISTEN=0.0.0.0:5380 \
+    IDNODE_HANDLE__LISTEN=0.0.0.0:2641
 USER idnode
 VOLUME /var/lib/idnode
-EXPOSE 8480/tcp 5380/udp 5380/tcp
+EXPOSE 8480/tcp 5380/udp 5380/tcp 2641/udp 2641/tcp
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s CMD ["idnode", "health"]
 # Exec form: the node is process 1, takes SIGTERM itself and has no children.
 ENTRYPOINT ["idnode"]

@@ -19,15 +19,20 @@ use tracing::{error, info, warn};
 
 use crate::access::{KEY_RANDOM_BYTES, NewKey};
 use crate::config::Config;
+use crate::crypto::{KeyError, SiteKey};
 use crate::face::dns::{self, Dns};
 use crate::face::grpc::{self, Grpc, ServerInfo, SetLogFilter};
-use crate::face::http::{self, Http, Readiness};
+use crate::face::handle::{self, Handle};
+use crate::face::http::{self, Http, Messages, Readiness};
 use crate::model::{Refusal, Timestamp};
 use crate::net::http::{Limits, Metrics as ConnectionMetrics, Server as Connections};
 use crate::node::{self, Clock, Node};
 use crate::store::{self, Store};
 use crate::telemetry::{self, BuildInfo, Recorder, Scrape, count_panics};
 
+/// The file below the data folder with the key of the Handle site: made at the
+/// first start, and part of who the node is to its clients.
+const SITE_KEY_FILE: &str = "handle-site-key.pem";
 /// How long connections may take to finish once the node stops.
 const CONNECTION_DRAIN: Duration = Duration::from_secs(10);
 /// How long all tasks may take then.
@@ -47,6 +52,9 @@ pub enum Error {
     /// The DNS face could not start.
     #[error(transparent)]
     Dns(#[from] dns::BindError),
+    /// The Handle face could not start.
+    #[error(transparent)]
+    Handle(#[from] handle::BindError),
     /// An HTTP listener could not be bound.
     #[error("[http] listen: cannot bind {address}")]
     Http {
@@ -61,6 +69,9 @@ pub enum Error {
     /// The settings name no identity where they should.
     #[error("[access] admins: {0}")]
     Access(#[from] Refusal),
+    /// The key of the Handle site could not be had.
+    #[error("[handle]: {0}")]
+    SiteKey(#[from] KeyError),
     /// Metrics could not be set up.
     #[error(transparent)]
     Telemetry(#[from] telemetry::Error),
@@ -76,6 +87,8 @@ pub struct Addresses {
     pub http: Vec<SocketAddr>,
     /// DNS, UDP and TCP both.
     pub dns: Vec<SocketAddr>,
+    /// The Handle protocol, UDP and TCP both.
+    pub handle: Vec<SocketAddr>,
 }
 
 /// A node with its store open and its sockets bound.
@@ -83,6 +96,7 @@ pub struct Addresses {
 pub struct Server {
     parts: Parts,
     dns: Dns,
+    handle: Handle,
     listeners: Vec<TcpListener>,
     connections: Connections,
     grpc: Grpc,
@@ -120,6 +134,7 @@ impl Server {
             http,
             grpc,
             dns,
+            handle,
             access,
             store,
             log,
@@ -131,7 +146,14 @@ impl Server {
         let metrics = recorder.within(dns::Metrics::new);
         let dns = Dns::bind(&dns, parts.node.clone(), metrics)?;
         let listeners = listen(&http).await?;
-        let addresses = addresses(&listeners, &dns);
+        let setup = handle::Setup {
+            http: listeners.first().and_then(|first| first.local_addr().ok()),
+            key: SiteKey::load_or_create(&parts.store.data_dir().join(SITE_KEY_FILE))?,
+            fill_random,
+            metrics: recorder.within(handle::Metrics::new),
+        };
+        let handle = Handle::bind(handle, parts.node.clone(), setup)?;
+        let addresses = addresses(&listeners, &dns, &handle);
         let grpc = Grpc::new(grpc::Setup {
             config: grpc,
             node: parts.node.clone(),
@@ -162,6 +184,7 @@ impl Server {
         Ok(Self {
             parts,
             dns,
+            handle,
             listeners,
             connections,
             grpc,
@@ -173,7 +196,7 @@ impl Server {
 
     /// Where it listens.
     pub fn addresses(&self) -> Addresses {
-        addresses(&self.listeners, &self.dns)
+        addresses(&self.listeners, &self.dns, &self.handle)
     }
 
     /// The operator's key that was made because there was none. This is the only
@@ -188,6 +211,7 @@ impl Server {
         let Self {
             parts,
             dns,
+            handle,
             listeners,
             connections,
             grpc,
@@ -204,6 +228,9 @@ impl Server {
                 node.observe();
                 rendered.render()
             }),
+            messages: handle
+                .answer_messages()
+                .map(|answer| Messages::new(answer, handle::MESSAGE_BYTES_MAX)),
             metrics: http_metrics,
         };
         let router = grpc.routes().merge(pages.routes());
@@ -212,28 +239,41 @@ impl Server {
             parts.tracker.spawn(serve);
         }
         parts.tracker.spawn(scrape.keep(parts.draining.clone()));
-        let mut serve_dns = parts.tracker.spawn(dns.run(parts.draining.clone()));
+        let failed = CancellationToken::new();
+        let serve_dns = serve("DNS", dns.run(parts.draining.clone()), failed.clone());
+        let serve_handle = serve("Handle", handle.run(parts.draining.clone()), failed.clone());
+        let faces = [
+            parts.tracker.spawn(serve_dns),
+            parts.tracker.spawn(serve_handle),
+        ];
         grpc.set_serving(true).await;
         readiness.store(Arc::new(Readiness::Ready));
         info!(position = parts.node.applied_position(), "serving");
-        let dns_ended = tokio::select! {
-            () = shutdown.cancelled() => None,
-            ended = &mut serve_dns => Some(ended),
-        };
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = failed.cancelled() => {}
+        }
         info!("draining");
         readiness.store(Arc::new(Readiness::Draining));
         grpc.set_serving(false).await;
         parts.draining.cancel();
-        let dns_ended = match dns_ended {
-            Some(ended) => ended,
-            None => serve_dns.await,
-        };
-        match dns_ended {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => error!(%error, "the DNS face failed"),
-            Err(error) => error!(%error, "the DNS face failed"),
+        for face in faces {
+            // A panic was counted and logged where it happened.
+            let _ended = face.await;
         }
         parts.close().await;
+    }
+}
+
+/// Serves a face. The node ends with the first that ends, as `failed` tells.
+async fn serve(
+    face: &'static str,
+    serving: impl Future<Output = std::io::Result<()>>,
+    failed: CancellationToken,
+) {
+    let _ended = failed.drop_guard();
+    if let Err(error) = serving.await {
+        error!(%error, face, "a face failed");
     }
 }
 
@@ -291,19 +331,25 @@ fn limits(config: &http::Config) -> Limits {
     }
 }
 
-fn addresses(listeners: &[TcpListener], dns: &Dns) -> Addresses {
+fn addresses(listeners: &[TcpListener], dns: &Dns, handle: &Handle) -> Addresses {
     let bound = |listener: &TcpListener| listener.local_addr().ok();
     Addresses {
         http: listeners.iter().filter_map(bound).collect(),
         dns: dns.addresses(),
+        handle: handle.addresses(),
     }
 }
 
 impl Addresses {
     /// Each with what it serves in front, as `grpc 127.0.0.1:8480`.
     fn labelled(&self) -> Vec<String> {
-        let http = self.http.iter().map(|address| format!("grpc {address}"));
-        http.chain(self.dns.iter().map(|address| format!("dns {address}")))
+        let Self { http, dns, handle } = self;
+        [("grpc", http), ("dns", dns), ("handle", handle)]
+            .into_iter()
+            .flat_map(|(what, addresses)| {
+                let labelled = move |address| format!("{what} {address}");
+                addresses.iter().map(labelled)
+            })
             .collect()
     }
 }
@@ -338,6 +384,15 @@ fn open(
         },
         new_key,
     ))
+}
+
+/// Fills `out` with random octets.
+#[expect(
+    clippy::expect_used,
+    reason = "a node without chance could not keep any secret: it must not go on"
+)]
+fn fill_random(out: &mut [u8]) {
+    aws_lc_rs::rand::fill(out).expect("the system gives random octets");
 }
 
 fn random_key() -> Result<NewKey, Error> {

@@ -3,6 +3,7 @@
 
 use std::fs::OpenOptions;
 use std::io::Write;
+use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -33,9 +34,10 @@ const CHUNK_RECORDS: usize = 1000;
 /// How long a step of loading the demo data may take.
 const STEP_TIMEOUT: Duration = Duration::from_secs(30);
 /// What `dev` sets: addresses of this machine only, and little memory.
-const SETTINGS: [(&str, &str); 4] = [
+const SETTINGS: [(&str, &str); 5] = [
     ("http.listen", "127.0.0.1:8480"),
     ("dns.listen", "127.0.0.1:5380"),
+    ("handle.listen", "127.0.0.1:2641"),
     ("store.cache_bytes", "67108864"),
     ("telemetry.filter", "warn"),
 ];
@@ -187,16 +189,19 @@ async fn load(client: &Client, demo: &Demo) -> Result<(), Failure> {
 
 /// What runs where, and what to try.
 fn banner(addresses: &Addresses, data: &Path, identifier: &str, dns_name: &str) -> String {
-    let Addresses { http, dns } = addresses;
+    let Addresses { http, dns, handle } = addresses;
     let http = http.first().map(ToString::to_string).unwrap_or_default();
-    let dns = dns.first().copied();
-    let shown = dns.map_or_else(|| "off".to_owned(), |address| address.to_string());
+    let first = |addresses: &[SocketAddr]| {
+        let first = addresses.first();
+        first.map_or_else(|| "off".to_owned(), ToString::to_string)
+    };
     let mut text = format!(
         "
 idnode {version} runs on this machine only; stop it with Ctrl-C
 
   gRPC     {http}    also /metrics, /livez, /readyz
-  DNS      {shown}    UDP and TCP
+  DNS      {shown_dns}    UDP and TCP
+  Handle   {shown_handle}    UDP and TCP; over HTTP on the port of gRPC
   data     {data}
   key      {key}    an operator's; this machine's idnode finds it
 
@@ -207,10 +212,12 @@ Try {identifier}
   buf curl --protocol grpc --http2-prior-knowledge -d '{{\"identifier\":\"{identifier}\"}}' http://{http}/idnode.v1.Resolution/Resolve
 ",
         version = env!("CARGO_PKG_VERSION"),
+        shown_dns = first(dns),
+        shown_handle = first(handle),
         data = data.display(),
         key = data.join(KEY_FILE).display(),
     );
-    if let (Some(address), false) = (dns, dns_name.is_empty()) {
+    if let (Some(address), false) = (dns.first(), dns_name.is_empty()) {
         let (ip, port) = (address.ip(), address.port());
         text.push_str(&format!("  dig @{ip} -p {port} {dns_name} TXT\n"));
         text.push_str(&format!("  dig @{ip} -p {port} {dns_name} NAPTR +tcp\n"));

@@ -287,11 +287,7 @@ pub async fn run(
     }
 }
 
-async fn show_one(
-    prefix: &str,
-    connection: &Connection,
-    output: &Output,
-) -> Result<(), Failure> {
+async fn show_one(prefix: &str, connection: &Connection, output: &Output) -> Result<(), Failure> {
     let name = name_of(prefix)?;
     let client = connection.client(output).await?;
     let request = client.request(v1::GetPrefixRequest { name });

@@ -22,6 +22,8 @@ const LABEL_BYTES_MAX: usize = 63;
 const ZONE_BYTES_MAX: usize = 128;
 /// Zones, name servers, addresses and identities of one list.
 const LIST_ITEMS_MAX: usize = 64;
+/// Characters of what the site information says: it goes out in datagrams.
+const SITE_DESCRIPTION_CHARS_MAX: usize = 80;
 /// Levels of a log filter.
 const LEVELS: &[&str] = &["trace", "debug", "info", "warn", "error", "off"];
 
@@ -31,6 +33,7 @@ pub(super) fn rules(config: &Config) -> Vec<Problem> {
     addresses(config, &mut problems);
     names(config, &mut problems);
     admins(config, &mut problems);
+    handle_site(config, &mut problems);
     ttls(config, &mut problems);
     sizes(config, &mut problems);
     folders(config, &mut problems);
@@ -55,11 +58,17 @@ pub(super) fn paths(config: &Config) -> Vec<Problem> {
 
 fn addresses(config: &Config, problems: &mut Vec<Problem>) {
     let (http, dns) = (&config.http.listen, &config.dns.listen);
+    let handle = &config.handle.listen;
     if http.is_empty() {
         problems.push(Problem::of("http.listen", "[]", "needs an address"));
     }
     let mut taken: Vec<(&str, SocketAddr)> = Vec::new();
-    for (key, list) in [("http.listen", http), ("dns.listen", dns)] {
+    let lists = [
+        ("http.listen", http),
+        ("dns.listen", dns),
+        ("handle.listen", handle),
+    ];
+    for (key, list) in lists {
         if list.len() > LIST_ITEMS_MAX {
             let rule = format!("at most {LIST_ITEMS_MAX} addresses");
             problems.push(Problem::of(key, list.len(), rule));
@@ -130,6 +139,20 @@ fn names(config: &Config, problems: &mut Vec<Problem>) {
     }
 }
 
+fn handle_site(config: &Config, problems: &mut Vec<Problem>) {
+    let handle = &config.handle;
+    if handle.named_address().is_err() {
+        let rule = "must be an IP address, or empty for the first of handle.listen".to_owned();
+        let address = quoted(&handle.site_address);
+        problems.push(Problem::of("handle.site_address", address, rule));
+    }
+    let chars = handle.site_description.chars().count();
+    if chars > SITE_DESCRIPTION_CHARS_MAX {
+        let rule = format!("at most {SITE_DESCRIPTION_CHARS_MAX} characters");
+        problems.push(Problem::of("handle.site_description", chars, rule));
+    }
+}
+
 fn admins(config: &Config, problems: &mut Vec<Problem>) {
     let admins = &config.access.admins;
     if admins.len() > LIST_ITEMS_MAX {
@@ -139,7 +162,7 @@ fn admins(config: &Config, problems: &mut Vec<Problem>) {
     }
     for admin in admins {
         if let Err(refusal) = Reference::parse(admin) {
-            let rule = format!("must be index:identifier: {refusal}");
+            let rule = refusal.to_string();
             problems.push(Problem::of("access.admins", quoted(admin), rule));
         }
     }
@@ -193,22 +216,120 @@ fn ttls(config: &Config, problems: &mut Vec<Problem>) {
     }
 }
 
+/// A key, its value, and the least and the greatest that it may be.
+type Size = (&'static str, u64, u64, u64);
+
+fn bounds(sizes: &[Size], problems: &mut Vec<Problem>) {
+    for (key, value, least, most) in sizes {
+        if !(least..=most).contains(&value) {
+            let rule = format!("must be from {least} to {most}");
+            problems.push(Problem::of(key, value, rule));
+        }
+    }
+}
+
+fn wide(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+/// Those of `[handle]`. What is kept of messages has room for a few at least.
+fn handle_sizes(config: &Config) -> Vec<Size> {
+    let handle = &config.handle;
+    let counts = [
+        ("handle.udp_threads", handle.udp_threads, 0, 1024),
+        (
+            "handle.udp_amplification_max",
+            handle.udp_amplification_max,
+            0,
+            1000,
+        ),
+        (
+            "handle.udp_slow_requests_max",
+            handle.udp_slow_requests_max,
+            1,
+            1 << 20,
+        ),
+        (
+            "handle.unfinished_requests_max",
+            handle.unfinished_requests_max,
+            1,
+            1 << 24,
+        ),
+        (
+            "handle.unfinished_requests_per_client_max",
+            handle.unfinished_requests_per_client_max,
+            1,
+            1 << 24,
+        ),
+        (
+            "handle.unfinished_bytes_max",
+            handle.unfinished_bytes_max,
+            1 << 20,
+            1 << 40,
+        ),
+        (
+            "handle.tcp_connections_max",
+            handle.tcp_connections_max,
+            1,
+            1 << 24,
+        ),
+        (
+            "handle.tcp_buffer_bytes_max",
+            handle.tcp_buffer_bytes_max,
+            1 << 20,
+            1 << 40,
+        ),
+        ("handle.challenges_max", handle.challenges_max, 1, 1 << 24),
+        (
+            "handle.challenge_bytes_max",
+            handle.challenge_bytes_max,
+            1 << 20,
+            1 << 40,
+        ),
+        ("handle.sessions_max", handle.sessions_max, 1, 1 << 24),
+    ];
+    let counts = counts.map(|(key, count, least, most)| (key, wide(count), least, most));
+    counts.into_iter().chain(handle_times(config)).collect()
+}
+
+/// Those of `[handle]` that are no counts: bytes of replies, and times.
+fn handle_times(config: &Config) -> [Size; 5] {
+    let handle = &config.handle;
+    [
+        (
+            "handle.answer_cache_bytes",
+            handle.answer_cache_bytes,
+            0,
+            1 << 40,
+        ),
+        (
+            "handle.session_idle_secs",
+            handle.session_idle_secs,
+            1,
+            86_400 * 365,
+        ),
+        ("handle.unfinished_secs", handle.unfinished_secs, 1, 60),
+        ("handle.tcp_idle_secs", handle.tcp_idle_secs, 1, 86_400),
+        ("handle.tcp_message_secs", handle.tcp_message_secs, 1, 600),
+    ]
+}
+
 /// Numbers with a least and a greatest value.
 fn sizes(config: &Config, problems: &mut Vec<Problem>) {
     let Config {
         http,
         grpc,
         dns,
+        handle: _,
         access: _,
         store,
         log,
         telemetry: _,
     } = config;
-    let wide = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
     let streams = u64::from(http.streams_per_connection_max);
     let threads = u64::from(store.background_threads);
     let udp_threads = wide(dns.udp_threads);
-    let bounds = [
+    let sizes = [
         (
             "http.connections_max",
             wide(http.connections_max),
@@ -246,12 +367,8 @@ fn sizes(config: &Config, problems: &mut Vec<Problem>) {
         ("log.queue_count_max", wide(log.queue_count_max), 1, 1 << 24),
         ("log.group_count_max", wide(log.group_count_max), 1, 1 << 24),
     ];
-    for (key, value, least, most) in bounds {
-        if !(least..=most).contains(&value) {
-            let rule = format!("must be from {least} to {most}");
-            problems.push(Problem::of(key, value, rule));
-        }
-    }
+    bounds(&sizes, problems);
+    bounds(&handle_sizes(config), problems);
     if log.group_count_max > log.queue_count_max {
         let rule = format!(
             "not above log.queue_count_max, which is {}",

@@ -17,6 +17,7 @@ use crate::access;
 use crate::cluster;
 use crate::face::dns;
 use crate::face::grpc;
+use crate::face::handle;
 use crate::face::http;
 use crate::store;
 use crate::telemetry;
@@ -37,6 +38,8 @@ pub struct Config {
     pub grpc: grpc::Config,
     /// Section `[dns]`.
     pub dns: dns::Config,
+    /// Section `[handle]`.
+    pub handle: handle::Config,
     /// Section `[access]`.
     pub access: access::Config,
     /// Section `[store]`.

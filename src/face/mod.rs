@@ -3,4 +3,5 @@
 
 pub mod dns;
 pub mod grpc;
+pub mod handle;
 pub mod http;

@@ -1,9 +1,8 @@
 //! TCP connections: accepted, counted, and closed where there are too many.
 //!
-//! Each is a task of its own. What is spoken on it is the caller's matter; the
-//! caller says when a connection did something whole, and the one for which
-//! that is longest ago gives way to a new one. A panic in a connection's task
-//! costs that connection.
+//! Each is a task of its own. What is spoken on it is the caller's matter. So is
+//! when it did something whole: the one for which that is longest ago gives way
+//! to a new one. A panic in a connection's task costs that connection.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -88,7 +87,8 @@ impl Connections {
     }
 
     /// Accepts connections until `shutdown`, each a task on `tasks` that runs
-    /// what `converse` makes of it until that ends or the connection gives way.
+    /// what `converse` makes of it. That is to end when its place is to be left
+    /// ([`Place::closing`]), as it is at `shutdown`, too.
     pub async fn serve<F>(
         self: Arc<Self>,
         listener: TcpListener,
@@ -106,9 +106,12 @@ impl Connections {
             match accepted {
                 Ok((stream, peer)) => {
                     let place = self.enter(shutdown.child_token());
-                    let closing = place.closing.clone();
                     let conversation = converse(stream, peer, place);
-                    tracker.spawn(hold(conversation, closing, peer));
+                    tracker.spawn(async move {
+                        if let Err(error) = conversation.await {
+                            tracing::debug!(%peer, %error, "connection ended");
+                        }
+                    });
                 }
                 Err(error) => {
                     tracing::debug!(%error, "could not accept a connection");
@@ -137,20 +140,6 @@ impl Connections {
     }
 }
 
-async fn hold(
-    conversation: impl Future<Output = io::Result<()>>,
-    closing: CancellationToken,
-    peer: SocketAddr,
-) {
-    let ended = tokio::select! {
-        () = closing.cancelled() => Ok(()),
-        ended = conversation => ended,
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%peer, %error, "connection ended");
-    }
-}
-
 /// One connection's place among them all; leaves it when dropped.
 #[derive(Debug)]
 pub struct Place {
@@ -169,6 +158,11 @@ impl Place {
             *turn = open.next_turn();
             open.by_turn.insert(*turn, closing);
         }
+    }
+
+    /// Cancelled when the connection is to end.
+    pub const fn closing(&self) -> &CancellationToken {
+        &self.closing
     }
 
     /// A share of `held`, which closes this connection where others need it.
@@ -198,7 +192,10 @@ mod tests {
     /// Answers each octet with itself, and panics at "!".
     async fn echo(mut stream: TcpStream, place: Place) -> io::Result<()> {
         loop {
-            let octet = stream.read_u8().await?;
+            let octet = tokio::select! {
+                () = place.closing().cancelled() => return Ok(()),
+                octet = stream.read_u8() => octet?,
+            };
             assert_ne!(octet, b'!');
             place.touch();
             stream.write_u8(octet).await?;

@@ -7,6 +7,7 @@
 use std::convert::Infallible;
 use std::error::Error as StdError;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -97,6 +98,10 @@ impl Default for Metrics {
     }
 }
 
+/// Whose a request is: an extension of each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer(pub SocketAddr);
+
 /// What all listeners of one server share. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Server {
@@ -145,8 +150,8 @@ impl Server {
                 () = self.shutdown.cancelled() => return,
                 accepted = listener.accept() => accepted,
             };
-            let stream = match accepted {
-                Ok((stream, _)) => stream,
+            let (stream, peer) = match accepted {
+                Ok(accepted) => accepted,
                 Err(error) => {
                     self.metrics.rejected_accept.increment(1);
                     tracing::debug!(%error, "cannot accept a connection");
@@ -159,7 +164,11 @@ impl Server {
                 continue;
             };
             let connection = self.clone();
-            let (builder, service) = (builder.clone(), service.clone());
+            let service = Introducing {
+                peer: Peer(peer),
+                service: service.clone(),
+            };
+            let builder = builder.clone();
             self.tracker.spawn(async move {
                 connection.metrics.open.increment(1.0);
                 let _open = Closing {
@@ -237,6 +246,31 @@ impl Server {
 fn tell(ended: Result<(), Box<dyn StdError + Send + Sync>>) {
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection failed");
+    }
+}
+
+/// Tells a service whose each request is.
+#[derive(Clone)]
+struct Introducing<S> {
+    peer: Peer,
+    service: S,
+}
+
+impl<S, B> Service<Request<B>> for Introducing<S>
+where
+    S: Service<Request<B>>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.service.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        request.extensions_mut().insert(self.peer);
+        self.service.call(request)
     }
 }
 
@@ -325,9 +359,7 @@ mod tests {
     const TEST_LIMIT: Duration = Duration::from_secs(20);
 
     /// A server that answers everything with "hi", and how it ends.
-    async fn start(
-        connections_max: usize,
-    ) -> (std::net::SocketAddr, CancellationToken, TaskTracker) {
+    async fn start(connections_max: usize) -> (SocketAddr, CancellationToken, TaskTracker) {
         let limits = Limits {
             connections_max,
             header_timeout: Duration::from_millis(300),
@@ -338,14 +370,16 @@ mod tests {
         let server = Server::new(limits, Metrics::new(), tracker.clone(), shutdown.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
         let address = listener.local_addr().expect("bound");
-        let service = tower::service_fn(|_: Request<Incoming>| async {
+        let service = tower::service_fn(|request: Request<Incoming>| async move {
+            let peer = request.extensions().get().map(|Peer(peer)| peer.ip());
+            assert_eq!(peer, Some(std::net::Ipv4Addr::LOCALHOST.into()));
             Ok::<_, Infallible>(Response::new("hi".to_owned()))
         });
         tracker.spawn(server.serve(listener, service));
         (address, shutdown, tracker)
     }
 
-    async fn talk(address: std::net::SocketAddr, request: &[u8]) -> String {
+    async fn talk(address: SocketAddr, request: &[u8]) -> String {
         let mut stream = TcpStream::connect(address).await.expect("connected");
         stream.write_all(request).await.expect("sent");
         let mut answer = Vec::new();

@@ -3,5 +3,6 @@
 pub mod connections;
 pub mod held;
 pub mod http;
+pub mod listener;
 pub mod tcp;
 pub mod udp;

@@ -48,7 +48,16 @@ pub async fn serve<H>(
     H: FnMut(&mut Burst<'_>) + Clone + Send + 'static,
 {
     let connections = Connections::new(limits.connections_max, observer);
-    let converse = |stream, peer, place| converse(place, limits, (stream, peer), handler.clone());
+    let converse = |stream, peer, place: Place| {
+        let handler = handler.clone();
+        async move {
+            let closing = place.closing().clone();
+            tokio::select! {
+                () = closing.cancelled() => Ok(()),
+                ended = converse(place, limits, (stream, peer), handler) => ended,
+            }
+        }
+    };
     connections.serve(listener, converse, tasks).await;
 }
 

@@ -20,6 +20,8 @@ mod faces;
 #[cfg(test)]
 mod grpc;
 #[cfg(test)]
+mod handle;
+#[cfg(test)]
 mod handle_mutations;
 #[cfg(test)]
 mod registry;

@@ -28,7 +28,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::face::dns::metrics::{Dropped, SAMPLE_INTERVAL};
-use crate::net::connections::{self, Observer};
+use crate::net::connections::Observer;
+use crate::net::listener::Listener;
 use crate::net::tcp;
 use crate::net::udp;
 use crate::node::Node;
@@ -42,8 +43,6 @@ pub use metrics::{Metrics, Tally};
 const GAUGE_INTERVAL: Duration = Duration::from_secs(5);
 /// How long a thread rests after its socket failed.
 const SOCKET_PAUSE: Duration = Duration::from_millis(50);
-/// Ports tried where the system chooses one that both UDP and TCP must have.
-const PORT_TRIES: usize = 16;
 /// Octets of a question over TCP: one name and options; a longer frame closes
 /// its connection.
 const QUESTION_BYTES_MAX: usize = 4096;
@@ -76,17 +75,8 @@ pub struct Dns {
     limits: tcp::Limits,
 }
 
-/// The sockets of one address.
-#[derive(Debug)]
-struct Listener {
-    address: SocketAddr,
-    datagrams: Vec<udp::Socket>,
-    stream: std::net::TcpListener,
-}
-
 impl Dns {
-    /// Reads the names of the settings and binds every socket. With port 0 the
-    /// system chooses one port for UDP and TCP both.
+    /// Reads the names of the settings and binds every socket.
     ///
     /// # Errors
     /// [`BindError`].
@@ -95,12 +85,8 @@ impl Dns {
         if !config.listen.is_empty() && !answerer.zones().is_complete() {
             return Err(BindError::Incomplete);
         }
-        let thread_count = match config.udp_threads {
-            0 => thread::available_parallelism().map_or(1, usize::from),
-            count => count,
-        };
         let bind = |address: &SocketAddr| {
-            bind_both(*address, thread_count).map_err(|source| BindError::Socket {
+            Listener::bind(*address, config.udp_threads).map_err(|source| BindError::Socket {
                 address: *address,
                 source,
             })
@@ -295,30 +281,4 @@ fn serve_datagrams(
             }
         }
     }
-}
-
-/// Binds TCP first: its socket is exclusive, so a port that the system chose
-/// belongs to nobody else's group of UDP sockets.
-fn bind_both(address: SocketAddr, thread_count: usize) -> io::Result<Listener> {
-    let mut tries = if address.port() == 0 { PORT_TRIES } else { 1 };
-    loop {
-        tries -= 1;
-        match try_bind_both(address, thread_count) {
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse && tries > 0 => {}
-            bound => return bound,
-        }
-    }
-}
-
-fn try_bind_both(address: SocketAddr, thread_count: usize) -> io::Result<Listener> {
-    let stream = connections::bind(address)?;
-    let address = stream.local_addr()?;
-    let datagrams = (0..thread_count)
-        .map(|_| udp::Socket::bind(address))
-        .collect::<io::Result<_>>()?;
-    Ok(Listener {
-        address,
-        datagrams,
-        stream,
-    })
 }

@@ -12,14 +12,17 @@ pub(super) enum Route {
     Readyz,
     /// `/metrics`.
     Metrics,
+    /// Any path, for a message of another protocol.
+    Message,
     /// Anything else.
     Other,
 }
 
-const ROUTES: [(Route, &str); 4] = [
+const ROUTES: [(Route, &str); 5] = [
     (Route::Livez, "/livez"),
     (Route::Readyz, "/readyz"),
     (Route::Metrics, "/metrics"),
+    (Route::Message, "message"),
     (Route::Other, "other"),
 ];
 /// Classes of status codes that the face answers with.

@@ -5,9 +5,11 @@
 //! | `/livez` | 200 while the process runs |
 //! | `/readyz` | 200 while it takes requests, else 503; with `?verbose` and why |
 //! | `/metrics` | the Prometheus text format, version 0.0.4 |
+//! | any, `POST` with `Accept: application/x-hdl-message` | a Handle message to one |
 //! | else | 404 as `application/problem+json` (RFC 9457) |
 
 pub mod config;
+mod messages;
 mod metrics;
 
 use std::fmt;
@@ -17,13 +19,15 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use axum::http::{HeaderValue, Method, StatusCode};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use axum::routing::get;
 
 pub use config::Config;
+pub use messages::{AnswerMessage, Messages};
 pub use metrics::Metrics;
 
+use crate::face::http::messages::is_for_message;
 use crate::face::http::metrics::Route;
 use crate::node::Node;
 
@@ -57,6 +61,8 @@ pub struct Http {
     pub readiness: Arc<dyn Fn() -> Readiness + Send + Sync>,
     /// Renders the metrics.
     pub render_metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// Who answers messages of another protocol, if anybody does.
+    pub messages: Option<Messages>,
     /// What it measures.
     pub metrics: Arc<Metrics>,
 }
@@ -143,13 +149,22 @@ async fn nothing(State(face): State<Http>, request: Request) -> Response {
         headers.insert("grpc-status", HeaderValue::from_static(GRPC_UNIMPLEMENTED));
         return response;
     }
+    if let Some(messages) = face.messages.as_ref().filter(|_| is_for_message(&request)) {
+        let response = messages.answer(request).await;
+        return face.answer(Route::Message, response);
+    }
     let detail = format!("nothing is at {}", shown(request.uri().path()));
     let response = problem(StatusCode::NOT_FOUND, "NOT_FOUND", &detail);
     face.answer(Route::Other, response)
 }
 
-async fn not_allowed(State(face): State<Http>, method: Method) -> Response {
-    let detail = format!("{} is not allowed here; use GET", shown(method.as_str()));
+async fn not_allowed(State(face): State<Http>, request: Request) -> Response {
+    if let Some(messages) = face.messages.as_ref().filter(|_| is_for_message(&request)) {
+        let response = messages.answer(request).await;
+        return face.answer(Route::Message, response);
+    }
+    let method = shown(request.method().as_str());
+    let detail = format!("{method} is not allowed here; use GET");
     let response = problem(
         StatusCode::METHOD_NOT_ALLOWED,
         "METHOD_NOT_ALLOWED",

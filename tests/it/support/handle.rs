@@ -1,20 +1,23 @@
 //! A client of the Handle protocol, as deployed ones are: it proves who it is
 //! by challenge and response, or in a session.
 
+use std::io::Write;
 use std::net::SocketAddr;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use idnode::crypto::{
-    self, DhGroup, DhSecret, DigestAlgorithm, KeyKind, KeyPair, MacAlgorithm, SecretMethod,
-    SessionKey,
+    self, DhGroup, DhSecret, DigestAlgorithm, MacAlgorithm, SecretMethod, SessionKey, SignedProof,
 };
 use idnode::model::data::PublicKey;
 use idnode::wire::handle::{
     Challenge, ChallengeAnswer, Credential, DiffieHellmanKey, ENVELOPE_BYTES, Envelope,
-    ErrorResponse, Flags, Header, KeyAgreement, Message, MessageWriter, OpCode, Pbkdf2,
-    Reference, ResponseCode, SecretKeyMethod, SecretKeyProof, SessionRequest, SessionResponse,
-    Version, authenticated_bytes, split_digest,
+    ErrorResponse, Flags, Header, KeyAgreement, Message, MessageWriter, OpCode, Pbkdf2, Reference,
+    ResponseCode, SecretKeyMethod, SecretKeyProof, SessionRequest, SessionResponse, Version,
+    authenticated_bytes, split_digest,
 };
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
@@ -75,9 +78,18 @@ impl Reply {
         };
         let message = Message::decode(&self.bytes[ENVELOPE_BYTES..]).expect("a message");
         let mut covered = Vec::new();
-        authenticated_bytes(&self.envelope, credential.counter, message.signed, &mut covered);
+        authenticated_bytes(
+            &self.envelope,
+            credential.counter,
+            message.signed,
+            &mut covered,
+        );
+        let proof = SignedProof {
+            hash_algorithm: "SHA-256",
+            signature: credential.signature,
+        };
         credential.kind == Credential::SIGNED
-            && crypto::verify_message(key, "SHA-256", &[&covered], credential.signature).is_ok()
+            && crypto::verify_message(key, &[&covered], &proof).is_ok()
     }
 }
 
@@ -102,8 +114,111 @@ pub(crate) fn request(
 pub(crate) enum Key {
     /// The bytes of an HS_SECKEY, and the number of the MAC to make.
     Secret(Vec<u8>, u8),
-    /// A signature made by `sign` with this hash algorithm.
-    Pair(fn(&[u8], &str) -> Vec<u8>, &'static str),
+    /// A private key.
+    Pair(PrivateKey),
+}
+
+/// How a private key signs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Signing {
+    RsaSha256,
+    RsaSha1,
+    DsaSha1,
+    Sm2,
+}
+
+/// A private key in a file, made and used by OpenSSL.
+#[derive(Clone, Debug)]
+pub(crate) struct PrivateKey {
+    folder: Arc<TempDir>,
+    signing: Signing,
+}
+
+impl PrivateKey {
+    /// Makes a key.
+    pub(crate) fn new(signing: Signing) -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let key = Self { folder, signing };
+        let path = key.path();
+        match signing {
+            Signing::RsaSha256 | Signing::RsaSha1 => {
+                openssl(&["genpkey", "-algorithm", "RSA", "-out", &path], &[])
+            }
+            Signing::DsaSha1 => {
+                let parameters = format!("{path}.parameters");
+                openssl(&["dsaparam", "-out", &parameters, "1024"], &[]);
+                openssl(&["gendsa", "-out", &path, &parameters], &[])
+            }
+            Signing::Sm2 => {
+                let curve = "ec_paramgen_curve:sm2";
+                openssl(
+                    &[
+                        "genpkey",
+                        "-algorithm",
+                        "EC",
+                        "-pkeyopt",
+                        curve,
+                        "-out",
+                        &path,
+                    ],
+                    &[],
+                )
+            }
+        };
+        key
+    }
+
+    /// Its public half as PEM text.
+    pub(crate) fn public_pem(&self) -> String {
+        let pem = openssl(&["pkey", "-in", &self.path(), "-pubout"], &[]);
+        String::from_utf8(pem).unwrap()
+    }
+
+    /// The hash algorithm as clients name it, and a signature of `message`.
+    fn sign(&self, message: &[u8], user: &str) -> (&'static str, Vec<u8>) {
+        let path = self.path();
+        match self.signing {
+            Signing::RsaSha256 => (
+                "SHA-256",
+                openssl(&["dgst", "-sha256", "-sign", &path], message),
+            ),
+            Signing::RsaSha1 => ("SHA1", openssl(&["dgst", "-sha1", "-sign", &path], message)),
+            Signing::DsaSha1 => ("SHA1", openssl(&["dgst", "-sha1", "-sign", &path], message)),
+            Signing::Sm2 => {
+                let digest = openssl(&["dgst", "-sm3", "-binary"], message);
+                // This command reads files, not its input.
+                let input = format!("{path}.input");
+                std::fs::write(&input, digest).unwrap();
+                let user = format!("distid:{user}");
+                let arguments = [
+                    "pkeyutl", "-sign", "-inkey", &path, "-rawin", "-digest", "sm3", "-in", &input,
+                    "-pkeyopt", &user,
+                ];
+                ("SM3", openssl(&arguments, &[]))
+            }
+        }
+    }
+
+    fn path(&self) -> String {
+        self.folder.path().join("key.pem").display().to_string()
+    }
+}
+
+/// What `openssl` writes, given `input`.
+fn openssl(arguments: &[&str], input: &[u8]) -> Vec<u8> {
+    let mut child = Command::new("openssl")
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("openssl is installed: scripts/setup --tests");
+    // One that reads no input may be gone already.
+    let _gone = child.stdin.take().unwrap().write_all(input);
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {said}");
+    output.stdout
 }
 
 /// Who a client is.
@@ -123,8 +238,8 @@ impl Identity {
                 ChallengeAnswer::SECRET_KEY,
                 secret_proof(secret, *number, nonce, digest),
             ),
-            Key::Pair(sign, algorithm) => {
-                let signature = sign(&message, &self.handle);
+            Key::Pair(key) => {
+                let (algorithm, signature) = key.sign(&message, &self.handle);
                 let mut proof = Vec::new();
                 put(&mut proof, algorithm.as_bytes());
                 put(&mut proof, &signature);
@@ -180,7 +295,10 @@ fn secret_proof(secret: &[u8], number: u8, nonce: &[u8], digest: &[u8]) -> Vec<u
                 DigestAlgorithm::Sha1 => idnode::wire::handle::DigestAlgorithm::Sha1,
                 DigestAlgorithm::Sha256 => idnode::wire::handle::DigestAlgorithm::Sha256,
             };
-            (SecretMethod::Digest(algorithm), SecretKeyMethod::Digest(wire))
+            (
+                SecretMethod::Digest(algorithm),
+                SecretKeyMethod::Digest(wire),
+            )
         }
     };
     let mac = crypto::make_secret_proof(&method, secret, nonce, digest).expect("a proof");
@@ -287,12 +405,7 @@ impl HandleClient {
     /// Answers the challenge of `session_id`.
     pub(crate) async fn answer(&mut self, session_id: u32, body: &[u8]) -> Reply {
         let in_session = self.session.as_ref().map(|session| session.id) == Some(session_id);
-        let mut message = self.message(
-            OpCode::CHALLENGE_RESPONSE,
-            Flags::RESOLUTION,
-            body,
-            false,
-        );
+        let mut message = self.message(OpCode::CHALLENGE_RESPONSE, Flags::RESOLUTION, body, false);
         if !in_session {
             message[4..8].copy_from_slice(&session_id.to_be_bytes());
         }
@@ -393,10 +506,17 @@ impl HandleClient {
 /// The session that a challenge names, and the body of the answer to it.
 pub(crate) fn answer_to(reply: &Reply, identity: &Identity) -> (u32, Vec<u8>) {
     let message = Message::decode(&reply.bytes[ENVELOPE_BYTES..]);
-    let body = message.map(|message| message.body.to_vec()).unwrap_or_default();
+    let body = message
+        .map(|message| message.body.to_vec())
+        .unwrap_or_default();
     let body = if body.is_empty() {
         // Decrypted: taken apart already.
-        [vec![3], reply.digest.clone().unwrap_or_default(), reply.body.clone()].concat()
+        [
+            vec![3],
+            reply.digest.clone().unwrap_or_default(),
+            reply.body.clone(),
+        ]
+        .concat()
     } else {
         body
     };
@@ -423,9 +543,4 @@ pub(crate) async fn over_udp(
         replies.push(buffer[..length].to_vec());
     }
     replies
-}
-
-/// A key pair of the tests.
-pub(crate) fn key_pair(kind: KeyKind) -> KeyPair {
-    KeyPair::generate(kind, &[0x37; crypto::KEY_RANDOM_BYTES]).expect("a key")
 }

@@ -1,6 +1,7 @@
 //! What the tests share: a node of their own, clients for it, and waiting.
 
 mod chance;
+pub(crate) mod handle;
 mod node;
 mod process;
 pub(crate) mod recorded;

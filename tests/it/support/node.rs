@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use idnode::config::Config;
-use idnode::server::Server;
+use idnode::server::{Addresses, Server};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -19,6 +19,8 @@ pub(crate) struct TestNode {
     pub http: SocketAddr,
     /// Where it answers DNS, over UDP and TCP.
     pub dns: SocketAddr,
+    /// Where it answers the Handle protocol, over UDP and TCP.
+    pub handle: SocketAddr,
     /// An operator's key.
     pub key: String,
     config: Config,
@@ -46,6 +48,8 @@ impl TestNode {
         config.http.listen = vec![any_port];
         config.dns.listen = vec![any_port];
         config.dns.udp_threads = 1;
+        config.handle.listen = vec![any_port];
+        config.handle.udp_threads = 1;
         config.store.data_dir = folder.path().join("data");
         config.store.cache_bytes = 16 << 20;
         change(&mut config);
@@ -78,10 +82,14 @@ impl TestNode {
             let (config, shutdown) = (config.clone(), shutdown.clone());
             std::thread::spawn(move || serve(config, shutdown, tell))
         };
-        let (http, dns, new_key) = started.await.expect("the node starts");
+        let (addresses, new_key) = started.await.expect("the node starts");
+        let first = |addresses: &[SocketAddr]| addresses.first().copied();
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let Addresses { http, dns, handle } = addresses;
         Self {
-            http,
-            dns,
+            http: first(&http).unwrap_or(nowhere),
+            dns: first(&dns).unwrap_or(nowhere),
+            handle: first(&handle).unwrap_or(nowhere),
             key: key.or(new_key).expect("an operator's key"),
             config,
             folder: Some(folder),
@@ -106,7 +114,7 @@ impl Drop for TestNode {
 }
 
 /// What a test must know of a node that has started.
-type Started = (SocketAddr, SocketAddr, Option<String>);
+type Started = (Addresses, Option<String>);
 
 /// Runs a node on a runtime of its own, so that it may outlive a test's.
 fn serve(config: Config, shutdown: CancellationToken, tell: oneshot::Sender<Started>) {
@@ -118,13 +126,8 @@ fn serve(config: Config, shutdown: CancellationToken, tell: oneshot::Sender<Star
     runtime.block_on(async move {
         let set_log_filter = Arc::new(|_: &str| Ok(String::new()));
         let server = Server::bind(config, set_log_filter).await.unwrap();
-        let addresses = server.addresses();
-        let first = |addresses: &[SocketAddr]| addresses.first().copied();
-        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        let http = first(&addresses.http).unwrap_or(nowhere);
-        let dns = first(&addresses.dns).unwrap_or(nowhere);
         let new_key = server.new_key().map(str::to_owned);
-        tell.send((http, dns, new_key)).unwrap();
+        tell.send((server.addresses(), new_key)).unwrap();
         server.run(shutdown).await;
     });
 }

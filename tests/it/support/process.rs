@@ -29,7 +29,7 @@ impl NodeProcess {
         let output = output.unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_idnode"))
             .args(["serve", "--set", &format!("http.listen={address}")])
-            .args(["--set", "dns.listen="])
+            .args(["--set", "dns.listen=", "--set", "handle.listen="])
             .args(["--set", "store.cache_bytes=16777216"])
             .arg("--set")
             .arg(format!("store.data_dir={}", folder.join("data").display()))

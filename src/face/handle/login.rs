@@ -1,0 +1,132 @@
+//! The dialect of the industrial-Internet SDKs: a client logs in once on a
+//! connection, and everything that follows on it is done on its behalf.
+
+use crate::face::handle::connection::Login;
+use crate::face::handle::convert::{identifier, put_count, put_name};
+use crate::face::handle::proof::Answer;
+use crate::face::handle::reply::{Asked, Digest, Reply};
+use crate::face::handle::service::Service;
+use crate::model::{Caller, Reason, Reference, Refusal};
+use crate::node::{Node, Proof};
+use crate::wire::handle::{LoginRequest, Message, OpCode, ResolutionRequest, ResponseCode};
+
+/// Index of the secret that a password is compared with.
+const PASSWORD_INDEX: u32 = 300;
+
+impl Service {
+    /// Begins a login: asks for its proof.
+    pub(super) fn login(&self, asked: &Asked, message: &Message<'_>) -> Reply {
+        let Some(connection) = &asked.connection else {
+            return no_connection();
+        };
+        let request = match LoginRequest::decode(message.body) {
+            Ok(request) => request,
+            Err(malformed) => return Reply::malformed(&malformed),
+        };
+        let identifier = match identifier(request.identity.handle) {
+            Ok(identifier) => identifier,
+            Err(refusal) => {
+                return Reply::failed(ResponseCode::AUTHENTICATION_FAILED, &refusal.to_string());
+            }
+        };
+        let digest = Digest::of(message, asked.envelope.reply_version());
+        let login = Login {
+            identity: Reference {
+                index: request.identity.index,
+                identifier,
+            },
+            nonce: self.nonce(),
+            digest: digest.clone(),
+        };
+        let reply = Reply::challenge(digest, &login.nonce);
+        connection.begin_login(login);
+        reply
+    }
+
+    /// Ends a login with the client's proof. The reply is that of the login:
+    /// both SDKs want its op code.
+    pub(super) async fn finish_login(
+        &self,
+        mut asked: Asked,
+        answer: Answer,
+        login: Login,
+    ) -> Vec<u8> {
+        asked.header.op_code = OpCode::LOGIN;
+        if *answer.identity() != login.identity {
+            let text = "the proof is of another identity than the login";
+            let reply = Reply::failed(ResponseCode::AUTHENTICATION_FAILED, text);
+            return self.sealed(asked, reply).await;
+        }
+        let proven = self.proven(answer, login.nonce, login.digest);
+        let reply = match proven.await {
+            Err(reply) => reply,
+            Ok(caller) => {
+                if let Some(connection) = &asked.connection {
+                    connection.set_caller(caller);
+                }
+                Reply::done(Vec::new())
+            }
+        };
+        self.sealed(asked, reply).await
+    }
+
+    /// Logs in with a password, where the settings allow it: it crosses the
+    /// network as it is.
+    pub(super) async fn password_login(&self, asked: &Asked, message: Message<'_>) -> Reply {
+        let Some(connection) = &asked.connection else {
+            return no_connection();
+        };
+        if !self.allows_passwords() {
+            return Reply::failed(
+                ResponseCode::OPERATION_NOT_SUPPORTED,
+                "password logins are switched off; log in with a key (op code 2001)",
+            );
+        }
+        let request = match ResolutionRequest::decode(message.body) {
+            Ok(request) => request,
+            Err(malformed) => return Reply::malformed(&malformed),
+        };
+        let (account, password) = (request.handle.to_vec(), request.types.iter().next());
+        let password = password.unwrap_or_default().to_vec();
+        let node = self.node().clone();
+        let name = account.clone();
+        let proven = self.heavy().run(move || known(&node, &name, &password));
+        match proven.await {
+            None => Reply::busy(),
+            Some(Err(refusal)) => {
+                Reply::failed(ResponseCode::AUTHENTICATION_FAILED, &refusal.to_string())
+            }
+            Some(Ok(caller)) => {
+                connection.set_caller(caller);
+                let mut body = Vec::new();
+                put_name(&account, &mut body);
+                put_count(0, &mut body);
+                Reply::done(body)
+            }
+        }
+    }
+}
+
+/// Who has this password: an operator by the key's id and the key, or an
+/// identity by its secret.
+fn known(node: &Node, account: &[u8], password: &[u8]) -> Result<Caller, Refusal> {
+    let failed = || Refusal::new(Reason::AuthenticationFailed);
+    if let Ok(text) = std::str::from_utf8(password)
+        && let Ok(caller) = node.authenticate(Some(text))
+        && caller.name().as_bytes() == account
+    {
+        return Ok(caller);
+    }
+    let identity = Reference {
+        index: PASSWORD_INDEX,
+        identifier: identifier(account).map_err(|_| failed())?,
+    };
+    node.prove(&identity, &Proof::Password(password))
+}
+
+fn no_connection() -> Reply {
+    Reply::failed(
+        ResponseCode::OPERATION_NOT_SUPPORTED,
+        "a login belongs to a TCP connection",
+    )
+}
