@@ -7,6 +7,7 @@
 )]
 
 mod dns;
+mod handle;
 mod identifier;
 mod record;
 mod store;

@@ -222,6 +222,11 @@ Try {identifier}
         text.push_str(&format!("  dig @{ip} -p {port} {dns_name} TXT\n"));
         text.push_str(&format!("  dig @{ip} -p {port} {dns_name} NAPTR +tcp\n"));
     }
+    if let Some(address) = handle.first() {
+        text.push_str(&format!(
+            "  idnode handle trace {identifier} --handle {address} --type URL\n"
+        ));
+    }
     text.push('\n');
     text
 }

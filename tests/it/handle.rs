@@ -1,11 +1,13 @@
 //! The Handle face, as its clients see it: over sockets, in their own messages.
 
 mod change;
+mod endurance;
 mod proof;
 mod recorded;
 mod refusals;
 mod sdk;
 mod session;
+mod transports;
 
 use std::net::SocketAddr;
 

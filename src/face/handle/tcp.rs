@@ -82,7 +82,9 @@ pub(super) async fn converse(
         let now = Instant::now();
         match event {
             Event::Readable => conversation.read()?,
-            Event::Ready => {}
+            // The client has as long to take a reply, however long that took.
+            Event::Answered => conversation.moved = now,
+            Event::Writable => {}
             Event::Closing if terms.draining.is_cancelled() => {
                 conversation.state = State::Draining(now + DRAIN);
             }
@@ -128,8 +130,10 @@ async fn linger(mut stream: TcpStream) -> io::Result<()> {
 enum Event {
     /// Something may have come.
     Readable,
-    /// Replies are ready, or can be sent.
-    Ready,
+    /// Replies are ready.
+    Answered,
+    /// Replies can be sent.
+    Writable,
     /// The connection is to end.
     Closing,
     /// It may be too late for something.
@@ -205,12 +209,12 @@ impl<'a> Conversation<'a> {
 
     /// When it is too late for what is waited for.
     fn due(&self, now: Instant) -> Instant {
-        let due = match (self.state, self.later.is_empty()) {
-            (State::Draining(until), _) => return until,
-            // What is in work has its own limits.
-            (State::Open | State::Ended | State::Broken, false) => now + self.terms.idle,
-            (State::Open | State::Ended | State::Broken, true) => self.moved + self.terms.idle,
-        };
+        if let State::Draining(until) = self.state {
+            return until;
+        }
+        let works = !self.later.is_empty() && self.unsent_bytes() == 0;
+        // What is in work has its own limits.
+        let due = if works { now } else { self.moved } + self.terms.idle;
         let whole = self.began.map(|began| began + self.terms.message);
         whole.map_or(due, |whole| whole.min(due))
     }
@@ -244,12 +248,12 @@ impl<'a> Conversation<'a> {
             answered = true;
         }
         if answered {
-            return Poll::Ready(Ok(Event::Ready));
+            return Poll::Ready(Ok(Event::Answered));
         }
         if self.unsent_bytes() > 0
             && let Poll::Ready(ready) = self.stream.poll_write_ready(context)
         {
-            return Poll::Ready(ready.map(|()| Event::Ready));
+            return Poll::Ready(ready.map(|()| Event::Writable));
         }
         if self.takes()
             && let Poll::Ready(ready) = self.stream.poll_read_ready(context)
@@ -386,6 +390,7 @@ mod tests {
     use tokio_util::task::TaskTracker;
 
     use super::*;
+    use crate::face::handle::service::Made;
     use crate::net::connections::{Connections, Observer, bind};
     use crate::wire::handle::{MESSAGE_BYTES_MAX, Version};
 
@@ -458,6 +463,15 @@ mod tests {
             b"large" => {
                 out.extend(framed(id, &[7; LARGE_BYTES]));
                 Outcome::Answered
+            }
+            b"endless" => {
+                fn more() -> Made {
+                    Made {
+                        bytes: framed(0, &[7; LARGE_BYTES]),
+                        rest: Some(Box::pin(async { more() })),
+                    }
+                }
+                Outcome::Later(Box::pin(async { more() }))
             }
             b"later" => {
                 let released = Arc::clone(released);
@@ -653,6 +667,18 @@ mod tests {
         check(SHORT, LONG, &[]).await;
         check(LONG, SHORT, &[2]).await;
         check(LONG, SHORT, &framed(2, b"most of it")[..29]).await;
+    }
+
+    #[tokio::test]
+    async fn a_reply_without_end_goes_on_while_it_is_read() {
+        let server = serve(SHORT, LONG, usize::MAX);
+        let mut stream = connect(&server).await;
+        send(&mut stream, &framed(0, b"endless")).await;
+        for _ in 0..100 {
+            let part = reply(&mut stream).await.expect("the next part");
+            assert_eq!(part.1.len(), LARGE_BYTES);
+        }
+        wait_until("it is closed", || server.tracker.len() == 1).await;
     }
 
     #[tokio::test]

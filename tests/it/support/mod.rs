@@ -2,6 +2,7 @@
 
 mod chance;
 pub(crate) mod handle;
+pub(crate) mod http;
 mod node;
 mod process;
 pub(crate) mod recorded;

@@ -1,13 +1,14 @@
 //! The real binary as a process of its own, to be killed.
 
 use std::fs::{self, File};
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use idnode::wire::proto::v1;
 
+use super::http::metrics;
 use super::{Clients, wait_until};
 
 /// What an operator's key begins with.
@@ -17,6 +18,7 @@ const KEY_MARK: &str = "idnode_";
 pub(crate) struct NodeProcess {
     child: Child,
     address: String,
+    handle: SocketAddr,
     key: String,
 }
 
@@ -24,12 +26,15 @@ impl NodeProcess {
     /// Starts a node on the store below `folder` and waits until it is ready.
     pub(crate) async fn start(folder: &Path) -> Self {
         let address = format!("127.0.0.1:{}", free_port());
+        let handle = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let log = folder.join("log");
         let output = File::options().create(true).append(true).open(&log);
         let output = output.unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_idnode"))
             .args(["serve", "--set", &format!("http.listen={address}")])
-            .args(["--set", "dns.listen=", "--set", "handle.listen="])
+            .args(["--set", "dns.listen="])
+            .args(["--set", &format!("handle.listen={handle}")])
+            .args(["--set", "handle.udp_threads=1"])
             .args(["--set", "store.cache_bytes=16777216"])
             .arg("--set")
             .arg(format!("store.data_dir={}", folder.join("data").display()))
@@ -50,8 +55,28 @@ impl NodeProcess {
         Self {
             child,
             address,
+            handle,
             key,
         }
+    }
+
+    /// Where it answers the Handle protocol.
+    pub(crate) fn handle(&self) -> SocketAddr {
+        self.handle
+    }
+
+    /// Its metrics.
+    pub(crate) async fn metrics(&self) -> String {
+        metrics(self.address.parse().unwrap()).await
+    }
+
+    /// Bytes of memory that it has in use.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = fs::read_to_string(path).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
+        kib.and_then(|kib| kib.trim().parse::<u64>().ok()).unwrap() * 1024
     }
 
     /// Clients with the operator's key.
