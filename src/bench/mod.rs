@@ -28,7 +28,9 @@ mod zone;
 
 pub use crate::bench::error::Error;
 pub use crate::bench::flood::{Flood, flood};
-pub use crate::bench::handle::{Carrier, HandleFlood, HandlePool, handle_resolve};
+pub use crate::bench::handle::{
+    Carrier, HandleCreating, HandleFlood, HandlePool, handle_create, handle_resolve,
+};
 pub use crate::bench::question::{Kind, Pool, write_names};
 pub use crate::bench::raw::raw_store;
 pub use crate::bench::report::{Latency, Report, ServerCost};

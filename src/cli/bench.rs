@@ -1,12 +1,14 @@
 //! `idnode bench`: puts load on a node, or on another name server, and says
 //! what it measured. The engine is `crate::bench`.
 
+mod handle;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::bench;
-use crate::bench::{Bound, HandlePool, Pool, Report, Target, Verdict, Workload};
+use crate::bench::{Bound, Pool, Report, Target, Verdict, Workload};
 use crate::cli::client::Connection;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::output::{Output, Rows};
@@ -39,7 +41,13 @@ Examples:
   idnode bench handle --handle 127.0.0.1:2641 --identifiers 1000000 --pid $(pidof idnode)
   idnode bench handle --transport tcp --connections 8 --window 16 --type URL --seconds 5
   idnode bench handle --transport tcp-connect --connections 32 --window 1")]
-    Handle(HandleResolve),
+    Handle(handle::ResolveArgs),
+    /// Create records over the Handle protocol, in sessions
+    #[command(before_help = "\
+Examples:
+  idnode bench handle-create --requests 100000 --connections 8 --window 32
+  idnode bench handle-create --first 100000 --seconds 10 --pid $(pidof idnode)")]
+    HandleCreate(handle::CreateArgs),
     /// Register identifiers, one in a call or many
     #[command(before_help = "\
 Examples:
@@ -165,49 +173,6 @@ struct Dns {
     until: Until,
 }
 
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Transport {
-    /// Datagrams
-    Udp,
-    /// Connections that stay open
-    Tcp,
-    /// A connection for each request
-    TcpConnect,
-}
-
-#[derive(Debug, clap::Args)]
-struct HandleResolve {
-    /// The Handle server
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:2641")]
-    handle: SocketAddr,
-    /// What carries the requests
-    #[arg(long, value_enum, default_value_t = Transport::Udp)]
-    transport: Transport,
-    /// Ask for values of this type alone
-    #[arg(long = "type", value_name = "TYPE")]
-    value_type: Option<String>,
-    /// Threads that ask over UDP
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    threads: usize,
-    /// Sockets of each thread, or connections
-    #[arg(long, value_name = "N", default_value_t = 8)]
-    connections: usize,
-    /// Requests outstanding on each of them
-    #[arg(long, value_name = "N", default_value_t = 32)]
-    window: usize,
-    /// Ask once over TCP before UDP: some servers cut what they send to addresses
-    /// that they have not seen over TCP
-    #[arg(long)]
-    tcp_first: bool,
-    /// How many different requests are made; they are asked over and over
-    #[arg(long, value_name = "N", default_value_t = 200_000)]
-    questions: u64,
-    #[command(flatten)]
-    asked: Questions,
-    #[command(flatten)]
-    until: Until,
-}
-
 #[derive(Debug, clap::Args)]
 struct Register {
     #[command(flatten)]
@@ -309,7 +274,8 @@ pub async fn run(args: BenchArgs, connection: &Connection, output: &Output) -> R
     match args.command {
         Command::GrpcResolve(args) => grpc_resolve(args, connection, output).await,
         Command::Dns(args) => dns(args, output).await,
-        Command::Handle(args) => handle_resolve(args, output).await,
+        Command::Handle(args) => handle::resolve(args, output).await,
+        Command::HandleCreate(args) => handle::create(args, connection, output).await,
         Command::Register(args) => register(args, connection, output).await,
         Command::Import(args) => import(args, connection, output).await,
         Command::Verify(args) => verify(args, connection, output).await,
@@ -372,28 +338,6 @@ async fn dns(args: Dns, output: &Output) -> Result<(), Failure> {
         bench::flood(&pool, &how)
     });
     show(&report.await?, output)
-}
-
-async fn handle_resolve(args: HandleResolve, output: &Output) -> Result<(), Failure> {
-    let how = bench::HandleFlood {
-        server: args.handle,
-        carrier: match args.transport {
-            Transport::Udp => bench::Carrier::Udp,
-            Transport::Tcp => bench::Carrier::Tcp,
-            Transport::TcpConnect => bench::Carrier::TcpConnect,
-        },
-        threads: args.threads,
-        connections: args.connections,
-        window: args.window,
-        tcp_first: args.tcp_first,
-        bound: args.until.bound(),
-        pids: args.until.pid.clone(),
-    };
-    let value_type = args.value_type.as_deref();
-    let pool = HandlePool::of_workload(&args.asked.workload(), value_type, args.questions);
-    let pool = pool.map_err(|error| Failure::usage(error.to_string()))?;
-    let report = bench::handle_resolve(pool, how).await;
-    show(&report.map_err(failure)?, output)
 }
 
 async fn register(args: Register, connection: &Connection, output: &Output) -> Result<(), Failure> {

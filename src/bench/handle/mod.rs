@@ -1,9 +1,12 @@
-//! Resolution over the Handle protocol (RFC 3652): over UDP with a fixed window,
-//! over TCP connections that stay open, and over one connection for each
-//! request, as clients of old do it.
+//! Load over the Handle protocol (RFC 3652): resolution over UDP with a fixed
+//! window, over TCP connections that stay open, and over one connection for each
+//! request, as clients of old do it; and creation in sessions.
 
+mod create;
 mod pool;
+mod session;
 mod tcp;
+mod window;
 
 use std::net::SocketAddr;
 
@@ -12,6 +15,7 @@ use crate::bench::flood::{Flood, ask};
 use crate::bench::report::Report;
 use crate::bench::workload::Bound;
 
+pub use crate::bench::handle::create::{HandleCreating, handle_create};
 pub use crate::bench::handle::pool::HandlePool;
 
 /// What carries the requests.

@@ -5,9 +5,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -16,21 +15,17 @@ use crate::bench::clock;
 use crate::bench::encoded::{Outcome, Questions as _};
 use crate::bench::error::Error;
 use crate::bench::handle::pool::HandlePool;
+use crate::bench::handle::window::{LOST_AFTER, Waiting, Window, ask_once};
 use crate::bench::handle::{Carrier, HandleFlood};
 use crate::bench::histogram::Tally;
 use crate::bench::process::Watch;
 use crate::bench::report::Report;
-use crate::wire::handle::{ENVELOPE_BYTES, Envelope, Malformed};
 
-/// How long an answer may take before it counts as lost.
-const LOST_AFTER: Duration = Duration::from_secs(5);
 /// Requests outstanding on one connection at most: fewer bytes than either side
 /// buffers, so that neither waits for the other to read.
 const WINDOW_MAX: usize = 1024;
 /// Connections at most, of [`Carrier::TcpConnect`] at a time.
 const CONNECTIONS_MAX: usize = 16_384;
-/// Bytes that are read at once.
-const READ_BYTES: usize = 64 << 10;
 
 /// Asks until the bound.
 pub(super) async fn resolve(pool: HandlePool, how: HandleFlood) -> Result<Report, Error> {
@@ -76,24 +71,16 @@ pub(super) async fn resolve(pool: HandlePool, how: HandleFlood) -> Result<Report
 pub(super) async fn ask_first(pool: &HandlePool, server: SocketAddr) -> Result<(), Error> {
     let (mut request, mut answer) = (Vec::new(), Vec::new());
     pool.write(0, 1, &mut request);
-    let asked = timeout(LOST_AFTER, ask_once(server, &request, &mut answer)).await;
+    let asked = timeout(LOST_AFTER, ask_alone(server, &request, &mut answer)).await;
     let asked = asked.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
     asked.map_err(|source| Error::Tcp { server, source })
 }
 
 /// Asks on a connection of its own.
-async fn ask_once(server: SocketAddr, request: &[u8], answer: &mut Vec<u8>) -> io::Result<()> {
+async fn ask_alone(server: SocketAddr, request: &[u8], answer: &mut Vec<u8>) -> io::Result<()> {
     let mut stream = TcpStream::connect(server).await?;
     stream.set_nodelay(true)?;
-    stream.write_all(request).await?;
-    answer.clear();
-    answer.resize(ENVELOPE_BYTES, 0);
-    stream.read_exact(answer).await?;
-    let bytes = message_bytes(answer)?.unwrap_or_default();
-    answer.resize(bytes, 0);
-    let rest = answer.get_mut(ENVELOPE_BYTES..).unwrap_or_default();
-    stream.read_exact(rest).await?;
-    Ok(())
+    ask_once(&mut stream, request, answer).await
 }
 
 struct Asker {
@@ -104,25 +91,16 @@ struct Asker {
     next: AtomicU64,
 }
 
-/// A request that waits for its answer.
-#[derive(Clone, Copy)]
-struct Waiting {
-    sent: Instant,
-    index: usize,
-}
-
 impl Asker {
     /// The place of the next question; none once the bound is reached.
-    fn question(&self, now: Instant) -> Option<usize> {
+    fn question(&self, now: Instant) -> Option<u64> {
         if self.how.bound.over(self.start, now) {
             return None;
         }
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let count = u64::try_from(self.pool.count()).ok()?;
         let is_asked = number < self.how.bound.requests_max();
-        usize::try_from(number.checked_rem(count)?)
-            .ok()
-            .filter(|_| is_asked)
+        number.checked_rem(count).filter(|_| is_asked)
     }
 
     /// One connection for each question.
@@ -135,8 +113,8 @@ impl Asker {
                 return tally;
             };
             request.clear();
-            self.pool.write(index, 1, &mut request);
-            let asked = ask_once(self.how.server, &request, &mut answer);
+            self.pool.write(place(index), 1, &mut request);
+            let asked = ask_alone(self.how.server, &request, &mut answer);
             match timeout(LOST_AFTER, asked).await {
                 Ok(Ok(())) => {
                     tally.took(clock::now().saturating_duration_since(sent));
@@ -152,97 +130,47 @@ impl Asker {
     /// leave in one write.
     async fn on_one(&self) -> io::Result<Tally> {
         let mut tally = Tally::new();
-        let mut stream = TcpStream::connect(self.how.server).await?;
+        let stream = TcpStream::connect(self.how.server).await?;
         stream.set_nodelay(true)?;
-        let mut waiting = vec![None; self.window];
-        let mut free = (0..self.window).collect::<Vec<_>>();
-        let (mut requests, mut answers) = (Vec::new(), Vec::with_capacity(READ_BYTES));
+        let mut window = Window::new(stream, self.window);
+        let mut requests = Vec::new();
         loop {
-            self.fill(&mut waiting, &mut free, &mut requests);
-            if free.len() == waiting.len() {
+            requests.clear();
+            let sent = clock::now();
+            while window.has_room() {
+                let Some(index) = self.question(sent) else {
+                    break;
+                };
+                let request_id = window.ask(Waiting { sent, index });
+                self.pool.write(place(index), request_id, &mut requests);
+            }
+            let waiting = window.waiting();
+            if waiting == 0 {
                 return Ok(tally);
             }
-            stream.write_all(&requests).await?;
-            requests.clear();
-            answers.reserve(READ_BYTES);
-            match timeout(LOST_AFTER, stream.read_buf(&mut answers)).await {
-                Ok(Ok(0)) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(read) => drop(read?),
-                Err(_) => {
-                    let count = waiting.len() - free.len();
-                    tally.lost += u64::try_from(count).unwrap_or_default();
-                    return Ok(tally);
-                }
-            }
-            self.take(&mut waiting, &mut free, &mut answers, &mut tally)?;
-        }
-    }
-
-    /// Puts questions into the free places of a window.
-    fn fill(&self, waiting: &mut [Option<Waiting>], free: &mut Vec<usize>, requests: &mut Vec<u8>) {
-        let sent = clock::now();
-        while let Some(slot) = free.pop() {
-            let Some(index) = self.question(sent) else {
-                free.push(slot);
-                return;
-            };
-            let request_id = u32::try_from(slot).unwrap_or_default() + 1;
-            self.pool.write(index, request_id, requests);
-            if let Some(place) = waiting.get_mut(slot) {
-                *place = Some(Waiting { sent, index });
+            let answered = window.exchange(&requests, |waiting, answer| {
+                let Some(Waiting { sent, index }) = waiting else {
+                    tally.wrong(|| "an answer to no question".to_owned());
+                    return;
+                };
+                tally.took(clock::now().saturating_duration_since(sent));
+                self.judge(index, answer, &mut tally);
+            });
+            if answered.await?.is_none() {
+                tally.lost += u64::try_from(waiting).unwrap_or_default();
+                return Ok(tally);
             }
         }
     }
 
-    /// Takes whole answers off what was read.
-    fn take(
-        &self,
-        waiting: &mut [Option<Waiting>],
-        free: &mut Vec<usize>,
-        answers: &mut Vec<u8>,
-        tally: &mut Tally,
-    ) -> io::Result<()> {
-        let now = clock::now();
-        let mut rest = answers.as_slice();
-        while let Some(bytes) = message_bytes(rest)? {
-            let Some((answer, behind)) = rest.split_at_checked(bytes) else {
-                break;
-            };
-            rest = behind;
-            let id = Envelope::decode(answer).map(|envelope| envelope.request_id);
-            let slot = id
-                .ok()
-                .and_then(|id| usize::try_from(id.checked_sub(1)?).ok());
-            let place = slot.and_then(|slot| waiting.get_mut(slot));
-            let (Some(slot), Some(Waiting { sent, index })) = (slot, place.and_then(Option::take))
-            else {
-                tally.wrong(|| "an answer to no question".to_owned());
-                continue;
-            };
-            free.push(slot);
-            tally.took(now.saturating_duration_since(sent));
-            self.judge(index, answer, tally);
-        }
-        let left = rest.len();
-        answers.drain(..answers.len() - left);
-        Ok(())
-    }
-
-    fn judge(&self, index: usize, answer: &[u8], tally: &mut Tally) {
-        let outcome = self.pool.outcome(index, answer);
+    fn judge(&self, index: u64, answer: &[u8], tally: &mut Tally) {
+        let outcome = self.pool.outcome(place(index), answer);
         let outcome = outcome.unwrap_or_else(|| Outcome::Wrong("no answer in it".into()));
         outcome.count(tally);
     }
 }
 
-/// Bytes of the message that `bytes` begin with, its envelope included; none
-/// while that is not there.
-fn message_bytes(bytes: &[u8]) -> io::Result<Option<usize>> {
-    let malformed = |error: Malformed| io::Error::new(io::ErrorKind::InvalidData, error);
-    if bytes.len() < ENVELOPE_BYTES {
-        return Ok(None);
-    }
-    let envelope = Envelope::decode(bytes).map_err(malformed)?;
-    let message_bytes = envelope.message_len().map_err(malformed)?;
-    Ok(Some(ENVELOPE_BYTES + message_bytes))
+/// A place in the pool, which fits the memory.
+fn place(index: u64) -> usize {
+    usize::try_from(index).unwrap_or_default()
 }
