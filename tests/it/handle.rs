@@ -2,6 +2,7 @@
 
 mod change;
 mod endurance;
+mod load;
 mod proof;
 mod recorded;
 mod refusals;
