@@ -6,20 +6,22 @@
 //! bound to the wildcard address is told by the kernel (`IP_PKTINFO`, RFC 3542
 //! §6.2) and tells it back.
 
-use std::io::{self, IoSlice, IoSliceMut};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
+mod outbox;
+
+use std::io::{self, IoSliceMut};
+use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::libc;
-use nix::sys::socket::sockopt::{Ipv4PacketInfo, Ipv6RecvPacketInfo};
-use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, SockaddrStorage,
-    recvmmsg, sendmmsg, sendmsg, setsockopt,
-};
+use nix::sys::socket::sockopt::{Ipv4PacketInfo, Ipv6RecvPacketInfo, UdpGsoSegment};
+use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, setsockopt};
 use socket2::{Domain, Protocol, Type};
+
+pub use outbox::ReplyTo;
+
+use outbox::{Datagram, Outbox, headers, send_one};
 
 /// Datagrams received or sent in one call.
 pub const BATCH_COUNT_MAX: usize = 32;
@@ -39,6 +41,8 @@ const KERNEL_BUFFER_BYTES: usize = 4 << 20;
 pub struct Socket {
     socket: UdpSocket,
     wildcard: bool,
+    /// Octets of the datagrams that the system parts what it is given into.
+    parts_bytes: Option<usize>,
 }
 
 impl Socket {
@@ -69,7 +73,22 @@ impl Socket {
         }
         socket.bind(&address.into())?;
         let socket = UdpSocket::from(socket);
-        Ok(Self { socket, wildcard })
+        Ok(Self {
+            socket,
+            wildcard,
+            parts_bytes: None,
+        })
+    }
+
+    /// Has the system part what it is given into datagrams of `bytes`, where it
+    /// can (`UDP_SEGMENT`, Linux 4.18): an answer in several then costs little
+    /// more than one. Nothing sent may be longer than `bytes`.
+    pub fn part_at(&mut self, bytes: usize) {
+        let Ok(size) = i32::try_from(bytes) else {
+            return;
+        };
+        let parts = setsockopt(&self.socket.as_fd(), UdpGsoSegment, &size);
+        self.parts_bytes = parts.is_ok().then_some(bytes);
     }
 
     /// The address it is bound to, with the port that the system chose for 0.
@@ -92,7 +111,7 @@ impl Socket {
         stop: &AtomicBool,
         handler: &mut impl FnMut(&mut Batch<'_>),
     ) -> io::Result<()> {
-        let mut buffers = Buffers::new(self.wildcard);
+        let mut buffers = Buffers::new(self.wildcard, self.parts_bytes);
         while !stop.load(Ordering::Relaxed) {
             match buffers.receive(&self.socket) {
                 Ok(received_count) => {
@@ -111,12 +130,7 @@ impl Socket {
     /// Sends one datagram, also while another thread serves. One that cannot be
     /// sent at once is dropped.
     pub fn send_to(&self, packet: &[u8], to: &ReplyTo) {
-        let fd = self.socket.as_raw_fd();
-        let slices = [IoSlice::new(packet)];
-        let _dropped = to.local.with_control(|control| {
-            let peer = Some(&to.storage);
-            sendmsg(fd, &slices, control, MsgFlags::MSG_DONTWAIT, peer)
-        });
+        send_one(&self.socket, packet, to);
     }
 }
 
@@ -144,7 +158,7 @@ impl Batch<'_> {
             let Some(room) = self.outbox.room() else {
                 return;
             };
-            if let Some(bytes) = answer(packet, to.peer, room) {
+            if let Some(bytes) = answer(packet, to.peer(), room) {
                 self.outbox.take(bytes, to);
             }
         }
@@ -161,6 +175,7 @@ impl Batch<'_> {
                 to,
                 socket: self.socket,
                 outbox: self.outbox,
+                goes_on: false,
             };
             exchange(packet, &mut replies);
         }
@@ -173,6 +188,8 @@ pub struct Replies<'a> {
     to: &'a ReplyTo,
     socket: &'a UdpSocket,
     outbox: &'a mut Outbox,
+    /// Whether what waits to be sent ends with an answer of these.
+    goes_on: bool,
 }
 
 impl Replies<'_> {
@@ -183,9 +200,13 @@ impl Replies<'_> {
 
     /// Sends `packet`, cut to [`SENT_BYTES_MAX`], with others or soon.
     pub fn push(&mut self, packet: &[u8]) {
+        if self.goes_on && self.outbox.join(packet) {
+            return;
+        }
         if self.outbox.room().is_none() {
             self.outbox.send(self.socket);
         }
+        self.goes_on = true;
         let Some(room) = self.outbox.room() else {
             return;
         };
@@ -195,128 +216,6 @@ impl Replies<'_> {
             self.outbox.take(bytes, self.to);
         }
     }
-}
-
-/// Whom to answer, and from which address.
-#[derive(Clone, Copy, Debug)]
-pub struct ReplyTo {
-    peer: SocketAddr,
-    storage: SockaddrStorage,
-    local: Local,
-}
-
-impl ReplyTo {
-    /// Who asked.
-    pub const fn peer(&self) -> SocketAddr {
-        self.peer
-    }
-
-    fn of(message: &RecvMsg<'_, '_, SockaddrStorage>, wildcard: bool) -> Option<Self> {
-        let storage = message.address?;
-        let peer = match storage.as_sockaddr_in() {
-            Some(v4) => SocketAddrV4::from(*v4).into(),
-            None => SocketAddrV6::from(*storage.as_sockaddr_in6()?).into(),
-        };
-        let local = if wildcard {
-            Local::of(message)
-        } else {
-            Local::Bound
-        };
-        Some(Self {
-            peer,
-            storage,
-            local,
-        })
-    }
-}
-
-/// How long a datagram is, and where an answer to it goes; nowhere if its
-/// sender is none that can be answered.
-#[derive(Clone, Copy, Debug)]
-struct Datagram {
-    bytes: usize,
-    to: Option<ReplyTo>,
-}
-
-impl Datagram {
-    const NONE: Self = Self { bytes: 0, to: None };
-
-    /// Its sender and its octets, which stand at the start of `packet`.
-    fn whole<'a>(&'a self, packet: &'a [u8]) -> Option<(&'a ReplyTo, &'a [u8])> {
-        self.to.as_ref().zip(packet.get(..self.bytes))
-    }
-
-    fn local(&self) -> Local {
-        self.to.map_or(Local::Bound, |to| to.local)
-    }
-}
-
-/// The address that was asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Local {
-    /// The one the socket is bound to.
-    Bound,
-    /// One of several.
-    V4(Ipv4Addr),
-    /// One of several, and its interface if it is of that link only.
-    V6(Ipv6Addr, libc::c_uint),
-}
-
-impl Local {
-    fn of(message: &RecvMsg<'_, '_, SockaddrStorage>) -> Self {
-        let Ok(mut infos) = message.cmsgs() else {
-            return Self::Bound;
-        };
-        infos
-            .find_map(|info| match info {
-                ControlMessageOwned::Ipv4PacketInfo(info) => Some(Self::V4(Ipv4Addr::from(
-                    info.ipi_spec_dst.s_addr.to_ne_bytes(),
-                ))),
-                ControlMessageOwned::Ipv6PacketInfo(info) => {
-                    let address = Ipv6Addr::from(info.ipi6_addr.s6_addr);
-                    let interface = match IpAddr::V6(address) {
-                        IpAddr::V6(v6) if v6.is_unicast_link_local() => info.ipi6_ifindex,
-                        IpAddr::V4(_) | IpAddr::V6(_) => 0,
-                    };
-                    Some(Self::V6(address, interface))
-                }
-                _ => None,
-            })
-            .unwrap_or(Self::Bound)
-    }
-
-    /// Runs `send` with the control data that makes a datagram leave from here.
-    fn with_control<T>(self, send: impl FnOnce(&[ControlMessage<'_>]) -> T) -> T {
-        match self {
-            Self::Bound => send(&[]),
-            Self::V4(address) => {
-                let info = libc::in_pktinfo {
-                    ipi_ifindex: 0,
-                    ipi_spec_dst: libc::in_addr {
-                        s_addr: u32::from_ne_bytes(address.octets()),
-                    },
-                    ipi_addr: libc::in_addr { s_addr: 0 },
-                };
-                send(&[ControlMessage::Ipv4PacketInfo(&info)])
-            }
-            Self::V6(address, interface) => {
-                let info = libc::in6_pktinfo {
-                    ipi6_addr: libc::in6_addr {
-                        s6_addr: address.octets(),
-                    },
-                    ipi6_ifindex: interface,
-                };
-                send(&[ControlMessage::Ipv6PacketInfo(&info)])
-            }
-        }
-    }
-}
-
-/// Room for the headers of a batch, and for control data on a socket bound to
-/// the wildcard address.
-fn headers(wildcard: bool) -> MultiHeaders<SockaddrStorage> {
-    let space = wildcard.then(|| nix::cmsg_space!(libc::in6_pktinfo));
-    MultiHeaders::preallocate(BATCH_COUNT_MAX, space)
 }
 
 /// Everything a thread needs, allocated once.
@@ -329,12 +228,12 @@ struct Buffers {
 }
 
 impl Buffers {
-    fn new(wildcard: bool) -> Self {
+    fn new(wildcard: bool, parts_bytes: Option<usize>) -> Self {
         Self {
             headers: headers(wildcard),
             received: [Datagram::NONE; BATCH_COUNT_MAX],
             packets: Box::new([[0; RECEIVED_BYTES_MAX]; BATCH_COUNT_MAX]),
-            outbox: Outbox::new(wildcard),
+            outbox: Outbox::new(wildcard, parts_bytes),
             wildcard,
         }
     }
@@ -378,98 +277,9 @@ impl Buffers {
     }
 }
 
-/// Datagrams that wait to be sent together.
-#[derive(Debug)]
-struct Outbox {
-    headers: MultiHeaders<SockaddrStorage>,
-    datagrams: [Datagram; BATCH_COUNT_MAX],
-    packets: Box<[[u8; SENT_BYTES_MAX]; BATCH_COUNT_MAX]>,
-    count: usize,
-}
-
-impl Outbox {
-    fn new(wildcard: bool) -> Self {
-        Self {
-            headers: headers(wildcard),
-            datagrams: [Datagram::NONE; BATCH_COUNT_MAX],
-            packets: Box::new([[0; SENT_BYTES_MAX]; BATCH_COUNT_MAX]),
-            count: 0,
-        }
-    }
-
-    /// Room for the next datagram; `None` when all is taken.
-    fn room(&mut self) -> Option<&mut [u8]> {
-        let packet = self.packets.get_mut(self.count)?;
-        Some(packet.as_mut_slice())
-    }
-
-    /// Takes the first `bytes` of the room.
-    fn take(&mut self, bytes: usize, to: &ReplyTo) {
-        if let Some(datagram) = self.datagrams.get_mut(self.count) {
-            *datagram = Datagram {
-                bytes,
-                to: Some(*to),
-            };
-            self.count += 1;
-        }
-    }
-
-    /// Sends everything, what leaves from one local address together.
-    fn send(&mut self, socket: &UdpSocket) {
-        let count = std::mem::take(&mut self.count);
-        let mut start = 0;
-        while let Some(first) = self.datagrams.get(start..count).and_then(<[_]>::first) {
-            let local = first.local();
-            let same = |datagram: &&Datagram| datagram.local() == local;
-            let rest = self.datagrams.get(start..count).unwrap_or_default();
-            let end = start + rest.iter().take_while(same).count();
-            // One that cannot be sent is left out, the others go on.
-            let sent_count = self.send_run(socket, start, end, local).unwrap_or(1);
-            start += sent_count.max(1);
-        }
-    }
-
-    fn send_run(
-        &mut self,
-        socket: &UdpSocket,
-        start: usize,
-        end: usize,
-        local: Local,
-    ) -> Result<usize, Errno> {
-        let mut peers = [None; BATCH_COUNT_MAX];
-        let mut slices = [[IoSlice::new(&[])]; BATCH_COUNT_MAX];
-        let run = self.datagrams.iter().zip(self.packets.iter());
-        let places = peers.iter_mut().zip(&mut slices);
-        let mut count = 0;
-        for ((datagram, packet), (peer, slice)) in run.take(end).skip(start).zip(places) {
-            *peer = datagram.to.map(|to| to.storage);
-            *slice = [IoSlice::new(
-                packet.get(..datagram.bytes).unwrap_or_default(),
-            )];
-            count += 1;
-        }
-        if let Local::V4(_) = local {
-            // Control data is sent as long as its room: that of IPv4's own.
-            let space = Some(nix::cmsg_space!(libc::in_pktinfo));
-            self.headers = MultiHeaders::preallocate(count, space);
-        }
-        let headers = &mut self.headers;
-        local.with_control(|control| {
-            let sent = sendmmsg(
-                socket.as_raw_fd(),
-                headers,
-                slices.iter().take(count),
-                peers.get(..count).unwrap_or_default(),
-                control,
-                MsgFlags::empty(),
-            )?;
-            Ok(sent.count())
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
     use std::thread;
 
     use super::*;
@@ -477,10 +287,14 @@ mod tests {
     /// Serves `handler` on `address` while `ask` runs.
     fn with_server(
         address: &str,
+        parts_bytes: Option<usize>,
         mut handler: impl FnMut(&Socket, &mut Batch<'_>) + Send,
         ask: impl FnOnce(u16),
     ) {
-        let socket = Socket::bind(address.parse().expect("an address")).expect("bound");
+        let mut socket = Socket::bind(address.parse().expect("an address")).expect("bound");
+        if let Some(bytes) = parts_bytes {
+            socket.part_at(bytes);
+        }
         let port = socket.address().expect("an address").port();
         let stop = AtomicBool::new(false);
         thread::scope(|scope| {
@@ -500,7 +314,7 @@ mod tests {
                 (packet != b"-").then_some(packet.len())
             });
         };
-        with_server(address, echo, ask);
+        with_server(address, None, echo, ask);
     }
 
     fn client(address: &str) -> UdpSocket {
@@ -549,31 +363,40 @@ mod tests {
     }
 
     fn check_several(server: &str, asked: IpAddr, client_address: &str) {
+        check_parts(server, asked, client_address, None);
+        check_parts(server, asked, client_address, Some(500));
+    }
+
+    fn check_parts(server: &str, asked: IpAddr, client_address: &str, parts: Option<usize>) {
         let answer_often = |socket: &Socket, batch: &mut Batch<'_>| {
             batch.exchange(|packet, replies| {
                 let to = *replies.to();
                 for number in 0..packet[0] {
                     replies.push(&[number; 500]);
                 }
+                replies.push(&[packet[0]; 20]);
                 // Beside the batch, as another thread does.
                 socket.send_to(&[packet[0]; 500], &to);
             });
         };
-        with_server(server, answer_often, |port| {
+        with_server(server, parts, answer_often, |port| {
             let client = client(client_address);
             let each = u8::try_from(BATCH_COUNT_MAX).expect("few") * 2 + 1;
             for count in [1, each] {
                 client.send_to(&[count], (asked, port)).expect("sent");
                 let mut got = Vec::new();
-                for _ in 0..=count {
+                for _ in 0..=u16::from(count) + 1 {
                     let mut answer = [0; 600];
                     let (bytes, from) = client.recv_from(&mut answer).expect("answered");
                     assert_eq!(from.ip(), asked, "from the address that was asked");
-                    assert_eq!(bytes, 500);
-                    got.push(answer[0]);
+                    got.push((answer[0], bytes));
                 }
                 got.sort_unstable();
-                assert_eq!(got, (0..=count).collect::<Vec<_>>());
+                let short = (count, 20);
+                let long = (0..=count).map(|number| (number, 500));
+                let mut expected: Vec<_> = long.chain([short]).collect();
+                expected.sort_unstable();
+                assert_eq!(got, expected);
             }
         });
     }
@@ -590,12 +413,33 @@ mod tests {
     }
 
     #[test]
+    fn parts_by_itself_what_the_system_does_not() {
+        let socket = Socket::bind("127.0.0.1:0".parse().expect("an address")).expect("bound");
+        let client = client("127.0.0.1:0");
+        let server = socket.address().expect("an address");
+        client.send_to(b"?", server).expect("sent");
+        let mut buffers = Buffers::new(false, Some(500));
+        assert_eq!(buffers.receive(&socket.socket), Ok(1));
+        let to = buffers.received[0].to.expect("a sender");
+        let outbox = &mut buffers.outbox;
+        assert!(!outbox.join(&[1; 500]), "there is none before it");
+        outbox.take(500, &to);
+        assert!(outbox.join(&[2; 500]) && outbox.join(&[3; 20]));
+        assert!(!outbox.join(&[4; 20]), "the last part was short");
+        outbox.send_parted(&socket.socket, 0);
+        for expected in [500, 500, 20] {
+            let mut answer = [0; 600];
+            assert_eq!(client.recv(&mut answer).expect("answered"), expected);
+        }
+    }
+
+    #[test]
     fn cuts_what_is_longer_than_its_room() {
         let socket = Socket::bind("127.0.0.1:0".parse().expect("an address")).expect("bound");
         let to = socket.address().expect("an address");
         let client = client("127.0.0.1:0");
         client.send_to(&[7; 5000], to).expect("sent");
-        let mut buffers = Buffers::new(false);
+        let mut buffers = Buffers::new(false, None);
         assert_eq!(buffers.receive(&socket.socket), Ok(1));
         assert_eq!(buffers.received[0].bytes, RECEIVED_BYTES_MAX);
     }

@@ -61,7 +61,9 @@ use crate::net::held::Held;
 use crate::net::listener::Listener;
 use crate::net::udp::Socket;
 use crate::node::Node;
-use crate::wire::handle::{ENVELOPE_BYTES, MESSAGE_BYTES_MAX as BEHIND_BYTES_MAX};
+use crate::wire::handle::{
+    ENVELOPE_BYTES, MESSAGE_BYTES_MAX as BEHIND_BYTES_MAX, PACKET_BYTES_MAX,
+};
 
 pub use config::Config;
 pub use metrics::Metrics;
@@ -237,7 +239,8 @@ fn start_threads(
     stop: &Arc<AtomicBool>,
     threads: &mut Vec<JoinHandle<()>>,
 ) -> io::Result<()> {
-    for socket in sockets {
+    for mut socket in sockets {
+        socket.part_at(PACKET_BYTES_MAX);
         let builder = thread::Builder::new().name(format!("handle-udp-{}", threads.len()));
         let (socket, shared, stop) = (Arc::new(socket), Arc::clone(shared), Arc::clone(stop));
         threads.push(builder.spawn(move || udp::serve(&socket, &shared, &stop))?);
