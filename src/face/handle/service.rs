@@ -29,7 +29,7 @@ use crate::wire::handle::{
 /// Requests that wait for a place on a core, over TCP and HTTP.
 const HEAVY_WAITING_MAX: usize = 256;
 /// The same over UDP, where a queue is soon filled by false addresses.
-const UDP_HEAVY_WAITING_MAX: usize = 64;
+const UDP_HEAVY_WAITING_MAX: usize = 128;
 /// Bytes of a reply in several messages over HTTP.
 const WHOLE_BYTES_MAX: usize = 16 << 20;
 
