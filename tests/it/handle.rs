@@ -7,6 +7,7 @@ mod proof;
 mod recorded;
 mod refusals;
 mod sdk;
+mod security;
 mod session;
 mod transports;
 

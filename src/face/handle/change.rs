@@ -94,9 +94,8 @@ impl Service {
             },
             request_id: None,
         };
-        let refusal = match self.node().execute(caller, write(action)).await {
-            Ok(_) => return Ok(Flags::NONE),
-            Err(refusal) => refusal,
+        let Err(refusal) = self.node().execute(caller, write(action)).await else {
+            return Ok(Flags::NONE);
         };
         let reason = refusal.reason();
         let Some(otherwise) = otherwise.into_iter().find(|o| o.reason == reason) else {
