@@ -15,6 +15,14 @@ pub enum Error {
         /// What the system says.
         source: io::Error,
     },
+    /// A connection failed.
+    #[error("cannot reach {server} over TCP")]
+    Tcp {
+        /// The server.
+        server: std::net::SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
     /// A file failed.
     #[error("cannot read or write {}", path.display())]
     File {

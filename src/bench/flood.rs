@@ -1,5 +1,5 @@
-//! DNS over UDP with a fixed window: so many questions are outstanding on each
-//! socket at any time, and each answer lets the next one go.
+//! Questions over UDP with a fixed window: so many are outstanding on each socket
+//! at any time, and each answer lets the next one go.
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::bench::clock;
+use crate::bench::encoded::{Outcome, Questions};
 use crate::bench::error::Error;
 use crate::bench::histogram::Tally;
-use crate::bench::message::{Head, NOERROR, NXDOMAIN};
 use crate::bench::process::Watch;
-use crate::bench::question::{Expect, Pool};
+use crate::bench::question::Pool;
 use crate::bench::report::Report;
 use crate::bench::udp::{BATCH_MAX, Batch, connected};
 use crate::bench::workload::Bound;
@@ -23,7 +23,7 @@ use crate::bench::workload::Bound;
 const LOST_AFTER: Duration = Duration::from_secs(1);
 /// How often lost answers are looked for.
 const SWEEP_EVERY: Duration = Duration::from_millis(100);
-/// Questions outstanding on one socket at most: the id tells them apart, and
+/// Questions outstanding on one socket at most: the number tells them apart, and
 /// keeps enough bits to tell late answers from those that are awaited.
 const WINDOW_MAX: usize = 4096;
 /// Sockets of one thread at most.
@@ -31,7 +31,7 @@ const SOCKETS_MAX: usize = 1024;
 /// Milliseconds after which a wait for answers looks at the clock again.
 const POLL_MS: u8 = 10;
 
-/// How a name server is asked.
+/// How a server is asked over UDP.
 #[derive(Clone, Debug)]
 pub struct Flood {
     /// The server.
@@ -48,12 +48,18 @@ pub struct Flood {
     pub pids: Vec<u32>,
 }
 
-/// Asks the questions of `pool`, over and over, until the bound. Blocks.
+/// Asks a name server the questions of `pool`, over and over, until the bound.
+/// Blocks.
 ///
 /// # Errors
 /// [`Error::NoQuestions`], [`Error::Udp`], [`Error::Process`],
 /// [`Error::Worker`].
 pub fn flood(pool: &Pool, how: &Flood) -> Result<Report, Error> {
+    ask(pool, how)
+}
+
+/// [`flood`] in any protocol.
+pub(super) fn ask<Q: Questions>(pool: &Q, how: &Flood) -> Result<Report, Error> {
     if pool.count() == 0 {
         return Err(Error::NoQuestions);
     }
@@ -80,16 +86,18 @@ pub fn flood(pool: &Pool, how: &Flood) -> Result<Report, Error> {
             source,
         })?);
     }
-    Ok(Report::new("dns", &sum, time, before.zip(after)))
+    Ok(Report::new(Q::NAME, &sum, time, before.zip(after)))
 }
 
 /// One question that waits for its answer.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Waiting {
-    id: u16,
+    number: u32,
     sent: Instant,
-    expect: Expect,
     index: usize,
+    /// Datagrams of the answer that came.
+    came: usize,
+    outcome: Option<Outcome>,
 }
 
 /// One socket and its window.
@@ -97,22 +105,22 @@ struct Lane {
     socket: UdpSocket,
     slots: Vec<Option<Waiting>>,
     free: Vec<usize>,
-    /// Goes up with each question: the upper bits of its id.
-    turn: u16,
+    /// Goes up with each question: the upper bits of its number.
+    turn: u32,
 }
 
-struct Worker<'a> {
-    pool: &'a Pool,
+struct Worker<'a, Q> {
+    pool: &'a Q,
     how: &'a Flood,
     lanes: Vec<Lane>,
-    /// Slots of a lane, a power of two so that the id's lower bits name one.
+    /// Slots of a lane, a power of two so that the number's lower bits name one.
     slots: usize,
     next: usize,
     tally: Tally,
 }
 
-impl<'a> Worker<'a> {
-    fn new(pool: &'a Pool, how: &'a Flood, number: usize) -> io::Result<Self> {
+impl<'a, Q: Questions> Worker<'a, Q> {
+    fn new(pool: &'a Q, how: &'a Flood, number: usize) -> io::Result<Self> {
         let window = how.window.clamp(1, WINDOW_MAX);
         let lane = |_| {
             Ok(Lane {
@@ -190,21 +198,22 @@ impl<'a> Worker<'a> {
             } else {
                 0
             };
-            let (Some(slot), Some((octets, expect))) = (lane.free.pop(), self.pool.question(index))
-            else {
+            let Some(slot) = lane.free.pop() else {
                 break;
             };
-            let id = lane.id(slot, slots);
-            datagrams.push((id.to_be_bytes(), octets));
-            taken.push((
-                slot,
-                Waiting {
-                    id,
-                    sent: now,
-                    expect,
-                    index,
-                },
-            ));
+            let number = lane.number::<Q>(slot, slots);
+            let Some(datagram) = self.pool.datagram(index, number) else {
+                break;
+            };
+            datagrams.push(datagram);
+            let waiting = Waiting {
+                number,
+                sent: now,
+                index,
+                came: 0,
+                outcome: None,
+            };
+            taken.push((slot, waiting));
         }
         let mut sent = 0;
         while sent < datagrams.len() {
@@ -237,22 +246,32 @@ impl<'a> Worker<'a> {
             Err(error) => return Err(error),
         };
         let now = clock::now();
-        for message in batch.received() {
-            let Some(head) = Head::read(message) else {
+        for datagram in batch.received() {
+            let Some((number, of)) = Q::answered(datagram) else {
                 self.tally
                     .wrong(|| "a datagram that is no answer".to_owned());
                 continue;
             };
-            let slot = usize::from(head.id) & (self.slots - 1);
-            let place = lane.slots.get_mut(slot);
-            // An answer that came too late, or twice, belongs to nobody.
-            let Some(place) = place.filter(|p| p.is_some_and(|w| w.id == head.id)) else {
+            let slot = usize::try_from(number).unwrap_or_default() & (self.slots - 1);
+            let Some(place) = lane.slots.get_mut(slot) else {
                 continue;
             };
+            // An answer that came too late, or twice, belongs to nobody.
+            let Some(waiting) = place.as_mut().filter(|w| w.number == number) else {
+                continue;
+            };
+            waiting.came += 1;
+            let told = self.pool.outcome(waiting.index, datagram);
+            waiting.outcome = told.or_else(|| waiting.outcome.take());
+            if waiting.came < of {
+                continue;
+            }
             if let Some(waiting) = place.take() {
                 lane.free.push(slot);
                 self.tally.took(now.saturating_duration_since(waiting.sent));
-                judge(&mut self.tally, head, waiting);
+                let outcome = waiting.outcome;
+                let outcome = outcome.unwrap_or_else(|| Outcome::Wrong("no answer in it".into()));
+                outcome.count(&mut self.tally);
             }
         }
         Ok(count)
@@ -291,39 +310,12 @@ impl Lane {
         self.free.len() == self.slots.len()
     }
 
-    /// The id of the next question of `slot`, one of `slots`.
-    fn id(&mut self, slot: usize, slots: usize) -> u16 {
+    /// The number of the next question of `slot`, one of `slots`.
+    fn number<Q: Questions>(&mut self, slot: usize, slots: usize) -> u32 {
         self.turn = self.turn.wrapping_add(1);
-        let shift = slots.trailing_zeros();
-        let slot = u16::try_from(slot).unwrap_or_default();
-        self.turn.checked_shl(shift).unwrap_or_default() | slot
-    }
-}
-
-fn judge(tally: &mut Tally, head: Head, waiting: Waiting) {
-    tally.truncated += u64::from(head.truncated);
-    let found = head.rcode == NOERROR && (head.answer_count > 0 || head.truncated);
-    let missing = head.rcode == NXDOMAIN;
-    let right = match waiting.expect {
-        Expect::Found => found,
-        Expect::Missing => missing,
-        Expect::Unknown => found || missing,
-    };
-    if right {
-        tally.answered += 1;
-        tally.found += u64::from(found);
-    } else {
-        tally.wrong(|| {
-            let Waiting { expect, index, .. } = waiting;
-            let Head {
-                rcode,
-                answer_count,
-                ..
-            } = head;
-            format!(
-                "question {index}: {expect:?} expected, rcode {rcode} with {answer_count} answers"
-            )
-        });
+        let turn = self.turn.checked_shl(slots.trailing_zeros());
+        let number = turn.unwrap_or_default() | u32::try_from(slot).unwrap_or_default();
+        number & (u32::MAX >> (u32::BITS - Q::NUMBER_BITS))
     }
 }
 
@@ -332,6 +324,7 @@ mod tests {
     use std::sync::atomic::AtomicBool;
 
     use super::*;
+    use crate::bench::message::{NOERROR, NXDOMAIN};
     use crate::bench::workload::Workload;
     use crate::demo::Demo;
 

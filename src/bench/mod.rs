@@ -1,14 +1,16 @@
 //! Load on a node and what it costs: the engine of `idnode bench`.
 //!
-//! It speaks to a node, or to another name server, as any client does: over
-//! gRPC and over DNS on UDP. It prints nothing and knows no command line. Its
-//! DNS messages are its own, so that what it verifies is not verified by the
-//! code that made it.
+//! It speaks to a node, or to another server, as any client does: over gRPC, over
+//! DNS on UDP and over the Handle protocol. It prints nothing and knows no command
+//! line. Its DNS messages are its own, so that what it verifies is not verified by
+//! the code that made it; of a Handle answer it looks at the bytes that it needs.
 
 mod clock;
+mod encoded;
 mod error;
 mod expected;
 mod flood;
+mod handle;
 mod histogram;
 mod message;
 mod process;
@@ -26,6 +28,9 @@ mod zone;
 
 pub use crate::bench::error::Error;
 pub use crate::bench::flood::{Flood, flood};
+pub use crate::bench::handle::{
+    Carrier, HandleCreating, HandleFlood, HandlePool, handle_create, handle_resolve,
+};
 pub use crate::bench::question::{Kind, Pool, write_names};
 pub use crate::bench::raw::raw_store;
 pub use crate::bench::report::{Latency, Report, ServerCost};

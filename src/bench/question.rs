@@ -4,8 +4,9 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::Path;
 
+use crate::bench::encoded::{Datagram, Encoded, Expect, Outcome, Questions};
 use crate::bench::error::Error;
-use crate::bench::message::put_question;
+use crate::bench::message::{Head, NOERROR, NXDOMAIN, put_question};
 use crate::bench::workload::Workload;
 use crate::model::{OwnerName, SuffixCase};
 
@@ -57,25 +58,10 @@ impl Kind {
     }
 }
 
-/// What a question's answer must be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Expect {
-    /// Records.
-    Found,
-    /// That the name does not exist.
-    Missing,
-    /// Either.
-    Unknown,
-}
-
-/// Questions, encoded one behind the other. Their order is that in which they
-/// are asked.
+/// Questions, encoded one behind the other, each without its id. Their order is
+/// that in which they are asked.
 #[derive(Debug, Default)]
-pub struct Pool {
-    octets: Vec<u8>,
-    /// Where each ends, and what must come back.
-    questions: Vec<(usize, Expect)>,
-}
+pub struct Pool(Encoded);
 
 impl Pool {
     /// `count` questions of `workload` below `zone`. Identifiers that have no
@@ -115,22 +101,51 @@ impl Pool {
 
     /// How many questions there are.
     pub fn count(&self) -> usize {
-        self.questions.len()
-    }
-
-    /// The question at `index`, without its id, and what must come back.
-    pub(super) fn question(&self, index: usize) -> Option<(&[u8], Expect)> {
-        let start = match index.checked_sub(1) {
-            Some(before) => self.questions.get(before)?.0,
-            None => 0,
-        };
-        let (end, expect) = *self.questions.get(index)?;
-        Some((self.octets.get(start..end)?, expect))
+        self.0.count()
     }
 
     fn push(&mut self, name: &str, kind: Kind, expect: Expect) {
-        put_question(name, kind.number(), &mut self.octets);
-        self.questions.push((self.octets.len(), expect));
+        self.0
+            .push(expect, |out| put_question(name, kind.number(), out));
+    }
+}
+
+impl Questions for Pool {
+    const NAME: &'static str = "dns";
+    const NUMBER_BITS: u32 = u16::BITS;
+
+    fn count(&self) -> usize {
+        self.0.count()
+    }
+
+    fn datagram(&self, index: usize, number: u32) -> Option<Datagram<'_>> {
+        let (question, _) = self.0.question(index)?;
+        let id = u16::try_from(number).ok()?;
+        Some(Datagram::new(&[], &id.to_be_bytes(), question))
+    }
+
+    fn answered(datagram: &[u8]) -> Option<(u32, usize)> {
+        Head::read(datagram).map(|head| (head.id.into(), 1))
+    }
+
+    fn outcome(&self, index: usize, datagram: &[u8]) -> Option<Outcome> {
+        let head = Head::read(datagram)?;
+        let (_, expect) = self.0.question(index)?;
+        let Head {
+            rcode,
+            truncated,
+            answer_count,
+            ..
+        } = head;
+        let found = rcode == NOERROR && (answer_count > 0 || truncated);
+        let known = found || rcode == NXDOMAIN;
+        Some(if known && expect.is_met(found) {
+            Outcome::Right { found, truncated }
+        } else {
+            Outcome::Wrong(format!(
+                "question {index}: {expect:?} expected, rcode {rcode} with {answer_count} answers"
+            ))
+        })
     }
 }
 
@@ -163,11 +178,7 @@ fn questions(
         let asked = workload.asked(number);
         let identifier = workload.demo.identifier(asked.position);
         let name = OwnerName::of(&identifier, SuffixCase::Folded, zone_bytes)?;
-        let expect = if asked.exists {
-            Expect::Found
-        } else {
-            Expect::Missing
-        };
+        let expect = Expect::of(asked.exists);
         Some((name.below(zone), Kind::of(number), expect))
     })
 }
@@ -205,13 +216,12 @@ mod tests {
             Pool::of_file(&path).expect("read"),
         );
         assert_eq!((made.count(), read.count()), (100, 100));
-        assert_eq!(made.octets, read.octets);
-        assert_eq!(
-            made.question(0).map(|(q, _)| q),
-            read.question(0).map(|(q, _)| q)
-        );
-        assert!(made.question(100).is_none());
-        let found = (0..100).filter(|at| made.question(*at).is_some_and(|q| q.1 == Expect::Found));
+
+        let octets = |pool: &Pool, at| pool.0.question(at).map(|(octets, _)| octets.to_vec());
+        assert!((0..100).all(|at| octets(&made, at) == octets(&read, at)));
+        assert!(made.0.question(100).is_none());
+        let exists = |at| made.0.question(at).is_some_and(|q| q.1 == Expect::Found);
+        let found = (0..100).filter(|at| exists(*at));
         assert!((30..70).contains(&found.count()));
     }
 

@@ -21,7 +21,7 @@ pub struct Report {
     pub wrong: u64,
     /// Requests without an answer in time.
     pub lost: u64,
-    /// DNS answers that were cut off.
+    /// Answers over UDP that were cut off, so that a client would ask again over TCP.
     pub truncated: u64,
     /// How long it took.
     pub seconds: f64,

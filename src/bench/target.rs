@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Code, Request};
+use tonic::{Code, Request, Response, Status};
 
 use crate::bench::error::Error;
+use crate::bench::proto::record;
 use crate::bench::report::float;
-use crate::demo::Demo;
+use crate::demo::{Demo, Firm};
 use crate::wire::proto::v1;
 use crate::wire::proto::v1::node_client::NodeClient;
 use crate::wire::proto::v1::registry_client::RegistryClient;
@@ -87,6 +88,41 @@ impl Target {
         Ok((active > 0.0).then(|| count(status.disk_bytes) / active))
     }
 
+    /// Registers and homes the prefix of `firm` and gives it an administrator:
+    /// the record of the prefix, and that of the key. What exists is left.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] if something is refused for another reason.
+    pub(super) async fn administer(&self, demo: &Demo, firm: &Firm) -> Result<(), Error> {
+        let Some(channel) = self.channels.first() else {
+            return Ok(());
+        };
+        let mut client = RegistryClient::new(channel.clone());
+        let (of_prefixes, holder) = Demo::prefix_of_prefixes();
+        let own = (firm.prefix(), firm.name.clone());
+        for (prefix, firm) in [(of_prefixes.to_string(), holder.to_owned()), own] {
+            let created = client.create_prefix(self.request(v1::CreatePrefixRequest {
+                prefix: Some(v1::Prefix {
+                    name: format!("prefixes/{prefix}"),
+                    firm,
+                    ..v1::Prefix::default()
+                }),
+                home: true,
+                ..v1::CreatePrefixRequest::default()
+            }));
+            unless_there(created.await)?;
+        }
+        let of_firm = 2 * usize::try_from(firm.position).unwrap_or(usize::MAX);
+        for (identifier, values) in demo.administration().skip(of_firm).take(2) {
+            let created = client.create_record(self.request(v1::CreateRecordRequest {
+                record: Some(record(&identifier, &values)),
+                ..v1::CreateRecordRequest::default()
+            }));
+            unless_there(created.await)?;
+        }
+        Ok(())
+    }
+
     /// Registers and homes every prefix of `demo`; those that exist are left.
     ///
     /// # Errors
@@ -112,14 +148,19 @@ impl Target {
                 calls.spawn(async move { client.create_prefix(request).await });
             }
             while let Some(ended) = calls.join_next().await {
-                match ended.map_err(|_| Error::Worker)? {
-                    Ok(_) => {}
-                    Err(status) if status.code() == Code::AlreadyExists => {}
-                    Err(status) => return Err(status.into()),
-                }
+                unless_there(ended.map_err(|_| Error::Worker)?)?;
             }
         }
         Ok(())
+    }
+}
+
+/// What exists is left as it is.
+fn unless_there<T>(created: Result<Response<T>, Status>) -> Result<(), Error> {
+    match created {
+        Ok(_) => Ok(()),
+        Err(status) if status.code() == Code::AlreadyExists => Ok(()),
+        Err(status) => Err(status.into()),
     }
 }
 

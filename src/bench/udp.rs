@@ -8,6 +8,8 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, MultiHeaders, recvmmsg, sendmmsg};
 
+use crate::bench::encoded::Datagram;
+
 /// Datagrams in one call at most.
 pub(super) const BATCH_MAX: usize = 32;
 /// Octets of a datagram that is received; more than any name server sends
@@ -32,16 +34,15 @@ impl Batch {
         }
     }
 
-    /// Sends datagrams, each of an id and what follows it; returns how many
-    /// the kernel took.
+    /// Sends datagrams; returns how many the kernel took.
     pub(super) fn send(
         &mut self,
         socket: &UdpSocket,
-        datagrams: &[([u8; 2], &[u8])],
+        datagrams: &[Datagram<'_>],
     ) -> io::Result<usize> {
         let slices: Vec<[IoSlice<'_>; 2]> = datagrams
             .iter()
-            .map(|(id, rest)| [IoSlice::new(id), IoSlice::new(rest)])
+            .map(|datagram| datagram.parts().map(IoSlice::new))
             .collect();
         let peers = [None::<()>; BATCH_MAX];
         let sent = sendmmsg(

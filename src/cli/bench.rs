@@ -1,6 +1,8 @@
 //! `idnode bench`: puts load on a node, or on another name server, and says
 //! what it measured. The engine is `crate::bench`.
 
+mod handle;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -33,6 +35,19 @@ Examples:
   idnode bench dns --dns 127.0.0.1:5380 --identifiers 1000000 --pid $(pidof idnode)
   idnode bench dns --dns 127.0.0.1:5300 --names names.txt --seconds 5")]
     Dns(Dns),
+    /// Resolve over the Handle protocol
+    #[command(before_help = "\
+Examples:
+  idnode bench handle --handle 127.0.0.1:2641 --identifiers 1000000 --pid $(pidof idnode)
+  idnode bench handle --transport tcp --connections 8 --window 16 --type URL --seconds 5
+  idnode bench handle --transport tcp-connect --connections 32 --window 1")]
+    Handle(handle::ResolveArgs),
+    /// Create records over the Handle protocol, in sessions
+    #[command(before_help = "\
+Examples:
+  idnode bench handle-create --requests 100000 --connections 8 --window 32
+  idnode bench handle-create --first 100000 --seconds 10 --pid $(pidof idnode)")]
+    HandleCreate(handle::CreateArgs),
     /// Register identifiers, one in a call or many
     #[command(before_help = "\
 Examples:
@@ -259,6 +274,8 @@ pub async fn run(args: BenchArgs, connection: &Connection, output: &Output) -> R
     match args.command {
         Command::GrpcResolve(args) => grpc_resolve(args, connection, output).await,
         Command::Dns(args) => dns(args, output).await,
+        Command::Handle(args) => handle::resolve(args, output).await,
+        Command::HandleCreate(args) => handle::create(args, connection, output).await,
         Command::Register(args) => register(args, connection, output).await,
         Command::Import(args) => import(args, connection, output).await,
         Command::Verify(args) => verify(args, connection, output).await,
@@ -452,6 +469,7 @@ fn failure(error: bench::Error) -> Failure {
         Error::Unreachable { .. } => Failure::new(Exit::Unavailable, text)
             .hint("is it running? start one with: idnode dev; another address: --server URL"),
         Error::Udp { .. }
+        | Error::Tcp { .. }
         | Error::File { .. }
         | Error::Process { .. }
         | Error::Worker

@@ -22,6 +22,9 @@ use crate::net::held::{Held, Share};
 /// How long the listener rests after it could not accept: usually the process
 /// has no file descriptor left until some connection ends.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Bytes that the kernel may keep for a connection in each direction; it counts
+/// twice as many, with its own bookkeeping.
+const SYSTEM_BUFFER_BYTES: usize = 256 * 1024;
 /// Connections that wait to be accepted.
 const BACKLOG_COUNT: i32 = 1024;
 
@@ -45,6 +48,10 @@ pub fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
         Some(Protocol::TCP),
     )?;
     socket.set_reuse_address(true)?;
+    // Connections inherit both: left to itself the kernel would keep megabytes
+    // for each client that does not read.
+    socket.set_send_buffer_size(SYSTEM_BUFFER_BYTES)?;
+    socket.set_recv_buffer_size(SYSTEM_BUFFER_BYTES)?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }

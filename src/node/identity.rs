@@ -1,9 +1,14 @@
 //! Handle identities: who proves to hold a key that a record keeps.
 
+use aws_lc_rs::digest::{Context, SHA256};
+
 use crate::access::{Proof, is_named_by, prove};
 use crate::model::{Caller, Identity, Reason, Record, Reference, Refusal};
 use crate::node::{Node, told};
 use crate::resolve::{Unresolved, stored};
+
+/// SHA-256 of a key's type and data.
+pub type KeyDigest = [u8; 32];
 
 impl Node {
     /// Names the identities that operate the node; index 0 stands for every key
@@ -35,6 +40,20 @@ impl Node {
             .iter()
             .any(|admin| is_named_by(store, &reference, admin));
         Ok(Caller::Identity(Identity::new(reference, is_operator)))
+    }
+
+    /// The key that `reference` names, as a digest of the value; `None` if it is
+    /// not there, or its prefix is not served. Reads the disk on a miss.
+    pub fn key_digest(&self, reference: &Reference) -> Option<KeyDigest> {
+        let record = self.kept(reference).ok().flatten()?;
+        let value = record.value(reference.index)?;
+        let mut context = Context::new(&SHA256);
+        context.update(value.value_type.as_str().as_bytes());
+        context.update(&[0]);
+        context.update(&value.data);
+        let mut digest = KeyDigest::default();
+        digest.copy_from_slice(context.finish().as_ref());
+        Some(digest)
     }
 
     /// Whether `proof` is that of `identity`, for another server that asks

@@ -16,6 +16,8 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 
 pub use answers::{Answers, Kept, Marks};
 
+pub use identity::KeyDigest;
+
 pub use crate::access::{Challenge, Proof};
 pub use crate::registry::{
     Applied, Change, Effect, OnConflict, PrefixAction, RecordAction, RequestId, etag, parse_etag,

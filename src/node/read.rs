@@ -290,6 +290,42 @@ impl Node {
         Ok(page)
     }
 
+    /// Identifiers of a prefix in canonical order, from behind the key `after`, at
+    /// most `limit`. Blocks on the store.
+    ///
+    /// # Errors
+    /// As [`Node::list_records`].
+    pub fn list_identifiers(
+        &self,
+        caller: &Caller,
+        prefix: &Prefix,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Page<Identifier>, Refusal> {
+        permit(caller, Action::List)?;
+        let canonical = self.listable(caller, prefix)?;
+        let mut page = Page {
+            items: Vec::new(),
+            next: None,
+        };
+        let mut last = Vec::new();
+        let mut take = |key: &[u8], record: Record| {
+            if page.items.len() == limit {
+                page.next = Some(std::mem::take(&mut last));
+                return ControlFlow::Break(());
+            }
+            last = key.to_vec();
+            page.items.push(record.identifier);
+            ControlFlow::Continue(())
+        };
+        let read = self
+            .inner
+            .store
+            .each_record(Some(&canonical), after, &mut take);
+        read.map_err(|error| told(&error))?;
+        Ok(page)
+    }
+
     /// Gives all records (of one prefix, or all) as of one moment to `sink`, in
     /// chunks of at most `chunk`, until it breaks. Blocks on the store.
     ///

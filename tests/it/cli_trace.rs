@@ -68,9 +68,10 @@ fn serve_udp(socket: &UdpSocket, say: &dyn Fn(&str) -> Say) {
         let answer = match say(&asked(request)) {
             Say::Nothing => continue,
             Say::Cut => {
-                let mut cut = written(request, &Say::Code(ResponseCode::SUCCESS));
-                // TRUNCATED.
+                let mut cut = written(request, &Say::Value("DESC", vec![b'x'; 600]));
+                // TRUNCATED, of which the node sends no more than this.
                 cut[2] |= 0x20;
+                cut.truncate(3 * bytes);
                 socket.send_to(&cut, client).unwrap();
                 continue;
             }

@@ -2,10 +2,12 @@
 
 mod change;
 mod endurance;
+mod load;
 mod proof;
 mod recorded;
 mod refusals;
 mod sdk;
+mod security;
 mod session;
 mod transports;
 

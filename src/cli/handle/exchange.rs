@@ -136,26 +136,22 @@ impl<'s, 'o> Exchange<'s, 'o> {
                 };
                 let packet = buffer.get(..bytes).unwrap_or_default();
                 self.scribe.note(Direction::Received, place, packet)?;
-                if answer.add(request_id, packet) {
-                    return self.whole(place, answer);
+                match answer.add(request_id, packet) {
+                    Added::Incomplete => {}
+                    Added::Cut => return Ok(None),
+                    Added::Complete => return self.whole(place, answer).map(Some),
                 }
             }
         }
         Ok(None)
     }
 
-    fn whole(
-        &mut self,
-        place: (Transport, SocketAddr),
-        answer: Pieces,
-    ) -> Result<Option<Vec<u8>>, Broken> {
-        let (count, envelope, message) = answer.into_message();
+    fn whole(&mut self, place: (Transport, SocketAddr), answer: Pieces) -> Result<Vec<u8>, Broken> {
+        let (count, message) = answer.into_message();
         if count > 1 {
             self.scribe.note(Direction::Reassembled, place, &message)?;
-        } else if envelope.is_some_and(|envelope| envelope.truncated) {
-            return Ok(None);
         }
-        Ok(Some(message))
+        Ok(message)
     }
 
     async fn over_tcp(&mut self, server: SocketAddr, message: &[u8]) -> Result<Vec<u8>, Broken> {
@@ -260,21 +256,36 @@ struct Pieces {
     has: Vec<bool>,
 }
 
+/// What an answer is with one more packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Added {
+    /// Packets are missing; or the packet is of another question, or none.
+    Incomplete,
+    /// All of it is there.
+    Complete,
+    /// The server sends the rest to whoever asks over TCP.
+    Cut,
+}
+
 impl Pieces {
-    /// Adds a packet; whether all of the answer is there. What belongs to
-    /// another question, or to no answer at all, is passed over.
-    fn add(&mut self, request_id: u32, packet: &[u8]) -> bool {
+    fn add(&mut self, request_id: u32, packet: &[u8]) -> Added {
         let Ok(envelope) = Envelope::decode(packet) else {
-            return false;
+            return Added::Incomplete;
+        };
+        let fragments = match (&self.first, Fragments::of(&envelope)) {
+            _ if envelope.request_id != request_id => return Added::Incomplete,
+            (Some((_, fragments)), _) => *fragments,
+            (None, Ok(fragments)) => fragments,
+            (None, Err(_)) => return Added::Incomplete,
         };
         let piece = packet.get(ENVELOPE_BYTES..).unwrap_or_default();
-        let fragments = match (self.first, Fragments::of(&envelope)) {
-            _ if envelope.request_id != request_id => return false,
-            (Some((_, fragments)), _) | (None, Ok(fragments)) => fragments,
-            (None, Err(_)) => return false,
-        };
-        let Ok(place) = fragments.place(&envelope, piece.len()) else {
-            return false;
+        let place = fragments.place(&envelope, piece.len());
+        let (Ok(place), false) = (place, envelope.truncated && fragments.count() == 1) else {
+            return if envelope.truncated {
+                Added::Cut
+            } else {
+                Added::Incomplete
+            };
         };
         if self.first.is_none() {
             self.first = Some((envelope, fragments));
@@ -288,21 +299,23 @@ impl Pieces {
         if let Some(has) = self.has.get_mut(sequence) {
             *has = true;
         }
-        self.has.iter().all(|has| *has)
+        if self.has.iter().all(|has| *has) {
+            Added::Complete
+        } else {
+            Added::Incomplete
+        }
     }
 
-    /// How many packets there were, the envelope of one, and the message with
-    /// its envelope.
-    fn into_message(self) -> (usize, Option<Envelope>, Vec<u8>) {
-        let envelope = self.first.map(|(envelope, _)| envelope);
-        let whole = envelope.map(|envelope| Envelope {
+    /// How many packets there were, and the message with its envelope.
+    fn into_message(self) -> (usize, Vec<u8>) {
+        let whole = self.first.map(|(envelope, _)| Envelope {
             truncated: false,
             sequence: 0,
             ..envelope
         });
         let mut message = whole.map_or_else(Vec::new, |whole| whole.encode().to_vec());
         message.extend_from_slice(&self.message);
-        (self.has.len(), envelope, message)
+        (self.has.len(), message)
     }
 }
 
@@ -332,14 +345,29 @@ mod tests {
             cut.reverse();
             let (last, others) = cut.split_last().expect("one at least");
             for packet in others {
-                assert!(!pieces.add(7, packet));
-                assert!(!pieces.add(7, packet), "twice");
-                assert!(!pieces.add(8, last), "of another question");
-                assert!(!pieces.add(7, &last[..last.len() - 1]), "cut");
+                assert_eq!(pieces.add(7, packet), Added::Incomplete);
+                assert_eq!(pieces.add(7, packet), Added::Incomplete, "twice");
+                assert_eq!(pieces.add(8, last), Added::Incomplete, "another");
+                assert_eq!(pieces.add(7, &packet[..19]), Added::Incomplete);
             }
-            assert!(pieces.add(7, last));
-            let (count, _, whole) = pieces.into_message();
+            assert_eq!(pieces.add(7, last), Added::Complete);
+            let (count, whole) = pieces.into_message();
             assert_eq!((count, whole), (cut.len(), message));
+        }
+    }
+    #[test]
+    fn notices_that_the_rest_is_kept_back() {
+        for (body_bytes, kept, expected) in [
+            (3_000, 282, Added::Cut),
+            (3_000, 512, Added::Incomplete),
+            (100, 148, Added::Cut),
+            (100, 120, Added::Cut),
+        ] {
+            let mut packet = answer(body_bytes);
+            packet.truncate(kept);
+            // TRUNCATED.
+            packet[2] |= 0x20;
+            assert_eq!(Pieces::default().add(7, &packet), expected, "{kept}");
         }
     }
 }

@@ -2,12 +2,12 @@
 //! do not depend on who asks are checked first, as deployed servers do, so that
 //! nobody proves anything for a request that cannot succeed.
 
-use crate::face::handle::convert::{identifier, put_name, values};
+use crate::face::handle::convert::{put_name, subject, values};
 use crate::face::handle::reply::{Asked, Reply};
 use crate::face::handle::service::{Service, Step};
 use crate::face::handle::status::Asking;
-use crate::model::{Caller, Reason, Refusal, Value};
-use crate::node::{Applied, Change, Effect, RecordAction, Write};
+use crate::model::{Caller, Identifier, Reason, Refusal, Value};
+use crate::node::{Change, RecordAction, Write};
 use crate::wire::handle::{
     Flags, HandleRequest, Malformed, Message, OpCode, RemoveRequest, ValuesRequest,
 };
@@ -33,69 +33,109 @@ impl From<Refusal> for Unread {
 /// A change that is asked for.
 struct Asks {
     handle: Vec<u8>,
-    change: Change,
-    /// How to take up the name of a deleted identifier, which a plain creation
-    /// does not.
-    revive: Option<Vec<Value>>,
+    identifier: Identifier,
+    action: RecordAction,
+    /// What is done instead where the action meets what is there.
+    otherwise: Vec<Otherwise>,
+}
+
+/// An action in place of one that was refused.
+struct Otherwise {
+    reason: Reason,
+    action: RecordAction,
+    /// Whether it overwrites, which the reply then says.
+    overwrites: bool,
 }
 
 impl Service {
     /// Makes the change that `message` asks for.
     pub(super) async fn change(&self, asked: &Asked, message: Message<'_>) -> Step {
-        let asks = match self.asks(asked, &message) {
+        let op_code = message.header.op_code;
+        let asks = match self.asks(op_code, asked.header.flags, &message) {
             Ok(asks) => asks,
             Err(Unread::Malformed(malformed)) => return Step::Reply(Reply::malformed(&malformed)),
             Err(Unread::Refused(refusal)) => {
                 return Step::Reply(Reply::refused(&refusal, Asking::Write));
             }
         };
-        let is_create = message.header.op_code == OpCode::CREATE_HANDLE;
         if asked.caller == Caller::Anonymous {
             return match self.precheck(&asks) {
                 Ok(()) => Step::Challenge,
                 Err(refusal) => Step::Reply(Reply::refused(&refusal, Asking::Write)),
             };
         }
-        let applied = self.execute(&asked.caller, asks.change.clone()).await;
-        let applied = match (applied, asks.revive) {
-            (Err(refusal), Some(values)) if refusal.reason() == Reason::RecordDeleted => {
-                let change = revival(asks.change, values);
-                self.execute(&asked.caller, change).await
-            }
-            (applied, _) => applied,
-        };
-        Step::Reply(match applied {
-            Ok(applied) => answered(&asks.handle, is_create, &applied),
+        let mut body = Vec::new();
+        let mut minted = Flags::NONE;
+        if op_code == OpCode::CREATE_HANDLE {
+            put_name(&asks.handle, &mut body);
+            minted = asked.header.flags & Flags::MINT;
+        }
+        Step::Reply(match self.execute(&asked.caller, asks).await {
+            Ok(flags) => Reply {
+                flags: flags | minted,
+                ..Reply::done(body)
+            },
             Err(refusal) => Reply::refused(&refusal, Asking::Write),
         })
     }
 
-    async fn execute(&self, caller: &Caller, change: Change) -> Result<Applied, Refusal> {
-        let write = Write {
-            change,
+    /// Makes the change, or what is done instead; the flags that tell which.
+    async fn execute(&self, caller: &Caller, asks: Asks) -> Result<Flags, Refusal> {
+        let Asks {
+            identifier,
+            action,
+            otherwise,
+            ..
+        } = asks;
+        let write = |action| Write {
+            change: Change::Record {
+                identifier: identifier.clone(),
+                action,
+            },
             request_id: None,
         };
-        self.node().execute(caller, write).await
+        let Err(refusal) = self.node().execute(caller, write(action)).await else {
+            return Ok(Flags::NONE);
+        };
+        let reason = refusal.reason();
+        let Some(otherwise) = otherwise.into_iter().find(|o| o.reason == reason) else {
+            return Err(refusal);
+        };
+        self.node().execute(caller, write(otherwise.action)).await?;
+        Ok(match otherwise.overwrites {
+            true => Flags::OVERWRITE,
+            false => Flags::NONE,
+        })
     }
 
+    /// The rules that do not depend on who asks. That a value is read-only, and
+    /// how full the prefix is, nobody learns who proved nothing: by it, hidden
+    /// values could be guessed.
     fn precheck(&self, asks: &Asks) -> Result<(), Refusal> {
-        match self.node().precheck(asks.change.clone()) {
-            Err(refusal) if asks.revive.is_some() && refusal.reason() == Reason::RecordDeleted => {
-                Ok(())
-            }
-            checked => checked,
+        let change = Change::Record {
+            identifier: asks.identifier.clone(),
+            action: asks.action.clone(),
+        };
+        let Err(refusal) = self.node().precheck(change) else {
+            return Ok(());
+        };
+        let reason = refusal.reason();
+        let is_private = matches!(
+            reason,
+            Reason::PermissionDenied | Reason::QuotaExceeded | Reason::RecordTooLarge
+        );
+        if is_private || asks.otherwise.iter().any(|o| o.reason == reason) {
+            return Ok(());
         }
+        Err(refusal)
     }
 
-    fn asks(&self, asked: &Asked, message: &Message<'_>) -> Result<Asks, Unread> {
-        let flags = asked.header.flags;
-        let overwrite = flags.contains(Flags::OVERWRITE);
-        let mut revive = None;
-        let (handle, identifier, action) = match message.header.op_code {
+    fn asks(&self, op_code: OpCode, flags: Flags, message: &Message<'_>) -> Result<Asks, Unread> {
+        match op_code {
             OpCode::DELETE_HANDLE => {
                 let HandleRequest { handle } = HandleRequest::decode(message.body)?;
                 let action = RecordAction::Delete { etag: None };
-                (handle.to_vec(), identifier(handle)?, action)
+                Ok(Asks::plain(handle, subject(handle)?, action))
             }
             OpCode::REMOVE_VALUE => {
                 let RemoveRequest { handle, indexes } = RemoveRequest::decode(message.body)?;
@@ -103,48 +143,59 @@ impl Service {
                     indices: indexes.iter().collect(),
                     etag: None,
                 };
-                (handle.to_vec(), identifier(handle)?, action)
+                Ok(Asks::plain(handle, subject(handle)?, action))
             }
-            op_code => {
-                let request = ValuesRequest::decode(message.body)?;
-                let mut handle = request.handle.to_vec();
-                if op_code == OpCode::CREATE_HANDLE && flags.contains(Flags::MINT) {
-                    handle.extend_from_slice(self.minted().as_bytes());
-                }
-                let identifier = identifier(&handle)?;
-                let sent = values(request.values)?;
-                let action = match op_code {
-                    OpCode::CREATE_HANDLE if overwrite => {
-                        revive = Some(sent.clone());
-                        RecordAction::Replace {
-                            values: sent,
-                            etag: None,
-                            allow_missing: true,
-                        }
-                    }
-                    OpCode::CREATE_HANDLE => RecordAction::Create {
-                        values: sent,
-                        reuse_deleted: false,
-                    },
-                    OpCode::ADD_VALUE if overwrite => RecordAction::PutValues { values: sent },
-                    OpCode::ADD_VALUE => RecordAction::AddValues {
-                        values: sent,
-                        etag: None,
-                    },
-                    _ => RecordAction::ModifyValues {
-                        values: sent,
-                        etag: None,
-                    },
-                };
-                (handle, identifier, action)
-            }
+            _ => self.asks_with_values(op_code, flags, ValuesRequest::decode(message.body)?),
+        }
+    }
+
+    fn asks_with_values(
+        &self,
+        op_code: OpCode,
+        flags: Flags,
+        request: ValuesRequest<'_>,
+    ) -> Result<Asks, Unread> {
+        let mut handle = request.handle.to_vec();
+        if op_code == OpCode::CREATE_HANDLE && flags.contains(Flags::MINT) {
+            handle.extend_from_slice(self.minted().as_bytes());
+        }
+        let identifier = subject(&handle)?;
+        self.check_homed(&identifier)?;
+        let values = values(request.values)?;
+        let overwrites = flags.contains(Flags::OVERWRITE);
+        let otherwise = match op_code {
+            OpCode::CREATE_HANDLE if overwrites => created_over(values.clone()),
+            OpCode::ADD_VALUE if overwrites => vec![Otherwise {
+                reason: Reason::IndexExists,
+                action: RecordAction::PutValues {
+                    values: values.clone(),
+                },
+                overwrites: true,
+            }],
+            _ => Vec::new(),
         };
-        let change = Change::Record { identifier, action };
+        let etag = None;
+        let action = match op_code {
+            OpCode::CREATE_HANDLE => RecordAction::Create {
+                values,
+                reuse_deleted: false,
+            },
+            OpCode::ADD_VALUE => RecordAction::AddValues { values, etag },
+            _ => RecordAction::ModifyValues { values, etag },
+        };
         Ok(Asks {
-            handle,
-            change,
-            revive,
+            otherwise,
+            ..Asks::plain(&handle, identifier, action)
         })
+    }
+
+    /// Refuses below a prefix that is not served here, before anything else is
+    /// looked at.
+    fn check_homed(&self, identifier: &Identifier) -> Result<(), Refusal> {
+        match self.node().prefix(&identifier.prefix().canonical()) {
+            Some(entry) => entry.serving(),
+            None => Err(Refusal::new(Reason::PrefixNotHomed).value(identifier.prefix())),
+        }
     }
 
     /// A new random suffix, as a UUID (RFC 9562 §5.4).
@@ -166,32 +217,36 @@ impl Service {
     }
 }
 
-/// The same creation for a name that was deleted.
-fn revival(change: Change, values: Vec<Value>) -> Change {
-    match change {
-        Change::Record { identifier, .. } => Change::Record {
+impl Asks {
+    fn plain(handle: &[u8], identifier: Identifier, action: RecordAction) -> Self {
+        Self {
+            handle: handle.to_vec(),
             identifier,
+            action,
+            otherwise: Vec::new(),
+        }
+    }
+}
+
+/// What a creation that overwrites does with a registered and a deleted name.
+fn created_over(values: Vec<Value>) -> Vec<Otherwise> {
+    vec![
+        Otherwise {
+            reason: Reason::RecordExists,
+            action: RecordAction::Replace {
+                values: values.clone(),
+                etag: None,
+                allow_missing: false,
+            },
+            overwrites: true,
+        },
+        Otherwise {
+            reason: Reason::RecordDeleted,
             action: RecordAction::Create {
                 values,
                 reuse_deleted: true,
             },
+            overwrites: false,
         },
-        prefix @ Change::Prefix { .. } => prefix,
-    }
-}
-
-fn answered(handle: &[u8], is_create: bool, applied: &Applied) -> Reply {
-    let mut body = Vec::new();
-    if is_create {
-        put_name(handle, &mut body);
-    }
-    let overwritten = match applied {
-        Applied::Record { effect, .. } => matches!(effect, Effect::Updated | Effect::Unchanged),
-        Applied::Prefix(_) => false,
-    };
-    let mut reply = Reply::done(body);
-    if is_create && overwritten {
-        reply.flags = Flags::OVERWRITE;
-    }
-    reply
+    ]
 }

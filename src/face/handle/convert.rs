@@ -5,6 +5,8 @@ use crate::model::{
 };
 use crate::wire::handle::{self as wire, CreateResponse, HandleValue, Item, List};
 
+/// The largest index: deployed clients take it as a signed number.
+const INDEX_MAX: u32 = 0x7fff_ffff;
 /// The prefix whose records describe prefixes.
 pub(super) const PREFIX_RECORDS: &str = "0.NA/";
 
@@ -20,6 +22,15 @@ pub(super) fn identifier(handle: &[u8]) -> Result<Identifier, Refusal> {
     Identifier::from_bytes(&[PREFIX_RECORDS.as_bytes(), handle].concat())
 }
 
+/// The identifier that a change is about: whole, as a prefix alone is none that
+/// a client would mean to change.
+///
+/// # Errors
+/// Those of [`Identifier::from_bytes`].
+pub(super) fn subject(handle: &[u8]) -> Result<Identifier, Refusal> {
+    Identifier::from_bytes(handle)
+}
+
 /// A value as a client sends it; its time is the node's to set.
 ///
 /// # Errors
@@ -31,6 +42,11 @@ pub(super) fn value(position: usize, sent: &HandleValue<'_>) -> Result<Value, Re
         let shown = String::from_utf8_lossy(sent.value_type);
         within(Refusal::new(Reason::TypeInvalid).field("type").value(shown))
     })?;
+    if sent.index > INDEX_MAX {
+        let refusal = Refusal::new(Reason::FieldInvalid).field("index");
+        let limit = format!("value indexes must be positive and at most {INDEX_MAX}");
+        return Err(within(refusal.value(sent.index).limit(limit)));
+    }
     let references = sent.references.iter().map(|reference| {
         Ok(Reference {
             index: reference.index,

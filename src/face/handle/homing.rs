@@ -2,11 +2,11 @@
 
 use crate::face::handle::convert::{put_count, put_name};
 use crate::face::handle::reply::{Asked, Reply};
-use crate::face::handle::service::{Later, Made, Service, Step, Transport};
+use crate::face::handle::service::{Later, Made, Service, Step};
 use crate::face::handle::status::Asking;
 use crate::model::limits::PAGE_ITEMS_MAX;
-use crate::model::{Caller, Prefix, PrefixState, Reason, Refusal, SuffixCase};
-use crate::node::{Change, Listed, Page, PrefixAction, Write};
+use crate::model::{Caller, Identifier, Prefix, PrefixState, Reason, Refusal, SuffixCase};
+use crate::node::{Change, Node, Page, PrefixAction, Write};
 use crate::wire::handle::{
     Flags, HandleRequest, LIST_HANDLES_PER_MESSAGE, Message, OpCode, ResponseCode,
 };
@@ -34,20 +34,33 @@ impl Service {
                 home: true,
             },
         };
+        let subject = prefix.canonical();
         let write = Write {
             change: Change::Prefix { prefix, action },
             request_id: None,
         };
+        let homes = message.header.op_code == OpCode::HOME_PREFIX;
         Step::Reply(match self.node().execute(&asked.caller, write).await {
             Ok(_) => Reply::done(Vec::new()),
+            // It is as asked already; a suspended one is not.
+            Err(refusal)
+                if homes
+                    && refusal.reason() == Reason::PrefixState
+                    && is_homed(self.node(), &subject) =>
+            {
+                Reply::done(Vec::new())
+            }
+            Err(refusal) if refusal.reason() == Reason::PrefixState => {
+                Reply::failed(ResponseCode::SERVER_NOT_RESPONSIBLE, &refusal.to_string())
+            }
             Err(refusal) => Reply::refused(&refusal, Asking::Write),
         })
     }
 
     /// Lists the prefixes homed here, for operators.
     pub(super) fn list_prefixes(&self, asked: &Asked) -> Step {
-        if let Some(step) = unlistable(asked) {
-            return step;
+        if asked.caller == Caller::Anonymous {
+            return Step::Challenge;
         }
         if let Err(refusal) = self.node().permit_operation(&asked.caller) {
             return Step::Reply(Reply::refused(&refusal, Asking::Read));
@@ -77,7 +90,10 @@ impl Service {
         if let Err(refusal) = self.node().prefix_view(&prefix) {
             return Step::Reply(Reply::refused(&refusal, Asking::Read));
         }
-        unlistable(asked).unwrap_or(Step::List(prefix))
+        match asked.caller {
+            Caller::Anonymous => Step::Challenge,
+            Caller::Operator { .. } | Caller::Identity(_) => Step::List(prefix),
+        }
     }
 
     /// The part of a list behind the key `after`: a page of it. The next is made
@@ -88,11 +104,7 @@ impl Service {
                 Ok(page) => page,
                 Err(reply) => return self.sealed(asked, reply).await.into(),
             };
-            let name = |listed: &Listed| match listed {
-                Listed::Active(record) => record.identifier.to_string(),
-                Listed::Deleted(tombstone) => tombstone.identifier.to_string(),
-            };
-            let names: Vec<String> = page.items.iter().map(name).collect();
+            let names: Vec<String> = page.items.iter().map(ToString::to_string).collect();
             let replies = listed(&names, page.next.is_none());
             let bytes = self.sealed_all(&asked, replies).await;
             let rest = page
@@ -107,13 +119,19 @@ impl Service {
         asked: &Asked,
         prefix: &Prefix,
         after: Option<Vec<u8>>,
-    ) -> Result<Page<Listed>, Reply> {
+    ) -> Result<Page<Identifier>, Reply> {
         let (node, caller, prefix) = (self.node().clone(), asked.caller.clone(), prefix.clone());
         let list =
-            move || node.list_records(&caller, &prefix, after.as_deref(), PAGE_ITEMS_MAX, false);
-        let page = self.heavy().run(list).await.ok_or_else(Reply::busy)?;
+            move || node.list_identifiers(&caller, &prefix, after.as_deref(), PAGE_ITEMS_MAX);
+        let page = self.heavy(asked.transport).run(asked.source(), list).await;
+        let page = page.ok_or_else(Reply::busy)?;
         page.map_err(|refusal| Reply::refused(&refusal, Asking::Read))
     }
+}
+
+fn is_homed(node: &Node, canonical: &str) -> bool {
+    node.prefix(canonical)
+        .is_some_and(|entry| entry.state == PrefixState::Active)
 }
 
 /// The prefix whose record a request names: `0.NA/88.118.7`.
@@ -134,18 +152,6 @@ fn described_prefix(message: &Message<'_>) -> Result<Prefix, Reply> {
         return Err(Reply::failed(ResponseCode::INVALID_HANDLE, &text));
     };
     Prefix::parse(prefix).map_err(|refusal| Reply::refused(&refusal, Asking::Write))
-}
-
-/// Why a list cannot be given yet, or not this way.
-fn unlistable(asked: &Asked) -> Option<Step> {
-    if asked.transport == Transport::Udp {
-        let text = "a list is given over TCP or HTTP only";
-        return Some(Step::Reply(Reply::failed(
-            ResponseCode::OPERATION_NOT_SUPPORTED,
-            text,
-        )));
-    }
-    (asked.caller == Caller::Anonymous).then_some(Step::Challenge)
 }
 
 /// The names in messages of [`LIST_HANDLES_PER_MESSAGE`]. All but the last say

@@ -39,6 +39,7 @@ impl Key {
         let (body, tail) = rest.split_at_checked(body_bytes)?;
         let plain = header.op_code == OpCode::RESOLUTION
             && envelope.session_id == 0
+            && header.recursion_count == 0
             && matches!(tail, [] | [0, 0, 0, 0])
             && ONE_OFF.iter().all(|flag| !header.flags.contains(*flag))
             && (is_anonymous || header.flags.contains(Flags::PUBLIC_ONLY));

@@ -6,7 +6,8 @@ use crate::face::handle::convert::{identifier, put_count, put_name};
 use crate::face::handle::proof::Answer;
 use crate::face::handle::reply::{Asked, Digest, Reply};
 use crate::face::handle::service::Service;
-use crate::model::{Caller, Reason, Reference, Refusal};
+use crate::face::handle::standing::{Standing, mark_of};
+use crate::model::{Reason, Reference, Refusal};
 use crate::node::{Node, Proof};
 use crate::wire::handle::{LoginRequest, Message, OpCode, ResolutionRequest, ResponseCode};
 
@@ -37,32 +38,49 @@ impl Service {
             },
             nonce: self.nonce(),
             digest: digest.clone(),
+            since: self.node().elapsed(),
         };
         let reply = Reply::challenge(digest, &login.nonce);
-        connection.begin_login(login);
+        connection.begin_login(asked.envelope.session_id, login);
         reply
     }
 
-    /// Ends a login with the client's proof. The reply is that of the login:
-    /// both SDKs want its op code.
+    /// Ends a login with the client's proof, in `message`. The reply is that of
+    /// the login: both SDKs want its op code.
     pub(super) async fn finish_login(
         &self,
         mut asked: Asked,
-        answer: Answer,
+        answer: Result<Answer, Reply>,
         login: Login,
+        message: &Message<'_>,
     ) -> Vec<u8> {
-        asked.header.op_code = OpCode::LOGIN;
-        if *answer.identity() != login.identity {
+        let mut header = asked.header;
+        header.op_code = OpCode::LOGIN;
+        asked.answers(header, message);
+        let answer = answer.and_then(|answer| {
             let text = "the proof is of another identity than the login";
-            let reply = Reply::failed(ResponseCode::AUTHENTICATION_FAILED, text);
-            return self.sealed(asked, reply).await;
-        }
-        let proven = self.proven(answer, login.nonce, login.digest);
-        let reply = match proven.await {
+            let refused = || Reply::failed(ResponseCode::AUTHENTICATION_FAILED, text);
+            (*answer.identity() == login.identity)
+                .then_some(answer)
+                .ok_or_else(refused)
+        });
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(reply) => return self.sealed(asked, reply).await,
+        };
+        let proven = self
+            .proven(
+                (asked.transport, asked.source()),
+                answer,
+                login.nonce,
+                login.digest,
+            )
+            .await;
+        let reply = match proven {
             Err(reply) => reply,
-            Ok(caller) => {
+            Ok(standing) => {
                 if let Some(connection) = &asked.connection {
-                    connection.set_caller(caller);
+                    connection.stand(asked.envelope.session_id, standing);
                 }
                 Reply::done(Vec::new())
             }
@@ -90,14 +108,14 @@ impl Service {
         let password = password.unwrap_or_default().to_vec();
         let node = self.node().clone();
         let name = account.clone();
-        let proven = self.heavy().run(move || known(&node, &name, &password));
-        match proven.await {
+        let known = move || known(&node, &name, &password);
+        match self.heavy(asked.transport).run(asked.source(), known).await {
             None => Reply::busy(),
             Some(Err(refusal)) => {
                 Reply::failed(ResponseCode::AUTHENTICATION_FAILED, &refusal.to_string())
             }
-            Some(Ok(caller)) => {
-                connection.set_caller(caller);
+            Some(Ok(standing)) => {
+                connection.stand(asked.envelope.session_id, standing);
                 let mut body = Vec::new();
                 put_name(&account, &mut body);
                 put_count(0, &mut body);
@@ -109,19 +127,21 @@ impl Service {
 
 /// Who has this password: an operator by the key's id and the key, or an
 /// identity by its secret.
-fn known(node: &Node, account: &[u8], password: &[u8]) -> Result<Caller, Refusal> {
+fn known(node: &Node, account: &[u8], password: &[u8]) -> Result<Standing, Refusal> {
     let failed = || Refusal::new(Reason::AuthenticationFailed);
     if let Ok(text) = std::str::from_utf8(password)
         && let Ok(caller) = node.authenticate(Some(text))
         && caller.name().as_bytes() == account
     {
-        return Ok(caller);
+        return Ok(Standing::of_operator(caller));
     }
     let identity = Reference {
         index: PASSWORD_INDEX,
         identifier: identifier(account).map_err(|_| failed())?,
     };
-    node.prove(&identity, &Proof::Password(password))
+    let mark = mark_of(node, &identity);
+    let caller = node.prove(&identity, &Proof::Password(password))?;
+    Standing::of(node, caller, mark).ok_or_else(failed)
 }
 
 fn no_connection() -> Reply {

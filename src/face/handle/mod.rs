@@ -25,6 +25,7 @@ mod service;
 mod sessions;
 mod setup;
 mod site;
+mod standing;
 mod status;
 mod tcp;
 mod udp;

@@ -1,18 +1,26 @@
 //! Challenge and response (RFC 3652 §3.5): a request that needs to be proven
 //! waits while the client proves who it is, and is then done on its behalf.
 
+use std::net::IpAddr;
+use std::sync::Arc;
+
 use crate::crypto::{DigestAlgorithm, MacAlgorithm, SecretMethod, SecretProof, SignedProof};
 use crate::face::handle::challenges::{Challenge, NONCE_BYTES};
 use crate::face::handle::convert::identifier;
 use crate::face::handle::reply::{Asked, Digest, Reply, digest_algorithm};
 use crate::face::handle::service::{Made, Service, Transport};
+use crate::face::handle::standing::{Standing, mark_of};
 use crate::face::handle::status::Asking;
-use crate::model::{Caller, Identifier, Reason, Reference, Refusal};
+use crate::model::{Identifier, Reason, Reference, Refusal};
 use crate::node::{self, Proof};
 use crate::wire::handle::{
-    self as wire, ChallengeAnswer, Envelope, Flags, Malformed, Message, PublicKeyProof,
-    ResponseCode, SecretKeyMethod, SecretKeyProof, VerifyRequest, Version,
+    self as wire, ChallengeAnswer, Envelope, Malformed, Message, PublicKeyProof, ResponseCode,
+    SecretKeyMethod, SecretKeyProof, VerifyRequest, VerifyResponse, Version,
 };
+
+/// Iterations of a stretched secret that are checked for another server: twice
+/// what clients send, as nobody need have been challenged for it.
+const VERIFIED_ITERATIONS_MAX: u32 = 20_000;
 
 /// What a client says to prove who it is, in bytes of its own.
 #[derive(Clone, Debug)]
@@ -68,6 +76,16 @@ impl Answer {
             Some(0) => Kind::signature(request.proof)?,
             _ => Kind::secret(request.proof, version)?,
         };
+        if let Kind::Secret(version, bytes) = &kind
+            && let Ok(proof) = secret_proof(*version, bytes)
+            && let SecretMethod::Stretched { iterations, .. } = proof.method
+            && iterations > VERIFIED_ITERATIONS_MAX
+        {
+            let text = format!(
+                "{iterations} iterations of PBKDF2 are above the limit of {VERIFIED_ITERATIONS_MAX}"
+            );
+            return Err(Reply::failed(ResponseCode::INVALID_CREDENTIAL, &text));
+        }
         Ok(Self {
             identity: reference(request.identity)?,
             kind,
@@ -140,7 +158,7 @@ fn secret_proof(version: Version, bytes: &[u8]) -> Result<SecretProof<'_>, Malfo
 }
 
 /// The value that a reference on the wire names.
-fn reference(sent: wire::Reference<'_>) -> Result<Reference, Reply> {
+pub(super) fn reference(sent: wire::Reference<'_>) -> Result<Reference, Reply> {
     let identifier: Identifier = identifier(sent.handle).map_err(|refusal| {
         Reply::failed(ResponseCode::AUTHENTICATION_FAILED, &refusal.to_string())
     })?;
@@ -161,17 +179,26 @@ impl Service {
         let table = self.challenges(asked.transport);
         let in_session = asked.session.as_ref().map(|session| session.id);
         let repeated = in_session.and_then(|id| Some((id, table.same(id, &kept)?)));
-        let (session_id, challenge) = repeated.unwrap_or_else(|| {
-            let session_id = in_session.unwrap_or_else(|| self.free_challenge_id(asked.transport));
-            let digest = Digest::of(&decoded, asked.envelope.reply_version());
-            let challenge = Challenge {
-                message: kept,
-                nonce: self.nonce(),
-                digest,
-            };
-            table.keep(session_id, challenge.clone(), self.node().elapsed());
-            (session_id, challenge)
-        });
+        let (session_id, challenge) = match repeated {
+            Some(repeated) => repeated,
+            None => {
+                let session_id = in_session.unwrap_or_else(|| self.free_number());
+                let challenge = Challenge {
+                    message: kept,
+                    nonce: self.nonce(),
+                    digest: Digest::of(&decoded, asked.envelope.reply_version()),
+                    source: asked.source(),
+                    session: asked.session.as_ref().map(Arc::downgrade),
+                };
+                if !table.keep(session_id, challenge.clone(), self.node().elapsed()) {
+                    return Reply::failed(
+                        ResponseCode::SERVER_TOO_BUSY,
+                        "too many requests from this address wait for their proofs",
+                    );
+                }
+                (session_id, challenge)
+            }
+        };
         Reply {
             session_id: Some(session_id),
             ..Reply::challenge(challenge.digest, &challenge.nonce)
@@ -187,15 +214,6 @@ impl Service {
         [envelope.encode().as_slice(), message].concat()
     }
 
-    fn free_challenge_id(&self, transport: Transport) -> u32 {
-        loop {
-            let id = self.random_session_id();
-            if !self.challenges(transport).has(id) && !self.has_session(id) {
-                return id;
-            }
-        }
-    }
-
     /// Fresh random octets.
     pub(super) fn nonce(&self) -> [u8; NONCE_BYTES] {
         let mut nonce = [0; NONCE_BYTES];
@@ -205,50 +223,86 @@ impl Service {
 
     /// Takes the answer to a challenge and does what waited for it.
     pub(super) async fn answer_challenge(&self, asked: Asked, message: Message<'_>) -> Made {
-        let answer = match Answer::read(&message, asked.envelope.reply_version()) {
+        let answer = Answer::read(&message, asked.envelope.reply_version());
+        let Some(challenge) = self.waiting(&asked) else {
+            return self.answer_login(asked, answer, &message).await.into();
+        };
+        let answer = match answer {
             Ok(answer) => answer,
             Err(reply) => return self.sealed(asked, reply).await.into(),
         };
-        let login = asked.connection.as_ref().and_then(|c| c.take_login());
-        if let Some(login) = login {
-            return self.finish_login(asked, answer, login).await.into();
-        }
-        let waiting = self.waiting(&asked);
-        let Some(challenge) = waiting else {
-            let text = "no challenge waits for this answer, or its time has passed";
-            let reply = Reply::failed(ResponseCode::AUTHENTICATION_TIMEOUT, text);
-            return self.sealed(asked, reply).await.into();
-        };
         let waited = challenge.message.get(wire::ENVELOPE_BYTES..);
-        let Ok(request) = Message::decode(waited.unwrap_or_default()) else {
+        let waited = waited.unwrap_or_default();
+        let Ok(request) = Message::decode(waited) else {
             let reply = Reply::failed(ResponseCode::AUTHENTICATION_ERROR, "");
             return self.sealed(asked, reply).await.into();
         };
-        let flags = request.header.flags | asked.header.flags & Flags::REQUEST_DIGEST;
         let mut asked = asked;
-        asked.header = request.header;
-        asked.header.flags = flags;
+        asked.answers(request.header, &message);
         if asked.session.is_none() {
             asked.envelope.session_id = 0;
         }
-        match self.proven(answer, challenge.nonce, challenge.digest).await {
+        let claimed = asked.session.as_ref().and_then(|s| s.claimed.as_ref());
+        if claimed.is_some_and(|claimed| !is_same(claimed, answer.identity())) {
+            let text = "the proof is of another identity than the session was set up for";
+            let reply = Reply::failed(ResponseCode::AUTHENTICATION_FAILED, text);
+            return self.sealed(asked, reply).await.into();
+        }
+        let proven = self
+            .proven(
+                (asked.transport, asked.source()),
+                answer,
+                challenge.nonce,
+                challenge.digest,
+            )
+            .await;
+        match proven {
             Err(reply) => self.sealed(asked, reply).await.into(),
-            Ok(caller) => {
+            Ok(standing) => {
+                asked.caller = standing.caller().clone();
                 if let Some(session) = &asked.session {
-                    session.set_caller(caller.clone());
+                    session.stand(Some(standing));
+                    self.touch_session(session);
                 }
-                asked.caller = caller;
-                self.perform(asked, waited.unwrap_or_default()).await
+                self.perform(asked, waited).await
             }
         }
     }
 
-    /// The challenge that an answer is for: of the session it names.
+    /// Takes the answer to a login, if one waits on the connection.
+    async fn answer_login(
+        &self,
+        asked: Asked,
+        answer: Result<Answer, Reply>,
+        message: &Message<'_>,
+    ) -> Vec<u8> {
+        let (id, now) = (asked.envelope.session_id, self.node().elapsed());
+        let connection = asked.connection.as_ref();
+        if let Some(login) = connection.and_then(|c| c.take_login(id, now)) {
+            return self.finish_login(asked, answer, login, message).await;
+        }
+        if let Some(session) = &asked.session {
+            self.note_misfit(session);
+        }
+        let text = "no challenge waits for this answer, or its time has passed";
+        let reply = Reply::failed(ResponseCode::AUTHENTICATION_TIMEOUT, text);
+        self.sealed(asked, reply).await
+    }
+
+    /// The challenge that an answer is for: of the number that it names, and of
+    /// the session that it is in.
     fn waiting(&self, asked: &Asked) -> Option<Challenge> {
         let (id, now) = (asked.envelope.session_id, self.node().elapsed());
-        let own = self.challenges(asked.transport).take(id, now);
+        let own = self
+            .challenges(asked.transport)
+            .take(id, asked.source(), now);
         // The answer to a challenge over UDP may come over TCP.
-        own.or_else(|| self.challenges(Transport::Udp).take(id, now))
+        let udp = || {
+            self.challenges(Transport::Udp)
+                .take(id, asked.source(), now)
+        };
+        let found = own.or_else(udp);
+        found.filter(|challenge| challenge.is_of(asked.session.as_ref()))
     }
 
     /// Who proved to be there.
@@ -257,19 +311,26 @@ impl Service {
     /// The reply to who did not.
     pub(super) async fn proven(
         &self,
+        (transport, source): (Transport, IpAddr),
         answer: Answer,
         nonce: [u8; NONCE_BYTES],
         digest: Digest,
-    ) -> Result<Caller, Reply> {
+    ) -> Result<Standing, Reply> {
         let node = self.node().clone();
         let prove = move || {
             let challenge = node::Challenge {
                 nonce: &nonce,
                 request_digest: digest.as_bytes(),
             };
-            node.prove(answer.identity(), &answer.proof(challenge))
+            let identity = answer.identity();
+            // Before the key is read, so that a change in between is noticed.
+            let mark = mark_of(&node, identity);
+            let caller = node.prove(identity, &answer.proof(challenge))?;
+            let standing = Standing::of(&node, caller, mark);
+            standing.ok_or_else(|| Refusal::new(Reason::AuthenticationFailed))
         };
-        let outcome = self.heavy().run(prove).await.ok_or_else(Reply::busy)?;
+        let outcome = self.heavy(transport).run(source, prove).await;
+        let outcome = outcome.ok_or_else(Reply::busy)?;
         outcome.map_err(|refusal| unproven(&refusal))
     }
 
@@ -292,12 +353,26 @@ impl Service {
             };
             node.verify_challenge(answer.identity(), &answer.proof(challenge))
         };
-        match self.heavy().run(verify).await {
+        match self
+            .heavy(asked.transport)
+            .run(asked.source(), verify)
+            .await
+        {
             None => Reply::busy(),
-            Some(Ok(holds)) => Reply::done(vec![u8::from(holds)]),
+            Some(Ok(holds)) => {
+                let mut body = Vec::new();
+                VerifyResponse { holds }.encode(&mut body);
+                Reply::done(body)
+            }
             Some(Err(refusal)) => Reply::refused(&refusal, Asking::Read),
         }
     }
+}
+
+/// Whether both name the same value, in whatever spelling.
+fn is_same(left: &Reference, right: &Reference) -> bool {
+    let folded = |reference: &Reference| reference.identifier.to_string().to_ascii_lowercase();
+    left.index == right.index && folded(left) == folded(right)
 }
 
 fn unproven(refusal: &Refusal) -> Reply {

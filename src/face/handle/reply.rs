@@ -10,7 +10,7 @@ use crate::face::handle::convert::put_name;
 use crate::face::handle::service::Transport;
 use crate::face::handle::sessions::Session;
 use crate::face::handle::status::{Asking, status};
-use crate::model::{Caller, Refusal};
+use crate::model::{Caller, Reason, Refusal};
 use crate::wire::handle::{
     DigestAlgorithm, Envelope, ErrorResponse, Flags, Header, List, Malformed, Message,
     MessageWriter, OpCode, RequestDigest, ResponseCode, Version,
@@ -35,6 +35,8 @@ pub(super) struct Asked {
     pub(super) peer: SocketAddr,
     /// On which connection.
     pub(super) connection: Option<Arc<Connection>>,
+    /// Whether who logged in on the connection no longer has the key.
+    pub(super) login_expired: bool,
 }
 
 impl Asked {
@@ -48,6 +50,18 @@ impl Asked {
             }
             v4 @ IpAddr::V4(_) => v4,
         }
+    }
+
+    /// The request is the answer to a challenge: from here on it stands for the
+    /// request with this header, which waited. Its reply begins with the digest
+    /// of the answer, `message`, if either wanted one.
+    pub(super) fn answers(&mut self, waited: Header, message: &Message<'_>) {
+        let flags = waited.flags | self.header.flags & Flags::REQUEST_DIGEST;
+        if flags.contains(Flags::REQUEST_DIGEST) && self.digest.is_none() {
+            self.digest = Some(Digest::of(message, self.envelope.reply_version()));
+        }
+        self.header = waited;
+        self.header.flags = flags;
     }
 
     /// Whether the reply must be signed with the site's key.
@@ -162,7 +176,16 @@ impl Reply {
 
     /// Refused by a rule.
     pub(super) fn refused(refusal: &Refusal, asking: Asking) -> Self {
-        Self::failed(status(refusal, asking), &refusal.to_string())
+        let text = match (refusal.reason(), refusal.field_path()) {
+            (Reason::RecordDeleted, _) => format!(
+                "identifier {:?} was deleted; its name is given out again only with the flag OVRW",
+                refusal.shown_value()
+            ),
+            // Which of several values it is about.
+            (_, field) if field.contains('[') => format!("{field}: {refusal}"),
+            _ => refusal.to_string(),
+        };
+        Self::failed(status(refusal, asking), &text)
     }
 
     /// Too much is in work.
@@ -174,13 +197,22 @@ impl Reply {
     }
 }
 
-/// Begins the reply to `asked` in `out`: everything but the credential.
+/// Begins the reply to `asked` in `out`: everything but the credential, which it
+/// gets if `is_certified`. What is not there is not announced either.
 pub(super) fn begin<'o>(
     asked: &Asked,
     reply: &Reply,
-    origin: &Origin,
+    (origin, is_certified): (Origin, bool),
     out: &'o mut Vec<u8>,
 ) -> MessageWriter<'o> {
+    let digest = reply.challenged.as_ref().or(asked.digest.as_ref());
+    let mut flags = asked.header.flags.answering();
+    if digest.is_none() {
+        flags = flags.without(Flags::REQUEST_DIGEST);
+    }
+    if !is_certified {
+        flags = flags.without(Flags::CERTIFIED);
+    }
     let version = asked.envelope.reply_version();
     let envelope = Envelope {
         session_id: reply.session_id.unwrap_or(asked.envelope.session_id),
@@ -189,7 +221,7 @@ pub(super) fn begin<'o>(
     let header = Header {
         op_code: asked.header.op_code,
         response_code: reply.code.for_version(version),
-        flags: asked.header.flags.answering() | reply.flags,
+        flags: flags | reply.flags,
         site_serial: origin.site_serial,
         recursion_count: asked.header.recursion_count,
         reserved: 0,
@@ -197,7 +229,7 @@ pub(super) fn begin<'o>(
         body_bytes: 0,
     };
     let mut writer = MessageWriter::begin(out, &envelope, &header);
-    if let Some(digest) = reply.challenged.as_ref().or(asked.digest.as_ref()) {
+    if let Some(digest) = digest {
         digest.on_wire(version).write(version, writer.body());
     }
     writer.body().extend_from_slice(&reply.body);

@@ -9,6 +9,8 @@ use crate::model::{Caller, Identifier, Reason, Record, Refusal, Value};
 use crate::node::{Marks, Query, Referral, TypeFilter};
 use crate::wire::handle::{Flags, Message, ResolutionRequest, ResponseCode};
 
+/// Indexes and types of one resolution: each is compared with each value.
+const SELECTORS_MAX: usize = 256;
 /// The handle that clients resolve to learn whether a connection lives.
 const HEARTBEAT: &[u8] = b"0";
 
@@ -38,6 +40,13 @@ impl Service {
             Ok(request) => request,
             Err(malformed) => return Reply::malformed(&malformed).into(),
         };
+        let selector_count = request.indexes.len() + request.types.len();
+        if selector_count > SELECTORS_MAX {
+            let text = format!(
+                "the request names {selector_count} indexes and types; the limit is {SELECTORS_MAX}"
+            );
+            return Reply::failed(ResponseCode::PROTOCOL_ERROR, &text).into();
+        }
         if request.handle == HEARTBEAT {
             return found(request.handle, &[]).into();
         }
@@ -149,21 +158,15 @@ fn found(handle: &[u8], values: &[Value]) -> Reply {
     Reply::done(body)
 }
 
-/// A referral: whose record says where, and its values.
+/// A referral: the values that say where. No handle is named beside them: one
+/// would mean that there are none (DO-IRP v3.0).
 fn referred(referral: &Referral) -> Reply {
-    let (code, handle, values) = match referral {
-        Referral::Service {
-            prefix_record,
-            values,
-        } => {
-            let handle = prefix_record.to_string();
-            (ResponseCode::SERVICE_REFERRAL, handle, values)
-        }
-        // The values say it all; deployed servers name no handle.
-        Referral::Prefix { values } => (ResponseCode::PREFIX_REFERRAL, String::new(), values),
+    let (code, values) = match referral {
+        Referral::Service { values, .. } => (ResponseCode::SERVICE_REFERRAL, values),
+        Referral::Prefix { values } => (ResponseCode::PREFIX_REFERRAL, values),
     };
     let mut body = Vec::with_capacity(512);
-    put_values(handle.as_bytes(), values, &mut body);
+    put_values(&[], values, &mut body);
     Reply {
         code,
         ..Reply::done(body)

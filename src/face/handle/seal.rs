@@ -5,17 +5,18 @@ use crate::crypto::{IV_BYTES, MacAlgorithm, SiteKey};
 use crate::face::handle::reply::{Asked, Origin, Reply, begin};
 use crate::face::handle::sessions::Session;
 use crate::wire::handle::{
-    Credential, ENVELOPE_BYTES, Envelope, Flags, Malformed, Message, ResponseCode,
-    authenticated_bytes,
+    Credential, ENVELOPE_BYTES, Envelope, Flags, MESSAGE_BYTES_MAX, Malformed, Message,
+    ResponseCode, Version, authenticated_bytes,
 };
 
 /// Appends the reply without a signature: with the code of the session if the
 /// client wants it certified.
 pub(super) fn clear(asked: &Asked, reply: &Reply, origin: Origin, out: &mut Vec<u8>) {
-    let mut writer = begin(asked, reply, &origin, out);
     let certified = asked.header.flags.contains(Flags::CERTIFIED);
+    let session = asked.session.as_ref().filter(|_| certified);
+    let mut writer = begin(asked, reply, (origin, session.is_some()), out);
     let mut credential = Vec::new();
-    if let Some(session) = asked.session.as_ref().filter(|_| certified) {
+    if let Some(session) = session {
         let mut covered = Vec::new();
         writer.authenticated_bytes(0, &mut covered);
         let code = session.key.mac(MacAlgorithm::Sha256, &[&covered]);
@@ -29,7 +30,7 @@ pub(super) fn clear(asked: &Asked, reply: &Reply, origin: Origin, out: &mut Vec<
 /// The reply, signed.
 pub(super) fn signed(asked: &Asked, reply: &Reply, origin: Origin, key: &SiteKey) -> Vec<u8> {
     let mut out = Vec::with_capacity(512 + reply.body.len());
-    let mut writer = begin(asked, reply, &origin, &mut out);
+    let mut writer = begin(asked, reply, (origin, true), &mut out);
     let mut covered = Vec::new();
     writer.authenticated_bytes(0, &mut covered);
     let Ok(signature) = key.sign(&[&covered]) else {
@@ -48,10 +49,12 @@ pub(super) fn signed(asked: &Asked, reply: &Reply, origin: Origin, key: &SiteKey
 
 /// Appends an error in place of a reply that no message can hold.
 fn too_long(asked: &Asked, origin: Origin, out: &mut Vec<u8>) {
-    let text = "the answer is longer than a message can be; ask for some of the values";
-    let reply = Reply::failed(ResponseCode::ERROR, text);
+    let text = format!(
+        "the answer is longer than the {MESSAGE_BYTES_MAX} bytes of a message; ask for some of the values"
+    );
+    let reply = Reply::failed(ResponseCode::ERROR, &text);
     // Short, so that it fits.
-    let _fits = begin(asked, &reply, &origin, out).finish(&[]);
+    let _fits = begin(asked, &reply, (origin, false), out).finish(&[]);
 }
 
 /// Encrypts the message that begins at `start`, behind its envelope.
@@ -100,17 +103,19 @@ pub(super) fn check_code(
         Ok(credential) => credential,
         Err(malformed) => return Err(unreadable(&malformed)),
     };
-    let name = std::str::from_utf8(credential.algorithm).unwrap_or_default();
-    let Some(algorithm) =
-        MacAlgorithm::from_name(name).filter(|_| credential.kind == Credential::MAC)
-    else {
+    // Below that version the code covers neither session nor counter.
+    if envelope.version < Version::SHA256 {
+        let text = format!("sessions are spoken from protocol {} on", Version::SHA256);
+        return fail(ResponseCode::INVALID_CREDENTIAL, &text);
+    }
+    if credential.kind != Credential::MAC || credential.algorithm != Credential::HMAC_SHA256 {
         let text = "the credential of a session's message must be an HS_MAC with HMAC-SHA256";
         return fail(ResponseCode::INVALID_CREDENTIAL, text);
-    };
+    }
     let mut covered = Vec::with_capacity(message.signed.len() + 16);
     authenticated_bytes(envelope, credential.counter, message.signed, &mut covered);
     let (key, code) = (&session.key, credential.signature);
-    if !key.verify_mac(algorithm, &[&covered], code) {
+    if !key.verify_mac(MacAlgorithm::Sha256, &[&covered], code) {
         return Err(wrong_key());
     }
     // After the code, so that nobody else can use up a counter.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::crypto::IV_BYTES;
 use crate::face::handle::challenges::Challenges;
 use crate::face::handle::config::Config;
-use crate::face::handle::connection::Connection;
+use crate::face::handle::connection::{Connection, Visitor};
 use crate::face::handle::heavy::Heavy;
 use crate::face::handle::kept::{Key, Replies};
 use crate::face::handle::reply::{Asked, Digest, Origin, Reply, unread_header};
@@ -26,6 +26,10 @@ use crate::wire::handle::{
     Version,
 };
 
+/// Requests that wait for a place on a core, over TCP and HTTP.
+const HEAVY_WAITING_MAX: usize = 256;
+/// The same over UDP, where a queue is soon filled by false addresses.
+const UDP_HEAVY_WAITING_MAX: usize = 128;
 /// Bytes of a reply in several messages over HTTP.
 const WHOLE_BYTES_MAX: usize = 16 << 20;
 
@@ -124,6 +128,8 @@ struct Inner {
     /// Of requests whose sender's address may be false.
     udp_challenges: Challenges,
     heavy: Heavy,
+    /// For requests whose sender's address may be false.
+    udp_heavy: Heavy,
     password_login: bool,
     fill_random: FillRandom,
 }
@@ -143,7 +149,8 @@ impl Service {
                 ),
                 challenges: challenges(),
                 udp_challenges: challenges(),
-                heavy: Heavy::new(),
+                heavy: Heavy::new(HEAVY_WAITING_MAX),
+                udp_heavy: Heavy::new(UDP_HEAVY_WAITING_MAX),
                 password_login: config.password_login,
                 fill_random,
             }),
@@ -166,15 +173,28 @@ impl Service {
         if envelope.encrypted {
             return self.take_encrypted(envelope, behind, source, out);
         }
-        let logged_in = source.connection.and_then(|connection| connection.caller());
-        let caller = logged_in.unwrap_or(Caller::Anonymous);
-        let key = Key::of(&envelope, behind, caller == Caller::Anonymous);
+        if envelope.compressed {
+            let reply = Reply::failed(
+                ResponseCode::PROTOCOL_ERROR,
+                "compressed messages are not spoken",
+            );
+            return self.answered(&unsessioned(envelope, source), &reply, out);
+        }
+        let visitor = source.connection.map_or(Visitor::Unknown, |connection| {
+            connection.visitor(envelope.session_id, self.node())
+        });
+        let key = Key::of(&envelope, behind, visitor == Visitor::Unknown);
         if let Some(key) = &key
             && self.replies().copy(key, &envelope, self.node(), out)
         {
             return Outcome::Answered;
         }
-        let asked = unsessioned(envelope, caller, source);
+        let mut asked = unsessioned(envelope, source);
+        match visitor {
+            Visitor::Unknown => {}
+            Visitor::Known(caller) => asked.caller = caller,
+            Visitor::Expired => asked.login_expired = true,
+        }
         self.take_clear(asked, behind, key.as_ref(), out)
     }
 
@@ -191,13 +211,15 @@ impl Service {
             peer: nobody,
             connection: None,
         };
-        let asked = unsessioned(envelope, Caller::Anonymous, &source);
+        let asked = unsessioned(envelope, &source);
         let mut out = Vec::with_capacity(128);
         let reply = Reply::failed(ResponseCode::PROTOCOL_ERROR, text);
         seal::clear(&asked, &reply, self.origin(), &mut out);
         out
     }
 
+    /// Takes an encrypted message. One that its session's key does not explain is
+    /// answered alike, whichever way that shows, and in clear.
     fn take_encrypted(
         &self,
         envelope: Envelope,
@@ -205,7 +227,7 @@ impl Service {
         source: &Source<'_>,
         out: &mut Vec<u8>,
     ) -> Outcome {
-        let asked = unsessioned(envelope, Caller::Anonymous, source);
+        let asked = unsessioned(envelope, source);
         let in_clear = Asked {
             envelope: Envelope {
                 encrypted: false,
@@ -217,12 +239,20 @@ impl Service {
             return self.answered(&in_clear, &no_session(), out);
         };
         let decrypted = session.key.decrypt(behind).unwrap_or_default();
-        let is_request =
-            |message: Message<'_>| message.header.response_code == ResponseCode::REQUEST;
-        if !Message::decode(&decrypted).is_ok_and(is_request) {
+        let is_sound = Message::decode(&decrypted).is_ok_and(|message| {
+            message.header.response_code == ResponseCode::REQUEST
+                && (is_own_proof(&message)
+                    || seal::check_code(&session, &envelope, &message).is_ok())
+        });
+        if !is_sound {
+            self.note_misfit(&session);
             return self.answered(&in_clear, &seal::wrong_key(), out);
         }
-        self.take_clear(asked, &decrypted, None, out)
+        let entered = Asked {
+            session: Some(Arc::clone(&session)),
+            ..asked
+        };
+        self.take_clear(entered, &decrypted, None, out)
     }
 
     /// Takes a message in clear, for which no kept reply serves.
@@ -250,11 +280,11 @@ impl Service {
             return Outcome::Silent;
         }
         asked.header = message.header;
-        if let Err(reply) = self.enter_session(&mut asked, &message) {
-            return self.answered(&asked, &reply, out);
-        }
         if message.header.flags.contains(Flags::REQUEST_DIGEST) {
             asked.digest = Some(Digest::of(&message, asked.envelope.reply_version()));
+        }
+        if let Err(reply) = self.enter_session(&mut asked, &message) {
+            return self.answered(&asked, &reply, out);
         }
         let (reply, marks) = match message.header.op_code {
             OpCode::RESOLUTION => {
@@ -339,22 +369,27 @@ impl Service {
     /// The reply as a message: signed if asked for, else as the session wants.
     pub(super) async fn sealed(&self, asked: Asked, reply: Reply) -> Vec<u8> {
         let origin = self.origin();
+        let mut out = Vec::with_capacity(128 + reply.body.len());
         if !asked.wants_signature() {
-            let mut out = Vec::with_capacity(128 + reply.body.len());
             self.seal(&asked, &reply, &mut out);
             return out;
         }
-        let site = Arc::clone(&self.inner.site);
+        let (site, source) = (Arc::clone(&self.inner.site), asked.source());
         let unsigned = asked.clone();
+        let opened = reply.session_id;
         let sign = move || seal::signed(&asked, &reply, origin, &site.key);
-        match self.heavy().run(sign).await {
-            Some(message) => message,
-            None => {
-                let mut out = Vec::with_capacity(128);
-                self.seal(&unsigned, &Reply::busy(), &mut out);
-                out
-            }
+        let heavy = self.heavy(unsigned.transport);
+        if let Some(message) = heavy.run(source, sign).await {
+            return message;
         }
+        // Nobody is told of a session that was set up.
+        if unsigned.header.op_code == OpCode::SESSION_SETUP
+            && let Some(id) = opened
+        {
+            self.close_session(id);
+        }
+        self.seal(&unsigned, &Reply::busy(), &mut out);
+        out
     }
 
     fn answered(&self, asked: &Asked, reply: &Reply, out: &mut Vec<u8>) -> Outcome {
@@ -366,32 +401,57 @@ impl Service {
     fn seal(&self, asked: &Asked, reply: &Reply, out: &mut Vec<u8>) {
         let start = out.len();
         seal::clear(asked, reply, self.origin(), out);
-        if asked.envelope.encrypted
-            && let Some(session) = &asked.session
-        {
+        let encrypts = asked.envelope.encrypted || asked.header.flags.contains(Flags::ENCRYPTED);
+        if let Some(session) = asked.session.as_ref().filter(|_| encrypts) {
             let mut iv = [0; IV_BYTES];
             self.fill_random(&mut iv);
             seal::encrypt(session, &iv, start, out);
         }
     }
 
-    /// Finds the session of a message and checks the message's code.
+    /// Finds the session of a message and checks the message's code, unless that
+    /// was done when it was decrypted.
     fn enter_session(&self, asked: &mut Asked, message: &Message<'_>) -> Result<(), Reply> {
         let id = asked.envelope.session_id;
         if id == 0 {
             return Ok(());
         }
-        let Some(session) = self.find_session(id) else {
-            // A challenge's number, or one that an SDK chose for itself.
-            return seal::has_code(message).map_or(Ok(()), |_| Err(no_session()));
-        };
-        // The proof in the answer to a challenge speaks for itself.
-        if message.header.op_code != OpCode::CHALLENGE_RESPONSE {
-            seal::check_code(&session, &asked.envelope, message)?;
+        if asked.session.is_none() {
+            let Some(session) = self.find_session(id) else {
+                // A challenge's number, or one that an SDK chose for itself.
+                return seal::has_code(message).map_or(Ok(()), |()| Err(no_session()));
+            };
+            if !is_own_proof(message) {
+                seal::check_code(&session, &asked.envelope, message)
+                    .inspect_err(|_| self.note_misfit(&session))?;
+            }
+            asked.session = Some(session);
         }
-        asked.caller = session.caller();
-        asked.session = Some(session);
+        let Some(session) = &asked.session else {
+            return Ok(());
+        };
+        let standing = session.standing();
+        let renewed = standing.and_then(|standing| standing.renewed(self.node()));
+        asked.caller = renewed
+            .as_ref()
+            .map_or(Caller::Anonymous, |standing| standing.caller().clone());
+        session.stand(renewed);
+        if !is_own_proof(message) {
+            self.touch_session(session);
+        }
         Ok(())
+    }
+
+    /// Takes note of a message that did not match the key of its session.
+    pub(super) fn note_misfit(&self, session: &Session) {
+        if session.misfits() {
+            self.close_session(session.id);
+        }
+    }
+
+    /// Takes note of a message that did.
+    pub(super) fn touch_session(&self, session: &Session) {
+        self.inner.sessions.touch(session, self.node().elapsed());
     }
 
     fn origin(&self) -> Origin {
@@ -417,8 +477,11 @@ impl Service {
     }
 
     /// The places for dear work.
-    pub(super) fn heavy(&self) -> &Heavy {
-        &self.inner.heavy
+    pub(super) fn heavy(&self, transport: Transport) -> &Heavy {
+        match transport {
+            Transport::Udp => &self.inner.udp_heavy,
+            Transport::Tcp | Transport::Http => &self.inner.heavy,
+        }
     }
 
     /// Whether a password logs in.
@@ -440,27 +503,41 @@ impl Service {
     }
 
     /// A number for a session or a challenge.
-    pub(super) fn random_session_id(&self) -> u32 {
+    fn random_number(&self) -> u32 {
         let mut random = [0; 4];
         self.fill_random(&mut random);
         session_id(u32::from_be_bytes(random))
     }
 
+    fn is_challenged(&self, number: u32) -> bool {
+        self.inner.challenges.has(number) || self.inner.udp_challenges.has(number)
+    }
+
+    /// A number that neither a session nor a challenge has.
+    pub(super) fn free_number(&self) -> u32 {
+        loop {
+            let number = self.random_number();
+            if !self.is_challenged(number) && self.find_session(number).is_none() {
+                return number;
+            }
+        }
+    }
+
     /// Opens a session.
     pub(super) fn open_session(&self, opening: Opening) -> Arc<Session> {
         let now = self.node().elapsed();
-        let mut random = || self.random_session_id();
-        self.inner.sessions.open(opening, now, &mut random)
+        let mut draw = || loop {
+            let number = self.random_number();
+            if !self.is_challenged(number) {
+                return number;
+            }
+        };
+        self.inner.sessions.open(opening, now, &mut draw)
     }
 
     /// Ends a session.
     pub(super) fn close_session(&self, id: u32) {
         self.inner.sessions.close(id);
-    }
-
-    /// Whether a session has this number.
-    pub(super) fn has_session(&self, id: u32) -> bool {
-        self.find_session(id).is_some()
     }
 
     /// Sessions that are open.
@@ -474,17 +551,24 @@ impl Service {
 }
 
 /// A request before its message is read, and outside any session.
-fn unsessioned(envelope: Envelope, caller: Caller, source: &Source<'_>) -> Asked {
+fn unsessioned(envelope: Envelope, source: &Source<'_>) -> Asked {
     Asked {
         envelope,
         header: unread_header(OpCode(0)),
         digest: None,
         session: None,
-        caller,
+        caller: Caller::Anonymous,
         transport: source.transport,
         peer: source.peer,
         connection: source.connection.map(Arc::clone),
+        login_expired: false,
     }
+}
+
+/// Whether a message is the answer to a challenge without a code: deployed
+/// clients give it none, and its proof speaks for itself.
+fn is_own_proof(message: &Message<'_>) -> bool {
+    message.header.op_code == OpCode::CHALLENGE_RESPONSE && message.credential.is_empty()
 }
 
 fn no_session() -> Reply {
@@ -496,7 +580,14 @@ fn no_session() -> Reply {
 fn unanswerable(asked: &Asked) -> Option<Reply> {
     let op_code = asked.header.op_code;
     let administers = matches!(op_code.0, 100..=106 | 300..=302 | 2000);
-    if administers && asked.transport == Transport::Udp {
+    if asked.login_expired && administers && op_code != OpCode::PASSWORD_LOGIN {
+        let text = "the key that was logged in with is another now, or gone; log in again";
+        return Some(Reply::failed(ResponseCode::LOGIN_EXPIRED, text));
+    }
+    // Checking a proof for another server costs as much as proving: for that,
+    // too, an address must be the sender's own.
+    let is_dear = administers || op_code == OpCode::VERIFY_CHALLENGE;
+    if is_dear && asked.transport == Transport::Udp {
         let text = "Received admin request on non-admin interface";
         return Some(Reply::failed(ResponseCode::PROTOCOL_ERROR, text));
     }

@@ -1,24 +1,27 @@
 //! Sessions: a key that client and node share, and who the client proved to be
 //! (Handle protocol as deployed; RFC 3652 §3.7).
 //!
-//! Bounded in number, and per source address, so that one client cannot take
-//! all places; the longest unused gives way.
+//! Bounded in number. Those in which nobody proved anything, which cost a client
+//! nothing but a key exchange, live for a minute and give way first; then the
+//! longest unused.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 
 use crate::crypto::SessionKey;
-use crate::model::Caller;
+use crate::face::handle::standing::Standing;
+use crate::model::Reference;
 
 /// How far a counter may lie behind the highest that was seen.
 const WINDOW: u32 = 256;
 const WORDS: usize = 4;
-/// Sessions of one source address, as a share of all.
-const SOURCE_SHARE: usize = 8;
+/// How long a session lives unused in which nobody proved anything.
+const UNPROVEN_TIMEOUT: Duration = Duration::from_secs(60);
+/// Messages that do not match a session's key before it ends.
+const MISFITS_MAX: u32 = 8;
 
 /// One session.
 #[derive(Debug)]
@@ -27,32 +30,44 @@ pub(super) struct Session {
     pub(super) id: u32,
     /// What its messages are authenticated and encrypted with.
     pub(super) key: SessionKey,
+    /// Who the client said it would prove to be, if anybody.
+    pub(super) claimed: Option<Reference>,
     timeout: Duration,
-    source: IpAddr,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 struct State {
-    caller: Caller,
+    standing: Option<Standing>,
     seen: Seen,
+    /// Messages that did not match the key.
+    misfit_count: u32,
 }
 
 impl Session {
-    /// Who the client proved to be.
-    pub(super) fn caller(&self) -> Caller {
-        self.state.lock().caller.clone()
+    /// Who the client proved to be, if it did.
+    pub(super) fn standing(&self) -> Option<Standing> {
+        self.state.lock().standing.clone()
     }
 
-    /// The client proved to be `caller`.
-    pub(super) fn set_caller(&self, caller: Caller) {
-        self.state.lock().caller = caller;
+    /// Sets who the client proved to be.
+    pub(super) fn stand(&self, standing: Option<Standing>) {
+        self.state.lock().standing = standing;
     }
 
     /// Takes note of a counter; `false` if it was seen before, or is so far
     /// behind that this cannot be known.
     pub(super) fn take_counter(&self, counter: u32) -> bool {
         self.state.lock().seen.take(counter)
+    }
+
+    /// Takes note of a message that did not match the key; whether there were so
+    /// many that the session must end. Who alters messages and watches the
+    /// answers may learn a little from each.
+    pub(super) fn misfits(&self) -> bool {
+        let mut state = self.state.lock();
+        state.misfit_count += 1;
+        state.misfit_count >= MISFITS_MAX
     }
 }
 
@@ -115,8 +130,8 @@ impl Seen {
 pub(super) struct Opening {
     /// The key that was agreed on.
     pub(super) key: SessionKey,
-    /// Whose share of the sessions it takes.
-    pub(super) source: IpAddr,
+    /// Who the client says it will prove to be.
+    pub(super) claimed: Option<Reference>,
     /// How long the client wants it to live unused.
     pub(super) timeout: Duration,
 }
@@ -132,9 +147,10 @@ pub(super) struct Sessions {
 #[derive(Debug, Default)]
 struct Table {
     by_id: HashMap<u32, Place>,
-    /// Longest unused first.
-    by_turn: BTreeMap<u64, u32>,
-    by_source: HashMap<IpAddr, usize>,
+    /// Those in which nobody proved anything, longest unused first.
+    unproven: BTreeMap<u64, u32>,
+    /// Those in which somebody did, longest unused first.
+    proven: BTreeMap<u64, u32>,
     last_turn: u64,
 }
 
@@ -143,11 +159,12 @@ struct Place {
     session: Arc<Session>,
     turn: u64,
     used: Duration,
+    is_proven: bool,
 }
 
 impl Sessions {
     /// At most `count_max` sessions, each ended when unused for `timeout_max`,
-    /// or sooner if its client wished so.
+    /// or sooner if its client wished so or proved nothing.
     pub(super) fn new(count_max: usize, timeout_max: Duration) -> Self {
         Self {
             count_max: count_max.max(1),
@@ -156,29 +173,25 @@ impl Sessions {
         }
     }
 
-    /// Opens a session. Its number is made of `random`, free and not small:
-    /// clients that choose numbers for themselves count from 10,001.
+    /// Opens a session. Its number is drawn until it is free.
     pub(super) fn open(
         &self,
         opening: Opening,
         now: Duration,
-        random: &mut dyn FnMut() -> u32,
+        draw: &mut dyn FnMut() -> u32,
     ) -> Arc<Session> {
         let Opening {
             key,
-            source,
+            claimed,
             timeout,
         } = opening;
         let mut table = self.table.lock();
-        let share = (self.count_max / SOURCE_SHARE).max(1);
-        if table.by_source.get(&source).is_some_and(|n| *n >= share) {
-            table.drop_oldest(Some(source));
-        }
+        table.expire(now);
         if table.by_id.len() >= self.count_max {
-            table.drop_oldest(None);
+            table.drop_oldest();
         }
         let id = loop {
-            let id = session_id(random());
+            let id = draw();
             if !table.by_id.contains_key(&id) {
                 break id;
             }
@@ -186,26 +199,52 @@ impl Sessions {
         let session = Arc::new(Session {
             id,
             key,
+            claimed,
             timeout: timeout.min(self.timeout_max),
-            source,
             state: Mutex::new(State {
-                caller: Caller::Anonymous,
+                standing: None,
                 seen: Seen::default(),
+                misfit_count: 0,
             }),
         });
-        table.insert(Arc::clone(&session), now);
+        let turn = table.next_turn();
+        table.unproven.insert(turn, id);
+        let place = Place {
+            session: Arc::clone(&session),
+            turn,
+            used: now,
+            is_proven: false,
+        };
+        table.by_id.insert(id, place);
         session
     }
 
-    /// The session with this number, if it has not ended; it counts as used.
+    /// The session with this number, if it has not ended.
     pub(super) fn find(&self, id: u32, now: Duration) -> Option<Arc<Session>> {
         let mut table = self.table.lock();
         let place = table.by_id.get(&id)?;
-        if now.saturating_sub(place.used) >= place.session.timeout {
+        if place.is_over(now) {
             table.remove(id);
             return None;
         }
-        table.touch(id, now)
+        Some(Arc::clone(&place.session))
+    }
+
+    /// Takes note of a message that matched the key of a session: it counts as
+    /// used.
+    pub(super) fn touch(&self, session: &Session, now: Duration) {
+        let is_proven = session.standing().is_some();
+        let mut table = self.table.lock();
+        let turn = table.next_turn();
+        let Some(place) = table.by_id.get_mut(&session.id) else {
+            return;
+        };
+        let (old, was_proven) = (place.turn, place.is_proven);
+        place.turn = turn;
+        place.used = now;
+        place.is_proven = is_proven;
+        table.queue(was_proven).remove(&old);
+        table.queue(is_proven).insert(turn, session.id);
     }
 
     /// Ends a session; whether there was one.
@@ -216,6 +255,16 @@ impl Sessions {
     /// How many there are.
     pub(super) fn count(&self) -> usize {
         self.table.lock().by_id.len()
+    }
+}
+
+impl Place {
+    fn is_over(&self, now: Duration) -> bool {
+        let limit = match self.is_proven {
+            true => self.session.timeout,
+            false => self.session.timeout.min(UNPROVEN_TIMEOUT),
+        };
+        now.saturating_sub(self.used) >= limit
     }
 }
 
@@ -231,55 +280,36 @@ impl Table {
         self.last_turn
     }
 
-    fn insert(&mut self, session: Arc<Session>, now: Duration) {
-        let turn = self.next_turn();
-        self.by_turn.insert(turn, session.id);
-        *self.by_source.entry(session.source).or_default() += 1;
-        let used = now;
-        let id = session.id;
-        let place = Place {
-            session,
-            turn,
-            used,
-        };
-        self.by_id.insert(id, place);
-    }
-
-    fn touch(&mut self, id: u32, now: Duration) -> Option<Arc<Session>> {
-        let next = self.next_turn();
-        let place = self.by_id.get_mut(&id)?;
-        self.by_turn.remove(&place.turn);
-        place.turn = next;
-        place.used = now;
-        self.by_turn.insert(next, id);
-        Some(Arc::clone(&place.session))
+    const fn queue(&mut self, is_proven: bool) -> &mut BTreeMap<u64, u32> {
+        match is_proven {
+            true => &mut self.proven,
+            false => &mut self.unproven,
+        }
     }
 
     fn remove(&mut self, id: u32) -> bool {
         let Some(place) = self.by_id.remove(&id) else {
             return false;
         };
-        self.by_turn.remove(&place.turn);
-        let source = place.session.source;
-        if let Some(count) = self.by_source.get_mut(&source) {
-            *count -= 1;
-            if *count == 0 {
-                self.by_source.remove(&source);
-            }
-        }
+        self.queue(place.is_proven).remove(&place.turn);
         true
     }
 
-    fn drop_oldest(&mut self, source: Option<IpAddr>) {
-        let is_meant = |id: &&u32| {
-            let of = |wanted| {
-                self.by_id
-                    .get(id)
-                    .is_some_and(|p| p.session.source == wanted)
-            };
-            source.is_none_or(of)
-        };
-        if let Some(id) = self.by_turn.values().find(is_meant).copied() {
+    /// Ends those in which nothing was proven for too long.
+    fn expire(&mut self, now: Duration) {
+        while let Some(id) = self.unproven.values().next().copied() {
+            let is_over = self.by_id.get(&id).is_none_or(|place| place.is_over(now));
+            if !is_over {
+                return;
+            }
+            self.remove(id);
+        }
+    }
+
+    /// Ends the longest unused, of those in which nothing was proven if any.
+    fn drop_oldest(&mut self) {
+        let mut oldest = self.unproven.values().chain(self.proven.values());
+        if let Some(id) = oldest.next().copied() {
             self.remove(id);
         }
     }
@@ -287,23 +317,29 @@ impl Table {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
+    use crate::model::Caller;
 
     const HOUR: Duration = Duration::from_secs(3600);
 
-    fn open(all: &Sessions, source: u8, now: Duration) -> u32 {
-        static LAST: AtomicU32 = AtomicU32::new(0);
-        let mut random = || LAST.fetch_add(1, Ordering::Relaxed);
-        let source = IpAddr::V4(Ipv4Addr::new(10, 0, 0, source));
+    fn open(all: &Sessions, now: Duration) -> Arc<Session> {
+        static LAST: AtomicU32 = AtomicU32::new(1);
         let opening = Opening {
             key: SessionKey::new(&[7; 32]),
-            source,
+            claimed: None,
             timeout: HOUR,
         };
-        all.open(opening, now, &mut random).id
+        let mut draw = || LAST.fetch_add(1, Ordering::Relaxed);
+        all.open(opening, now, &mut draw)
+    }
+
+    /// Somebody proves to be there.
+    fn prove(all: &Sessions, session: &Session, now: Duration) {
+        let operator = Caller::Operator { key_id: "a".into() };
+        session.stand(Some(Standing::of_operator(operator)));
+        all.touch(session, now);
     }
 
     #[test]
@@ -332,29 +368,49 @@ mod tests {
     #[test]
     fn ends_what_is_unused() {
         let all = Sessions::new(16, HOUR);
-        let id = open(&all, 1, Duration::ZERO);
-        assert!(all.find(id, HOUR / 2).is_some());
-        assert!(all.find(id, HOUR).is_some(), "used half an hour ago");
-        assert!(all.find(id, 3 * HOUR).is_none());
+        let session = open(&all, Duration::ZERO);
+        prove(&all, &session, Duration::ZERO);
+        assert!(all.find(session.id, HOUR / 2).is_some());
+        assert!(all.find(session.id, HOUR).is_none(), "looking is no use");
+        let session = open(&all, Duration::ZERO);
+        prove(&all, &session, HOUR / 2);
+        assert!(
+            all.find(session.id, HOUR).is_some(),
+            "used half an hour ago"
+        );
+        let idle = open(&all, HOUR);
+        assert!(all.find(idle.id, HOUR + UNPROVEN_TIMEOUT / 2).is_some());
+        assert!(all.find(idle.id, HOUR + UNPROVEN_TIMEOUT).is_none());
+        assert!(all.close(session.id) && !all.close(session.id));
         assert_eq!(all.count(), 0);
-        assert!(!all.close(id));
     }
 
     #[test]
-    fn one_source_cannot_take_all_places() {
+    fn what_is_not_proven_gives_way_first() {
         let all = Sessions::new(16, HOUR);
-        let other = open(&all, 2, Duration::ZERO);
-        let ids: Vec<u32> = (0..10).map(|_| open(&all, 1, Duration::ZERO)).collect();
-        assert_eq!(all.count(), 3);
-        assert!(all.find(other, Duration::ZERO).is_some());
-        assert!(all.find(ids[9], Duration::ZERO).is_some());
-        assert!(all.find(ids[0], Duration::ZERO).is_none());
-        for source in 3..40 {
-            open(&all, source, Duration::ZERO);
+        let proven: Vec<_> = (0..10).map(|_| open(&all, Duration::ZERO)).collect();
+        for session in &proven {
+            prove(&all, session, Duration::ZERO);
         }
+        for _ in 0..1000 {
+            open(&all, Duration::ZERO);
+        }
+        let lives = |session: &Arc<Session>| all.find(session.id, Duration::ZERO).is_some();
+        assert!(proven.iter().all(lives));
         assert_eq!(all.count(), 16);
         let table = all.table.lock();
-        assert_eq!(table.by_turn.len(), 16);
-        assert_eq!(table.by_source.values().sum::<usize>(), 16);
+        assert_eq!((table.proven.len(), table.unproven.len()), (10, 6));
+        drop(table);
+        open(&all, UNPROVEN_TIMEOUT);
+        assert_eq!(all.count(), 11, "those that proved nothing are over");
+    }
+
+    #[test]
+    fn ends_after_a_few_messages_that_do_not_match() {
+        let all = Sessions::new(16, HOUR);
+        let session = open(&all, Duration::ZERO);
+        let ends: Vec<bool> = (0..MISFITS_MAX).map(|_| session.misfits()).collect();
+        assert_eq!(ends.iter().filter(|end| **end).count(), 1);
+        assert!(ends.ends_with(&[true]));
     }
 }

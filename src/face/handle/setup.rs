@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::crypto;
+use crate::face::handle::proof::reference;
 use crate::face::handle::reply::{Asked, Reply};
 use crate::face::handle::service::Service;
 use crate::face::handle::sessions::Opening;
@@ -31,7 +32,11 @@ impl Service {
         let mut random = [0; crypto::DH_RANDOM_BYTES];
         self.fill_random(&mut random);
         let exchange = move || crypto::respond(&client, &random);
-        let (public_key, key) = match self.heavy().run(exchange).await {
+        let (public_key, key) = match self
+            .heavy(asked.transport)
+            .run(asked.source(), exchange)
+            .await
+        {
             None => return Reply::busy(),
             Some(Err(unsafe_key)) => return refused(&unsafe_key.to_string()),
             Some(Ok(exchanged)) => exchanged,
@@ -42,7 +47,7 @@ impl Service {
         };
         let session = self.open_session(Opening {
             key,
-            source: asked.source(),
+            claimed: reference(request.identity).ok(),
             timeout,
         });
         let public_key = public_key.encode();

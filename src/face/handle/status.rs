@@ -35,7 +35,6 @@ pub(super) const fn status(refusal: &Refusal, asking: Asking) -> ResponseCode {
         Reason::IndexDuplicate | Reason::IndexExists => ResponseCode::VALUE_ALREADY_EXISTS,
         Reason::IndexMissing => ResponseCode::VALUES_NOT_FOUND,
         Reason::NotAdmin => ResponseCode::INVALID_ADMIN,
-        Reason::KeyRequired => ResponseCode::AUTHENTICATION_NEEDED,
         Reason::QuotaExceeded => ResponseCode::REGISTRATION_LIMIT,
         reason => by_fault(reason.fault()),
     }

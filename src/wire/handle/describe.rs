@@ -60,6 +60,14 @@ impl fmt::Display for Description<'_> {
                 range.end,
                 Hex(rest),
             ),
+            // Servers cut what they send to addresses that they do not know.
+            Err(_) if envelope.truncated && rest.len() < fragments.message_bytes() => {
+                if let Ok(header) = Header::decode(rest) {
+                    write!(f, "\n{header}")?;
+                }
+                let (left, all) = (rest.len(), fragments.message_bytes());
+                write!(f, "\ncut to {left} of {all} bytes {}", Hex(rest))
+            }
             Err(error) => malformed(f, error, rest),
         }
     }
@@ -499,6 +507,25 @@ mod tests {
         assert!(
             cut.contains("malformed: piece of the message: 10 instead of 33"),
             "{cut}"
+        );
+    }
+
+    #[test]
+    fn shows_what_is_left_of_a_cut_message() {
+        let mut packet = written(OpCode(0), &[7; 2000]);
+        // TRUNCATED.
+        packet[2] |= 0x20;
+        let described = describe(&packet[..50]).to_string();
+        let mut lines = described.lines().skip(1);
+        assert!(
+            lines
+                .next()
+                .is_some_and(|line| line.starts_with("hdr opCode=0"))
+        );
+        assert!(
+            lines
+                .next()
+                .is_some_and(|line| line.starts_with("cut to 30 of 2028 bytes 00"))
         );
     }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use idnode::wire::handle::{ENVELOPE_BYTES, Envelope, Marking, PACKET_BYTES_MAX, packets};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpStream, UdpSocket};
+use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 use tokio::time::{Instant, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -156,14 +156,37 @@ async fn drip(node: SocketAddr) {
 /// Sends requests and reads no reply.
 async fn swallow(node: SocketAddr) {
     let requests: Vec<u8> = (0..100).flat_map(|id| resolve(id, LARGE, &[])).collect();
-    let mut stream = TcpStream::connect(node).await.unwrap();
+    let socket = TcpSocket::new_v4().unwrap();
+    // The less its own system takes for it, the sooner the node has to keep it.
+    socket.set_recv_buffer_size(16 * 1024).unwrap();
+    let mut stream = socket.connect(node).await.unwrap();
     while stream.write_all(&requests).await.is_ok() {}
     pending::<()>().await;
 }
 
+/// Waits until those who read no reply have filled all buffers on the way, and
+/// their requests are taken no more: until then they only keep the machine busy.
+async fn until_stuck(process: &NodeProcess) {
+    let (mut last, mut same) = (String::new(), 0);
+    wait_until("nothing is answered any more", async || {
+        let metrics = process.metrics().await;
+        let lines = metrics.lines();
+        let mut counts: Vec<&str> = lines
+            .filter(|line| line.starts_with("idnode_handle_responses_total"))
+            .collect();
+        counts.sort_unstable();
+        let counts = counts.join("\n");
+        same = if counts == last { same + 1 } else { 0 };
+        last = counts;
+        same == 20
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn idle_and_slow_connections_cost_only_themselves() {
-    let (idle_count, rounds) = (count("IDNODE_HANDLE_IDLE", 200), 1000);
+    let idle_count = count("IDNODE_HANDLE_IDLE", 200);
+    let rounds = count("IDNODE_HANDLE_ROUNDS", 1000);
     let (process, _folder) = start().await;
     let node = process.handle();
     p99_over_tcp(node, rounds).await;
@@ -191,6 +214,7 @@ async fn idle_and_slow_connections_cost_only_themselves() {
             ended.run_until_cancelled(slow).await
         });
     }
+    until_stuck(&process).await;
     let (tcp_beside, udp_beside) = (
         p99_over_tcp(node, rounds).await,
         p99_over_udp(node, rounds).await,
@@ -203,7 +227,8 @@ async fn idle_and_slow_connections_cost_only_themselves() {
         idle_bytes / 1024,
         slow_bytes / 1024,
     );
-    let bound = |alone: Duration| 10 * alone + Duration::from_millis(100);
+    // That nothing stalls; how little it costs is printed, and not judged here.
+    let bound = |alone: Duration| 10 * alone + Duration::from_secs(2);
     assert!(tcp_beside < bound(tcp_alone) && udp_beside < bound(udp_alone));
     assert!(idle_bytes < 16 * 1024 * u64::from(idle_count) + (32 << 20));
     // Who was idle is still served.
