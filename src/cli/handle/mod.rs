@@ -113,7 +113,12 @@ async fn trace(
         let answer = exchange.ask(server, &question).await?;
         let (response, code) = read(&answer)?;
         match route::next(&subject, &question, code, &response) {
-            Next::Done => return Ok(code),
+            Next::Done if question == subject => return Ok(code),
+            Next::Done => {
+                let asked = question.handle.escape_ascii();
+                let text = format!("the referral led nowhere: {asked} was answered with {code}");
+                return Err(Failure::new(Exit::Failed, text));
+            }
             Next::LookUp(handle) => {
                 exchange.say(&format!("referred to {}", handle.escape_ascii()))?;
                 question = Question::of_site(handle);

@@ -116,9 +116,10 @@ impl Challenges {
         table.last_turn += 1;
         let turn = table.last_turn;
         table.bytes += bytes;
-        table
-            .by_source
-            .insert(challenge.source, (count + 1, held_bytes + bytes));
+        // The oldest that gave way may have been of the same source.
+        let held = table.by_source.entry(challenge.source).or_default();
+        held.0 += 1;
+        held.1 += bytes;
         table.order.push_back((session_id, turn));
         table.waiting.insert(session_id, (turn, now, challenge));
         true
@@ -256,6 +257,21 @@ mod tests {
         assert!(!all.keep(4, from(2, 101), SECOND), "by bytes");
         assert!(all.keep(5, from(2, 100), SECOND));
         assert!(all.keep(6, from(1, 10), 62 * SECOND), "the others are over");
+    }
+
+    #[test]
+    fn what_gave_way_no_longer_counts() {
+        let all = Challenges::new(8, 80_000);
+        for id in 1..=1000 {
+            let source = u8::try_from(id % 9).expect("small");
+            all.keep(id, from(source, 10), SECOND);
+        }
+        assert!(
+            all.keep(2000, from(100, 10), 100 * SECOND),
+            "the others are over"
+        );
+        let table = all.table.lock();
+        assert_eq!((table.by_source.len(), table.bytes), (1, 10));
     }
 
     #[test]

@@ -106,10 +106,9 @@ impl Service {
             };
             let names: Vec<String> = page.items.iter().map(ToString::to_string).collect();
             let replies = listed(&names, page.next.is_none());
-            let bytes = self.sealed_all(&asked, replies).await;
-            let rest = page
-                .next
-                .map(|next| self.list_part(asked, prefix, Some(next)));
+            let (bytes, is_whole) = self.sealed_all(&asked, replies).await;
+            let next = page.next.filter(|_| is_whole);
+            let rest = next.map(|next| self.list_part(asked, prefix, Some(next)));
             Made { bytes, rest }
         })
     }

@@ -21,6 +21,7 @@ mod reassembly;
 mod reply;
 mod resolution;
 mod seal;
+mod sealed;
 mod service;
 mod sessions;
 mod setup;

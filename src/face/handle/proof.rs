@@ -261,7 +261,7 @@ impl Service {
             Ok(standing) => {
                 asked.caller = standing.caller().clone();
                 if let Some(session) = &asked.session {
-                    session.stand(Some(standing));
+                    session.stand(standing);
                     self.touch_session(session);
                 }
                 self.perform(asked, waited).await
@@ -280,9 +280,6 @@ impl Service {
         let connection = asked.connection.as_ref();
         if let Some(login) = connection.and_then(|c| c.take_login(id, now)) {
             return self.finish_login(asked, answer, login, message).await;
-        }
-        if let Some(session) = &asked.session {
-            self.note_misfit(session);
         }
         let text = "no challenge waits for this answer, or its time has passed";
         let reply = Reply::failed(ResponseCode::AUTHENTICATION_TIMEOUT, text);

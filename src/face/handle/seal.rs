@@ -48,7 +48,7 @@ pub(super) fn signed(asked: &Asked, reply: &Reply, origin: Origin, key: &SiteKey
 }
 
 /// Appends an error in place of a reply that no message can hold.
-fn too_long(asked: &Asked, origin: Origin, out: &mut Vec<u8>) {
+pub(super) fn too_long(asked: &Asked, origin: Origin, out: &mut Vec<u8>) {
     let text = format!(
         "the answer is longer than the {MESSAGE_BYTES_MAX} bytes of a message; ask for some of the values"
     );

@@ -9,22 +9,18 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::crypto::IV_BYTES;
 use crate::face::handle::challenges::Challenges;
 use crate::face::handle::config::Config;
 use crate::face::handle::connection::{Connection, Visitor};
 use crate::face::handle::heavy::Heavy;
 use crate::face::handle::kept::{Key, Replies};
-use crate::face::handle::reply::{Asked, Digest, Origin, Reply, unread_header};
+use crate::face::handle::reply::{Asked, Digest, Reply, unread_header};
 use crate::face::handle::seal;
 use crate::face::handle::sessions::{Opening, Session, Sessions, session_id};
 use crate::face::handle::site::Site;
 use crate::model::{Caller, Prefix};
 use crate::node::Node;
-use crate::wire::handle::{
-    ENVELOPE_BYTES, Envelope, Flags, Header, Message, OpCode, REQUEST_ID_UNKNOWN, ResponseCode,
-    Version,
-};
+use crate::wire::handle::{ENVELOPE_BYTES, Envelope, Flags, Header, Message, OpCode, ResponseCode};
 
 /// Requests that wait for a place on a core, over TCP and HTTP.
 const HEAVY_WAITING_MAX: usize = 256;
@@ -198,26 +194,6 @@ impl Service {
         self.take_clear(asked, behind, key.as_ref(), out)
     }
 
-    /// The error reply to a message that cannot be taken apart, and to which no
-    /// other follows on its connection.
-    pub(super) fn protocol_error(&self, envelope: Option<Envelope>, text: &str) -> Vec<u8> {
-        let envelope = envelope.unwrap_or(Envelope {
-            suggested: Version::COMPATIBLE,
-            ..Envelope::new(Version::COMPATIBLE, REQUEST_ID_UNKNOWN)
-        });
-        let nobody = SocketAddr::from(([0, 0, 0, 0], 0));
-        let source = Source {
-            transport: Transport::Tcp,
-            peer: nobody,
-            connection: None,
-        };
-        let asked = unsessioned(envelope, &source);
-        let mut out = Vec::with_capacity(128);
-        let reply = Reply::failed(ResponseCode::PROTOCOL_ERROR, text);
-        seal::clear(&asked, &reply, self.origin(), &mut out);
-        out
-    }
-
     /// Takes an encrypted message. One that its session's key does not explain is
     /// answered alike, whichever way that shows, and in clear.
     fn take_encrypted(
@@ -241,11 +217,11 @@ impl Service {
         let decrypted = session.key.decrypt(behind).unwrap_or_default();
         let is_sound = Message::decode(&decrypted).is_ok_and(|message| {
             message.header.response_code == ResponseCode::REQUEST
-                && (is_own_proof(&message)
+                && (self.is_awaited_proof(&session, &message)
                     || seal::check_code(&session, &envelope, &message).is_ok())
         });
         if !is_sound {
-            self.note_misfit(&session);
+            session.note_misfit();
             return self.answered(&in_clear, &seal::wrong_key(), out);
         }
         let entered = Asked {
@@ -352,61 +328,14 @@ impl Service {
                 let reply = self.challenge(&asked, message);
                 self.sealed(asked, reply).await.into()
             }
-            Step::Replies(replies) => self.sealed_all(&asked, replies).await.into(),
+            Step::Replies(replies) => self.sealed_all(&asked, replies).await.0.into(),
             Step::List(prefix) => self.clone().list_part(asked, prefix, None).await,
         }
-    }
-
-    /// Replies of several messages.
-    pub(super) async fn sealed_all(&self, asked: &Asked, replies: Vec<Reply>) -> Vec<u8> {
-        let mut out = Vec::new();
-        for reply in replies {
-            out.extend(self.sealed(asked.clone(), reply).await);
-        }
-        out
-    }
-
-    /// The reply as a message: signed if asked for, else as the session wants.
-    pub(super) async fn sealed(&self, asked: Asked, reply: Reply) -> Vec<u8> {
-        let origin = self.origin();
-        let mut out = Vec::with_capacity(128 + reply.body.len());
-        if !asked.wants_signature() {
-            self.seal(&asked, &reply, &mut out);
-            return out;
-        }
-        let (site, source) = (Arc::clone(&self.inner.site), asked.source());
-        let unsigned = asked.clone();
-        let opened = reply.session_id;
-        let sign = move || seal::signed(&asked, &reply, origin, &site.key);
-        let heavy = self.heavy(unsigned.transport);
-        if let Some(message) = heavy.run(source, sign).await {
-            return message;
-        }
-        // Nobody is told of a session that was set up.
-        if unsigned.header.op_code == OpCode::SESSION_SETUP
-            && let Some(id) = opened
-        {
-            self.close_session(id);
-        }
-        self.seal(&unsigned, &Reply::busy(), &mut out);
-        out
     }
 
     fn answered(&self, asked: &Asked, reply: &Reply, out: &mut Vec<u8>) -> Outcome {
         self.seal(asked, reply, out);
         Outcome::Answered
-    }
-
-    /// Appends the reply without a signature; encrypted if the request was.
-    fn seal(&self, asked: &Asked, reply: &Reply, out: &mut Vec<u8>) {
-        let start = out.len();
-        seal::clear(asked, reply, self.origin(), out);
-        let encrypts = asked.envelope.encrypted || asked.header.flags.contains(Flags::ENCRYPTED);
-        if let Some(session) = asked.session.as_ref().filter(|_| encrypts) {
-            let mut iv = [0; IV_BYTES];
-            self.fill_random(&mut iv);
-            seal::encrypt(session, &iv, start, out);
-        }
     }
 
     /// Finds the session of a message and checks the message's code, unless that
@@ -422,43 +351,29 @@ impl Service {
                 return seal::has_code(message).map_or(Ok(()), |()| Err(no_session()));
             };
             if !is_own_proof(message) {
-                seal::check_code(&session, &asked.envelope, message)
-                    .inspect_err(|_| self.note_misfit(&session))?;
+                seal::check_code(&session, &asked.envelope, message)?;
             }
             asked.session = Some(session);
         }
         let Some(session) = &asked.session else {
             return Ok(());
         };
-        let standing = session.standing();
-        let renewed = standing.and_then(|standing| standing.renewed(self.node()));
-        asked.caller = renewed
-            .as_ref()
-            .map_or(Caller::Anonymous, |standing| standing.caller().clone());
-        session.stand(renewed);
+        asked.caller = session.renewed(self.node()).unwrap_or(Caller::Anonymous);
         if !is_own_proof(message) {
             self.touch_session(session);
         }
         Ok(())
     }
 
-    /// Takes note of a message that did not match the key of its session.
-    pub(super) fn note_misfit(&self, session: &Session) {
-        if session.misfits() {
-            self.close_session(session.id);
-        }
+    /// Whether an encrypted message without a code is the answer to a challenge
+    /// that waits.
+    fn is_awaited_proof(&self, session: &Session, message: &Message<'_>) -> bool {
+        is_own_proof(message) && self.is_challenged(session.id) && !session.is_probed()
     }
 
-    /// Takes note of a message that did.
+    /// Takes note of a message that matched the key of its session.
     pub(super) fn touch_session(&self, session: &Session) {
         self.inner.sessions.touch(session, self.node().elapsed());
-    }
-
-    fn origin(&self) -> Origin {
-        Origin {
-            site_serial: self.inner.site.serial,
-            now_secs: u32::try_from(self.inner.node.now().secs()).unwrap_or(u32::MAX),
-        }
     }
 
     /// The node.
@@ -467,7 +382,7 @@ impl Service {
     }
 
     /// Who the node is.
-    pub(super) fn site(&self) -> &Site {
+    pub(super) fn site(&self) -> &Arc<Site> {
         &self.inner.site
     }
 
@@ -551,7 +466,7 @@ impl Service {
 }
 
 /// A request before its message is read, and outside any session.
-fn unsessioned(envelope: Envelope, source: &Source<'_>) -> Asked {
+pub(super) fn unsessioned(envelope: Envelope, source: &Source<'_>) -> Asked {
     Asked {
         envelope,
         header: unread_header(OpCode(0)),

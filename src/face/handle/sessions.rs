@@ -13,14 +13,15 @@ use parking_lot::Mutex;
 
 use crate::crypto::SessionKey;
 use crate::face::handle::standing::Standing;
-use crate::model::Reference;
+use crate::model::{Caller, Reference};
+use crate::node::Node;
 
 /// How far a counter may lie behind the highest that was seen.
 const WINDOW: u32 = 256;
 const WORDS: usize = 4;
 /// How long a session lives unused in which nobody proved anything.
 const UNPROVEN_TIMEOUT: Duration = Duration::from_secs(60);
-/// Messages that do not match a session's key before it ends.
+/// Encrypted messages that do not match a session's key before it is wary.
 const MISFITS_MAX: u32 = 8;
 
 /// One session.
@@ -39,6 +40,8 @@ pub(super) struct Session {
 #[derive(Debug)]
 struct State {
     standing: Option<Standing>,
+    /// Counts the times that it was set.
+    set_count: u64,
     seen: Seen,
     /// Messages that did not match the key.
     misfit_count: u32,
@@ -50,9 +53,28 @@ impl Session {
         self.state.lock().standing.clone()
     }
 
-    /// Sets who the client proved to be.
-    pub(super) fn stand(&self, standing: Option<Standing>) {
-        self.state.lock().standing = standing;
+    /// The client proved who it is.
+    pub(super) fn stand(&self, standing: Standing) {
+        let mut state = self.state.lock();
+        state.standing = Some(standing);
+        state.set_count += 1;
+    }
+
+    /// Who the client proved to be, if that still holds. Reads the disk on a
+    /// miss.
+    pub(super) fn renewed(&self, node: &Node) -> Option<Caller> {
+        let (standing, set_count) = {
+            let state = self.state.lock();
+            (state.standing.clone()?, state.set_count)
+        };
+        let renewed = standing.renewed(node);
+        let caller = renewed.as_ref().map(|standing| standing.caller().clone());
+        let mut state = self.state.lock();
+        // Somebody may have proven something in between.
+        if state.set_count == set_count {
+            state.standing = renewed;
+        }
+        caller
     }
 
     /// Takes note of a counter; `false` if it was seen before, or is so far
@@ -61,13 +83,17 @@ impl Session {
         self.state.lock().seen.take(counter)
     }
 
-    /// Takes note of a message that did not match the key; whether there were so
-    /// many that the session must end. Who alters messages and watches the
-    /// answers may learn a little from each.
-    pub(super) fn misfits(&self) -> bool {
+    /// Takes note of an encrypted message that did not match the key.
+    pub(super) fn note_misfit(&self) {
         let mut state = self.state.lock();
-        state.misfit_count += 1;
-        state.misfit_count >= MISFITS_MAX
+        state.misfit_count = state.misfit_count.saturating_add(1);
+    }
+
+    /// Whether so many messages did not match that somebody seems to alter them
+    /// to learn from the answers: then none is taken without a code, not even a
+    /// proof.
+    pub(super) fn is_probed(&self) -> bool {
+        self.state.lock().misfit_count >= MISFITS_MAX
     }
 }
 
@@ -203,6 +229,7 @@ impl Sessions {
             timeout: timeout.min(self.timeout_max),
             state: Mutex::new(State {
                 standing: None,
+                set_count: 0,
                 seen: Seen::default(),
                 misfit_count: 0,
             }),
@@ -320,7 +347,6 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
-    use crate::model::Caller;
 
     const HOUR: Duration = Duration::from_secs(3600);
 
@@ -338,7 +364,7 @@ mod tests {
     /// Somebody proves to be there.
     fn prove(all: &Sessions, session: &Session, now: Duration) {
         let operator = Caller::Operator { key_id: "a".into() };
-        session.stand(Some(Standing::of_operator(operator)));
+        session.stand(Standing::of_operator(operator));
         all.touch(session, now);
     }
 
@@ -406,11 +432,13 @@ mod tests {
     }
 
     #[test]
-    fn ends_after_a_few_messages_that_do_not_match() {
+    fn notices_who_probes_it() {
         let all = Sessions::new(16, HOUR);
         let session = open(&all, Duration::ZERO);
-        let ends: Vec<bool> = (0..MISFITS_MAX).map(|_| session.misfits()).collect();
-        assert_eq!(ends.iter().filter(|end| **end).count(), 1);
-        assert!(ends.ends_with(&[true]));
+        for _ in 0..MISFITS_MAX {
+            assert!(!session.is_probed());
+            session.note_misfit();
+        }
+        assert!(session.is_probed());
     }
 }

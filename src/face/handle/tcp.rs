@@ -7,6 +7,7 @@
 //! message must come in time, replies that are not read stop further requests,
 //! and memory is that of what arrived.
 
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
@@ -18,6 +19,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::task::yield_now;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
@@ -85,6 +87,8 @@ pub(super) async fn converse(
             // The client has as long to take a reply, however long that took.
             Event::Answered => conversation.moved = now,
             Event::Writable => {}
+            // As many as fit were taken; others have their turn before the rest.
+            Event::Whole => yield_now().await,
             Event::Closing if terms.draining.is_cancelled() => {
                 conversation.state = State::Draining(now + DRAIN);
             }
@@ -103,7 +107,11 @@ pub(super) async fn converse(
         }
     }
     if conversation.state == State::Broken {
-        linger(conversation.stream).await?;
+        let Conversation { stream, .. } = conversation;
+        tokio::select! {
+            () = closing => {}
+            lingered = linger(stream) => lingered?,
+        }
     }
     Ok(())
 }
@@ -132,6 +140,8 @@ enum Event {
     Readable,
     /// Replies are ready.
     Answered,
+    /// Messages that came before can be taken.
+    Whole,
     /// Replies can be sent.
     Writable,
     /// The connection is to end.
@@ -168,6 +178,8 @@ struct Conversation<'a> {
     output: Vec<u8>,
     sent_bytes: usize,
     later: FuturesUnordered<Later>,
+    /// Replies that go on once the client took what was made of them.
+    parked: VecDeque<Later>,
     /// When something moved last.
     moved: Instant,
     /// When the message began of which a part is there.
@@ -187,13 +199,35 @@ impl<'a> Conversation<'a> {
             output: Vec::new(),
             sent_bytes: 0,
             later: FuturesUnordered::new(),
+            parked: VecDeque::new(),
             moved: Instant::now(),
             began: None,
         }
     }
 
     fn is_over(&self) -> bool {
-        self.state != State::Open && self.unsent_bytes() == 0 && self.later.is_empty()
+        let is_answered = self.unsent_bytes() == 0 && self.in_work() == 0;
+        match self.state {
+            State::Open => false,
+            State::Ended => is_answered && !self.has_whole(),
+            State::Broken | State::Draining(_) => is_answered,
+        }
+    }
+
+    /// Requests that are not answered to the end.
+    fn in_work(&self) -> usize {
+        self.later.len() + self.parked.len()
+    }
+
+    /// Whether a message lies there to be taken, or what is none.
+    fn has_whole(&self) -> bool {
+        let rest = self.input.get(self.taken_bytes..).unwrap_or_default();
+        let length = Envelope::decode(rest).map(|envelope| envelope.message_len());
+        match length {
+            Ok(Ok(length)) => rest.len() >= ENVELOPE_BYTES + length,
+            Ok(Err(_)) => true,
+            Err(_) => false,
+        }
     }
 
     fn unsent_bytes(&self) -> usize {
@@ -202,8 +236,8 @@ impl<'a> Conversation<'a> {
 
     /// Whether one more message is taken.
     fn takes(&self) -> bool {
-        self.state == State::Open
-            && self.later.len() < LATER_MAX
+        matches!(self.state, State::Open | State::Ended)
+            && self.in_work() < LATER_MAX
             && self.unsent_bytes() < OUTPUT_BYTES_MAX
     }
 
@@ -212,7 +246,7 @@ impl<'a> Conversation<'a> {
         if let State::Draining(until) = self.state {
             return until;
         }
-        let works = !self.later.is_empty() && self.unsent_bytes() == 0;
+        let works = self.in_work() > 0 && self.unsent_bytes() == 0;
         // What is in work has its own limits.
         let due = if works { now } else { self.moved } + self.terms.idle;
         let whole = self.began.map(|began| began + self.terms.message);
@@ -239,13 +273,20 @@ impl<'a> Conversation<'a> {
 
     fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Event>> {
         let mut answered = false;
-        // What goes on being made waits until the client took what was.
-        while self.unsent_bytes() < OUTPUT_BYTES_MAX
-            && let Poll::Ready(Some(made)) = self.later.poll_next_unpin(context)
-        {
-            self.output.extend_from_slice(&made.bytes);
-            self.later.extend(made.rest);
-            answered = true;
+        loop {
+            while let Poll::Ready(Some(made)) = self.later.poll_next_unpin(context) {
+                self.output.extend_from_slice(&made.bytes);
+                self.parked.extend(made.rest);
+                answered = true;
+            }
+            // What goes on being made waits until the client took what was.
+            if self.unsent_bytes() >= OUTPUT_BYTES_MAX {
+                break;
+            }
+            let Some(next) = self.parked.pop_front() else {
+                break;
+            };
+            self.later.push(next);
         }
         if answered {
             return Poll::Ready(Ok(Event::Answered));
@@ -255,7 +296,11 @@ impl<'a> Conversation<'a> {
         {
             return Poll::Ready(ready.map(|()| Event::Writable));
         }
+        if self.takes() && self.has_whole() {
+            return Poll::Ready(Ok(Event::Whole));
+        }
         if self.takes()
+            && self.state == State::Open
             && let Poll::Ready(ready) = self.stream.poll_read_ready(context)
         {
             return Poll::Ready(ready.map(|()| Event::Readable));
@@ -313,10 +358,11 @@ impl<'a> Conversation<'a> {
             self.moved = now;
             self.began = None;
         }
-        if self.state == State::Ended && self.taken_bytes < self.input.len() {
+        let leaves = self.taken_bytes < self.input.len() && !self.has_whole();
+        if self.state == State::Ended && leaves {
             self.refuse_part(take);
         }
-        let waits = self.takes() && self.taken_bytes < self.input.len();
+        let waits = self.state == State::Open && leaves;
         self.began = waits.then(|| self.began.unwrap_or(now));
     }
 
@@ -526,7 +572,7 @@ mod tests {
     async fn wait_until(what: &str, condition: impl Fn() -> bool) {
         let waiting = async {
             while !condition() {
-                tokio::task::yield_now().await;
+                yield_now().await;
             }
         };
         assert!(timeout(PATIENCE, waiting).await.is_ok(), "{what}");
@@ -538,7 +584,7 @@ mod tests {
         let mut stream = connect(&server).await;
         for octet in framed(1, b"octet by octet") {
             send(&mut stream, &[octet]).await;
-            tokio::task::yield_now().await;
+            yield_now().await;
         }
         let expected = Some((1, b"octet by octet".to_vec()));
         assert_eq!(reply(&mut stream).await, expected);

@@ -22,9 +22,7 @@ use crate::face::handle::packets::{packets_bytes, send_all, send_cut};
 use crate::face::handle::reassembly::Reassembly;
 use crate::face::handle::service::{Later, Outcome, Source, Transport, whole};
 use crate::net::udp::{Batch, Replies, ReplyTo, Socket};
-use crate::wire::handle::{
-    ENVELOPE_BYTES, Envelope, ErrorResponse, Fragments, Header, List, MessageWriter, ResponseCode,
-};
+use crate::wire::handle::{ENVELOPE_BYTES, Envelope, Fragments};
 
 /// How long a thread rests after its socket failed.
 const SOCKET_PAUSE: Duration = Duration::from_millis(50);
@@ -175,7 +173,8 @@ impl Worker {
             Outcome::Silent => self.tally.drop_packet(Dropped::Response),
             Outcome::Later(later) => {
                 if !self.start(later, request_bytes, replies.to()) {
-                    busy(message, &mut self.reply);
+                    let desk = Arc::clone(&self.shared.desk);
+                    desk.service.busy(message, &source, &mut self.reply);
                     self.deliver(request_bytes, replies);
                 }
             }
@@ -232,26 +231,4 @@ impl Worker {
         self.shared.tracker.spawn_on(work, &self.shared.runtime);
         true
     }
-}
-
-/// Answers a message for which there is no room.
-fn busy(message: &[u8], reply: &mut Vec<u8>) {
-    let behind = message.get(ENVELOPE_BYTES..).unwrap_or_default();
-    let (Ok(envelope), Ok(asked)) = (Envelope::decode(message), Header::decode(behind)) else {
-        return;
-    };
-    let header = Header {
-        response_code: ResponseCode::SERVER_TOO_BUSY,
-        flags: asked.flags.answering(),
-        expires_secs: 0,
-        ..asked
-    };
-    let mut writer = MessageWriter::begin(reply, &envelope.reply(), &header);
-    ErrorResponse {
-        message: b"too many requests are in work; try again shortly",
-        indexes: List::EMPTY,
-    }
-    .encode(writer.body());
-    // A short text fits.
-    let _fits = writer.finish(&[]);
 }

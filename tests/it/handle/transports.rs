@@ -253,6 +253,31 @@ async fn requests_on_one_connection_may_follow_each_other() {
 }
 
 #[tokio::test]
+async fn requests_that_came_together_are_all_answered_whatever_the_replies_take() {
+    let node = node(|_| {}).await;
+    for ends in [false, true] {
+        let mut tcp = HandleClient::connect(node.handle).await;
+        // One read of the node, and more replies than it keeps waiting.
+        let all: Vec<u8> = (0..24).flat_map(|id| resolve(id, LARGE, &[])).collect();
+        tcp.send(&all).await;
+        if ends {
+            tcp.finish().await;
+        }
+        let mut reply_bytes = 0;
+        for id in 0..24 {
+            let reply = Reply::read(&tcp.receive().await.expect("a reply"));
+            assert_eq!(reply.envelope.request_id, id);
+            assert_eq!(reply.code(), ResponseCode::SUCCESS);
+            reply_bytes += reply.bytes.len();
+        }
+        assert!(all.len() < 2048 && reply_bytes > 80_000, "{reply_bytes}");
+        if ends {
+            assert!(tcp.receive().await.is_none());
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_message_that_is_too_long_is_refused_and_the_last() {
     let node = node(|_| {}).await;
     let mut tcp = HandleClient::connect(node.handle).await;

@@ -355,6 +355,11 @@ impl HandleClient {
         sent.expect("in time").expect("sent");
     }
 
+    /// Sends no more.
+    pub(crate) async fn finish(&mut self) {
+        self.stream.shutdown().await.expect("shut down");
+    }
+
     /// The next message; `None` once the node closed the connection.
     pub(crate) async fn receive(&mut self) -> Option<Vec<u8>> {
         let mut bytes = vec![0; ENVELOPE_BYTES];
