@@ -380,6 +380,29 @@ async fn a_reply_that_takes_long_comes_over_udp_too() {
 }
 
 #[tokio::test]
+async fn whoever_asks_for_too_much_dear_work_is_told_so() {
+    let node = node(|config| config.handle.udp_slow_requests_max = 1).await;
+    // Known, so that it gets all of a reply.
+    let mut tcp = HandleClient::connect(node.handle).await;
+    tcp.exchange(&resolve(1, SMALL, &[])).await;
+    let udp = Udp::new(&node).await;
+    for id in 0..50 {
+        let flags = Flags::RESOLUTION | Flags::CERTIFIED;
+        udp.send(&resolve_with(id, SMALL, &[], flags)).await;
+    }
+    let (mut ids, mut codes) = (Vec::new(), Vec::new());
+    for _ in 0..50 {
+        let reply = udp.reply().await;
+        ids.push(reply.envelope.request_id);
+        codes.push(reply.code());
+    }
+    ids.sort_unstable();
+    assert!(ids.into_iter().eq(0..50));
+    assert!(codes.contains(&ResponseCode::SUCCESS));
+    assert!(codes.contains(&ResponseCode::SERVER_TOO_BUSY));
+}
+
+#[tokio::test]
 async fn what_is_answered_is_counted() {
     let node = node(|_| {}).await;
     let udp = Udp::new(&node).await;
