@@ -132,11 +132,8 @@ async fn shares_its_port_with_probes_and_metrics() {
     let node = TestNode::start().await;
     let clients = node.clients();
     clients.home_prefix(PREFIX).await;
-    assert!(
-        http(&node, "GET /livez", "")
-            .await
-            .starts_with("HTTP/1.1 200")
-    );
+    let live = http(&node, "GET /livez", "").await;
+    assert!(live.starts_with("HTTP/1.1 200"), "{live:?}");
     let ready = http(&node, "GET /readyz?verbose", "").await;
     assert!(
         ready.starts_with("HTTP/1.1 200") && ready.contains("writes ok"),
