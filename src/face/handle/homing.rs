@@ -2,7 +2,7 @@
 
 use crate::face::handle::convert::{put_count, put_name};
 use crate::face::handle::reply::{Asked, Reply};
-use crate::face::handle::service::{Later, Made, Service, Step};
+use crate::face::handle::service::{Later, Made, Service, Step, Transport};
 use crate::face::handle::status::Asking;
 use crate::model::limits::PAGE_ITEMS_MAX;
 use crate::model::{Caller, Identifier, Prefix, PrefixState, Reason, Refusal, SuffixCase};
@@ -10,6 +10,9 @@ use crate::node::{Change, Node, Page, PrefixAction, Write};
 use crate::wire::handle::{
     Flags, HandleRequest, LIST_HANDLES_PER_MESSAGE, Message, OpCode, ResponseCode,
 };
+
+/// Names of a list over HTTP.
+const HTTP_NAMES_MAX: u64 = 10_000;
 
 impl Service {
     /// Homes or unhomes a prefix.
@@ -87,10 +90,21 @@ impl Service {
             Ok(prefix) => prefix,
             Err(reply) => return Step::Reply(reply),
         };
-        if let Err(refusal) = self.node().prefix_view(&prefix) {
-            return Step::Reply(Reply::refused(&refusal, Asking::Read));
-        }
+        let count = match self.node().prefix_view(&prefix) {
+            Ok(view) => view.active_count,
+            Err(refusal) => return Step::Reply(Reply::refused(&refusal, Asking::Read)),
+        };
         match asked.caller {
+            // One answer over HTTP is made whole before it is sent.
+            Caller::Operator { .. } | Caller::Identity(_)
+                if asked.transport == Transport::Http && count > HTTP_NAMES_MAX =>
+            {
+                let text = format!(
+                    "prefix {prefix} has {count} identifiers; over HTTP the limit of a list is {HTTP_NAMES_MAX}: ask over TCP"
+                );
+                let code = ResponseCode::OPERATION_NOT_SUPPORTED;
+                Step::Reply(Reply::failed(code, &text))
+            }
             Caller::Anonymous => Step::Challenge,
             Caller::Operator { .. } | Caller::Identity(_) => Step::List(prefix),
         }

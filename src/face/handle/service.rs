@@ -68,8 +68,8 @@ impl From<Vec<u8>> for Made {
     }
 }
 
-/// All that is made of a reply, where it cannot be sent in parts: up to
-/// [`WHOLE_BYTES_MAX`], the rest is left out.
+/// All that is made of a reply, where it cannot be sent in parts. Lists are kept
+/// below [`WHOLE_BYTES_MAX`] there; it bounds what nothing else does.
 pub(super) async fn whole(later: Later) -> Vec<u8> {
     let mut made = later.await;
     let mut bytes = std::mem::take(&mut made.bytes);

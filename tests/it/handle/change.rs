@@ -5,8 +5,9 @@ use idnode::wire::handle::{
 };
 
 use super::{Fixture, assert_code, found, handle_only, resolution, shown, values};
-use crate::support::handle::{HandleClient, Reply};
-use crate::support::reason;
+use crate::support::handle::{HandleClient, Reply, answer_to};
+use crate::support::http::http;
+use crate::support::{reason, record, text};
 
 const FLAGS: Flags = Flags::RESOLUTION;
 const OVER: Flags = Flags(FLAGS.0 | Flags::OVERWRITE.0);
@@ -277,4 +278,62 @@ async fn prefixes_are_homed_and_unhomed() {
     let reply = client.ask(home, FLAGS, handle_only("0.NA/NEWP")).await;
     assert_code(&reply, ResponseCode::SUCCESS);
     assert_eq!(found(&resolved(&mut client, "NEWP/1").await).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_over_http_is_whole_or_refused() {
+    use batch_write_request::item::Change;
+    use idnode::wire::proto::v1::{self, batch_write_request};
+    let fixture = Fixture::new().await;
+    let list = |prefix: &'static str| {
+        let fixture = &fixture;
+        async move {
+            let head = "POST /\r\nAccept: application/x-hdl-message\r\n";
+            let request = super::request_of(OpCode::LIST_HANDLES, handle_only(prefix));
+            let (_, challenge) = http(fixture.node.http, head, &request).await;
+            let identity = fixture.by_secret(2);
+            let (session_id, body) = answer_to(&Reply::read(&challenge), &identity);
+            let mut answer = super::request_of(OpCode::CHALLENGE_RESPONSE, |out| {
+                out.extend_from_slice(&body);
+            });
+            answer[4..8].copy_from_slice(&session_id.to_be_bytes());
+            let (_, listed) = http(fixture.node.http, head, &answer).await;
+            Reply::read(&listed)
+        }
+    };
+    let few = list("0.NA/TEST").await;
+    assert_code(&few, ResponseCode::SUCCESS);
+    assert_eq!(
+        ListResponse::decode(&few.body)
+            .expect("a list")
+            .handles
+            .len(),
+        2
+    );
+    let clients = fixture.node.clients();
+    for batch in 0..6 {
+        let items = (0..2000).map(|number| {
+            let values = vec![text(1, "URL", "http://a")];
+            let identifier = format!("TEST/{batch}-{number}");
+            let create = v1::CreateRecordRequest {
+                record: Some(record(&identifier, values)),
+                ..v1::CreateRecordRequest::default()
+            };
+            batch_write_request::Item {
+                change: Some(Change::Create(create)),
+            }
+        });
+        let request = v1::BatchWriteRequest {
+            items: items.collect(),
+            ..v1::BatchWriteRequest::default()
+        };
+        clients
+            .registry()
+            .batch_write(request)
+            .await
+            .expect("written");
+    }
+    let many = list("0.NA/TEST").await;
+    assert_code(&many, ResponseCode::OPERATION_NOT_SUPPORTED);
+    assert!(many.text().contains("12002 identifiers"), "{}", many.text());
 }
