@@ -78,6 +78,7 @@ fn record() -> Change {
         data: b"https://products.example/000123".to_vec(),
         ttl: Ttl::DEFAULT,
         permissions: Permissions::DEFAULT,
+        readers: None,
         changed: Timestamp::default(),
         references: Vec::new(),
     };
@@ -85,6 +86,7 @@ fn record() -> Change {
         identifier: Identifier::parse("88.118.7/DZ47-63.20250108.000123").expect("identifier"),
         action: RecordAction::Create {
             values: vec![url],
+            readers: None,
             reuse_deleted: false,
         },
     }

@@ -4,6 +4,7 @@
 pub mod config;
 mod proof;
 mod rights;
+mod sight;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,6 +16,7 @@ use data_encoding::{BASE32_NOPAD, HEXLOWER};
 pub use config::Config;
 pub use proof::{Challenge, Proof, Unproven, prove};
 pub use rights::{Denied, Operation, Records, is_named_by, permit_record, value_bits};
+pub use sight::sight;
 
 use crate::model::{Action, Caller, Reason, Refusal};
 

@@ -20,6 +20,8 @@ pub const VALUE_DATA_BYTES_MAX: usize = 64 * 1024;
 pub const RECORD_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes of a value's type.
 pub const VALUE_TYPE_BYTES_MAX: usize = 128;
+/// Firms and groups that may read one value or record beside its owner.
+pub const READERS_MAX: usize = 64;
 /// References of one value.
 pub const REFERENCES_PER_VALUE_MAX: usize = 64;
 /// Items in one batch call.
@@ -30,6 +32,8 @@ pub const PAGE_ITEMS_MAX: usize = 1000;
 pub const PAGE_ITEMS_DEFAULT: usize = 100;
 /// Bytes of a request id.
 pub const REQUEST_ID_BYTES_MAX: usize = 64;
+/// Characters of the id of a firm, principal, group, share or template.
+pub const ID_CHARS_MAX: usize = 64;
 /// Characters of a firm's name.
 pub const FIRM_CHARS_MAX: usize = 200;
 /// Characters of a note (why a prefix is suspended).

@@ -59,6 +59,7 @@ fn value(index: u32, value_type: &str, data: Vec<u8>) -> Value {
         data,
         ttl: Ttl::DEFAULT,
         permissions: Permissions::DEFAULT,
+        readers: None,
         changed: Timestamp::default(),
         references: Vec::new(),
     }
@@ -85,6 +86,7 @@ fn record(text: &str, mut values: Vec<Value>) -> Record {
     Record {
         identifier: identifier(text),
         values,
+        readers: None,
         revision: 1,
         created: Timestamp::default(),
         changed: Timestamp::default(),
