@@ -12,6 +12,9 @@
 //! |              | several chunks, right to left, `.` behind each  |                                |
 //! | `audit`      | log position, u64 BE                            | audit entry, `codec::audit`    |
 //! | `requests`   | request id                                      | first answer, `codec::request` |
+//! | `directory`  | kind and id                                     | an entry, `directory`          |
+//! | `sealed`     | whose, `/`, what                                | encrypted; the store cannot    |
+//! |              |                                                 | read it                        |
 //! | `meta`       | name                                            | as `store` says at each name   |
 //!
 //! Keys sort as their subjects do, so that a prefix is one range. `records` is
@@ -44,11 +47,13 @@ pub(crate) enum Column {
     Tails,
     Audit,
     Requests,
+    Directory,
+    Sealed,
     Meta,
 }
 
 impl Column {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Records,
         Self::Tombstones,
         Self::Restricted,
@@ -57,6 +62,8 @@ impl Column {
         Self::Tails,
         Self::Audit,
         Self::Requests,
+        Self::Directory,
+        Self::Sealed,
         Self::Meta,
     ];
 
@@ -70,6 +77,8 @@ impl Column {
             Self::Tails => "tails",
             Self::Audit => "audit",
             Self::Requests => "requests",
+            Self::Directory => "directory",
+            Self::Sealed => "sealed",
             Self::Meta => "meta",
         }
     }
@@ -154,7 +163,13 @@ fn column_options(
                 }
             });
         }
-        Column::Prefixes | Column::Counts | Column::Tails | Column::Audit | Column::Meta => {}
+        Column::Prefixes
+        | Column::Counts
+        | Column::Tails
+        | Column::Audit
+        | Column::Directory
+        | Column::Sealed
+        | Column::Meta => {}
     }
     options
 }
@@ -180,7 +195,12 @@ fn table_options(column: Column, cache: &Cache) -> BlockBasedOptions {
         }
         // Read in order or rarely: larger blocks pack better.
         Column::Audit => table.set_block_size(4 * BLOCK_BYTES),
-        Column::Prefixes | Column::Counts | Column::Tails | Column::Meta => {}
+        Column::Prefixes
+        | Column::Counts
+        | Column::Tails
+        | Column::Directory
+        | Column::Sealed
+        | Column::Meta => {}
     }
     table
 }

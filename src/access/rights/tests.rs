@@ -14,6 +14,7 @@ const APP: &str = "300:88.118.7/App_erp";
 #[derive(Default)]
 struct Stored {
     records: HashMap<Key, Arc<Record>>,
+    holders: HashMap<String, FirmId>,
     reads: std::cell::Cell<usize>,
 }
 
@@ -26,6 +27,10 @@ impl Records for Stored {
     fn record(&self, key: &Key) -> Result<Option<Arc<Record>>, Error> {
         self.reads.set(self.reads.get() + 1);
         Ok(self.records.get(key).cloned())
+    }
+
+    fn holder(&self, prefix: &Prefix) -> Option<FirmId> {
+        self.holders.get(prefix.as_str()).cloned()
     }
 }
 
@@ -49,7 +54,7 @@ fn reference(text: &str) -> Reference {
 }
 
 fn caller(text: &str) -> Caller {
-    Caller::Identity(Identity::new(reference(text), false))
+    Caller::of(Who::Identity(Identity::new(reference(text), false)))
 }
 
 fn value(index: u32, value_type: &str, data: Vec<u8>) -> Value {
@@ -115,13 +120,13 @@ fn check(stored: &Stored, operation: Operation<'_>, expected: Result<(), (Reason
 fn others_need_no_record() {
     let stored = Stored::default();
     let subject = identifier("88.118.7/1");
-    let operator = Caller::Operator { key_id: "k".into() };
-    let named = Caller::Identity(Identity::new(reference(APP), true));
+    let operator = Caller::system_administrator("k");
+    let named = Caller::of(Who::Identity(Identity::new(reference(APP), true)));
     for caller in [operator, named] {
         let created = outcome(&caller, &stored, Operation::Create(&subject));
         assert_eq!(created, Ok(()));
     }
-    let anonymous = outcome(&Caller::Anonymous, &stored, Operation::Create(&subject));
+    let anonymous = outcome(&Caller::ANONYMOUS, &stored, Operation::Create(&subject));
     assert_eq!(anonymous.unwrap_err().0, Reason::KeyRequired);
 }
 

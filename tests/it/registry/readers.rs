@@ -64,7 +64,7 @@ fn entry(bare: &Bare) -> std::sync::Arc<PrefixEntry> {
 /// All that anyone can learn below the prefix of `suffix`, its plain name and its
 /// escaped one, as text.
 fn seen_by_anyone(bare: &Bare, suffix: &str) -> String {
-    let anyone = &Caller::Anonymous;
+    let anyone = &Caller::ANONYMOUS;
     let entry = entry(bare);
     let identifier = format!("{PREFIX}/{suffix}");
     let mut exported = Vec::new();
@@ -252,7 +252,7 @@ fn a_value_with_readers_is_not_there_for_others() {
             let (record, hidden) = bare.node.resolve_counting(caller, &query).expect("there");
             (record.values.len(), hidden)
         };
-        assert_eq!(counted(&Caller::Anonymous), (1, 0));
+        assert_eq!(counted(&Caller::ANONYMOUS), (1, 0));
         assert_eq!(counted(&operator()), (2, 0));
 
         // Who knows of no readers keeps them; who lets the public read does not.
