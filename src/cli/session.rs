@@ -180,7 +180,7 @@ pub fn session_file(server: &str) -> Option<PathBuf> {
 /// Keeps a session's token at `path`, in the place of one before.
 fn keep(path: &Path, token: &str) -> Result<(), Failure> {
     let fail = |error: io::Error| Failure::io(&format!("cannot write {}", path.display()), &error);
-    let folder = path.parent().unwrap_or(Path::new("."));
+    let folder = path.parent().unwrap_or_else(|| Path::new("."));
     fs::create_dir_all(folder).map_err(fail)?;
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(fail(error)),

@@ -148,7 +148,9 @@ mod tests {
         let secret = TotpSecret::new(SECRET);
         let code = secret.code(1000);
         let at = 1000 * TOTP_STEP_SECS;
-        for wrong in ["", "0", "000000", " ", &format!("{}0", *code), &code[..5]] {
+        let longer = format!("{}0", *code);
+        let (cut, _) = code.split_at(5);
+        for wrong in ["", "0", "000000", " ", &longer, cut] {
             assert_eq!(secret.verify(wrong, at, None), None, "{wrong}");
         }
         let end = u64::MAX;

@@ -178,13 +178,12 @@ impl Node {
             let begun = desk.people.begin(&person.id, self.elapsed());
             begun.is_ok()
         });
-        let undo = |refusal| {
+        let undo = |_: &Refusal| {
             origin.iter().for_each(|origin| desk.sources.undo(origin));
             open.iter().for_each(|person| desk.people.undo(&person.id));
-            refusal
         };
         let checked = self.check_password(&desk, open.clone(), request.password.clone());
-        let proven = checked.await.map_err(undo)?;
+        let proven = checked.await.inspect_err(undo)?;
         let failed = || Refusal::new(Reason::SignInFailed);
         let person = proven
             .filter(|person| counts(person, self.now()) && may_call_from(&person.scope, source))
@@ -247,10 +246,8 @@ impl Node {
         let begun = desk.people.begin(&person.id, self.elapsed());
         begun.map_err(|_| failed())?;
         let checked = self.check_password(&desk, Some(Arc::clone(&person)), password);
-        let proven = checked.await.map_err(|refusal| {
-            desk.people.undo(&person.id);
-            refusal
-        })?;
+        let proven = checked.await;
+        let proven = proven.inspect_err(|_| desk.people.undo(&person.id))?;
         let person = proven.ok_or_else(failed)?;
         desk.people.succeeded(&person.id);
         let changed = self.choose_password(&desk, caller, &person, new).await?;

@@ -90,7 +90,7 @@ pub(super) fn decide(
     change: OfficeChange,
 ) -> Result<Decision, Undecided> {
     match change {
-        OfficeChange::Principal { id, action } => principal::decide(batch, origin, id, action),
+        OfficeChange::Principal { id, action } => principal::decide(batch, origin, &id, action),
         OfficeChange::Group { id, action } => group::decide(batch, origin, id, action),
     }
 }

@@ -136,7 +136,7 @@ pub fn one_time_code_key(id: &PrincipalId) -> Vec<u8> {
 pub(super) fn decide(
     batch: &Batch<'_>,
     origin: &Origin,
-    id: PrincipalId,
+    id: &PrincipalId,
     action: PrincipalAction,
 ) -> Result<Decision, Undecided> {
     if let PrincipalAction::Create(new) = action {
@@ -147,7 +147,7 @@ pub(super) fn decide(
     let before = before.ok_or_else(|| {
         Refusal::new(Reason::PrincipalNotFound)
             .field("name")
-            .value(&id)
+            .value(id)
     })?;
     permit(&origin.caller, &before, &action)?;
     check_etag(etag_of(&action), before.revision)?;
@@ -169,7 +169,7 @@ pub(super) fn decide(
         PrincipalAction::Revoke { .. } => {
             keep_a_security_administrator(batch, &before)?;
             after.state = PrincipalState::Revoked;
-            sealed.push((one_time_code_key(&id), None));
+            sealed.push((one_time_code_key(id), None));
             Action::RevokePrincipal
         }
         PrincipalAction::SetPassword { hash, is_first, .. } => {
@@ -178,7 +178,7 @@ pub(super) fn decide(
         }
         PrincipalAction::SetOneTimeCode { sealed: secret, .. } => {
             set_one_time_code(&mut after, secret.is_some())?;
-            sealed.push((one_time_code_key(&id), secret));
+            sealed.push((one_time_code_key(id), secret));
             Action::SetOneTimeCode
         }
         PrincipalAction::Rotate { hash, until, .. } => {
@@ -215,7 +215,7 @@ fn put(decision: OfficeDecision) -> Decision {
 fn create(
     batch: &Batch<'_>,
     origin: &Origin,
-    id: PrincipalId,
+    id: &PrincipalId,
     new: NewPrincipal,
 ) -> Result<OfficeDecision, Refusal> {
     let NewPrincipal {
@@ -238,10 +238,10 @@ fn create(
     // revoked one may be registered again, by whom it belongs to.
     let is_taken = |before: &Arc<Principal>| before.state != PrincipalState::Revoked;
     if before.as_ref().is_some_and(is_taken) {
-        return Err(Refusal::new(Reason::PrincipalExists).value(&id));
+        return Err(Refusal::new(Reason::PrincipalExists).value(id));
     }
     let others = batch.entries::<Principal>(|other| {
-        other.id != id && is_same_party(&other.party, &party) && counts(other)
+        other.id != *id && is_same_party(&other.party, &party) && counts(other)
     });
     if others.len() >= PRINCIPALS_PER_PARTY_MAX {
         return Err(Refusal::new(Reason::PrincipalsTooMany).limit(PRINCIPALS_PER_PARTY_MAX));
@@ -261,7 +261,7 @@ fn create(
         created: origin.now,
         changed: origin.now,
     };
-    let sealed = sealed.map(|secret| (one_time_code_key(&id), Some(secret)));
+    let sealed = sealed.map(|secret| (one_time_code_key(id), Some(secret)));
     let entry = AnyEntry::Principal(Arc::new(principal));
     Ok(OfficeDecision {
         sealed: sealed.into_iter().collect(),

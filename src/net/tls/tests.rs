@@ -115,7 +115,7 @@ async fn meet(acceptor: &Acceptor, connector: &Connector) -> Option<Option<Clien
     };
     let both = async { tokio::join!(serve, ask) };
     let (served, asked) = tokio::time::timeout(PATIENCE, both).await.expect("in time");
-    asked.ok().and(served.ok())
+    asked.ok().and_then(|()| served.ok())
 }
 
 #[tokio::test]

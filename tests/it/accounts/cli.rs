@@ -89,26 +89,51 @@ async fn people_sign_in_and_out() {
     tokio::task::spawn_blocking(work).await.unwrap();
 }
 
+/// What a test of keys runs commands with.
+struct Desk {
+    server: String,
+    state: tempfile::TempDir,
+    security: String,
+    _world: World,
+}
+
+impl Desk {
+    async fn new() -> Self {
+        let world = World::start().await;
+        Self {
+            server: format!("http://{}", world.node.http),
+            state: tempfile::tempdir().unwrap(),
+            security: world.node.security_key.clone(),
+            _world: world,
+        }
+    }
+
+    fn run(&self, key: &str, arguments: &[&str]) -> Output {
+        run(&self.server, self.state.path(), key, "", arguments)
+    }
+
+    /// What a command of the security administrator answers.
+    fn json(&self, arguments: &[&str]) -> serde_json::Value {
+        let arguments = [arguments, &["-o", "json"]].concat();
+        json(&self.run(&self.security, &arguments))
+    }
+}
+
+const CREATE: [&str; 7] = [
+    "key",
+    "create",
+    "erp",
+    "--role",
+    "registrar",
+    "--firm",
+    "f-1",
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_go_into_files_that_nobody_else_reads() {
-    let world = World::start().await;
-    let folder = tempfile::tempdir().unwrap();
-    let state = folder.path().to_owned();
-    let server = format!("http://{}", world.node.http);
-    let security = world.node.security_key.clone();
-    let work = move || {
-        let run = |key: &str, arguments: &[&str]| run(&server, &state, key, "", arguments);
-        let path = state.join("erp.key");
-        let path_text = path.to_str().unwrap();
-        let create = [
-            "key",
-            "create",
-            "erp",
-            "--role",
-            "registrar",
-            "--firm",
-            "f-1",
-        ];
+    let desk = Desk::new().await;
+    tokio::task::block_in_place(|| {
+        let path = desk.state.path().join("erp.key");
         let scope = [
             "--prefix",
             "88.118.7",
@@ -121,12 +146,10 @@ async fn keys_go_into_files_that_nobody_else_reads() {
             "--expires",
             "2999-01-01",
             "--output",
-            path_text,
-            "-o",
-            "json",
+            path.to_str().unwrap(),
         ];
-        let arguments = [&create[..], &scope, &more].concat();
-        let made = json(&run(&security, &arguments));
+        let arguments = [&CREATE[..], &scope, &more].concat();
+        let made = desk.json(&arguments);
         assert_eq!(made["prefixes"][0], "88.118.7");
         assert_eq!(made["networks"][0], "127.0.0.1/32");
         assert_eq!(made["expire_time"], "2999-01-01T00:00:00Z");
@@ -134,66 +157,41 @@ async fn keys_go_into_files_that_nobody_else_reads() {
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         let key = fs::read_to_string(&path).unwrap();
-        let id = made["id"].as_str().unwrap();
-        let me = json(&run(&key, &["whoami", "-o", "json"]));
-        assert_eq!(me["actor"], id);
+        let me = json(&desk.run(&key, &["whoami", "-o", "json"]));
+        assert_eq!(me["actor"], made["id"]);
         // Nothing is made that could go nowhere.
-        let again = run(&security, &arguments);
+        let again = desk.run(&desk.security, &arguments);
         assert_eq!(again.status.code(), Some(5), "{again:?}");
-        let list = ["key", "list", "--firm", "f-1", "-o", "json"];
-        let count = json(&run(&security, &list))["principals"]
-            .as_array()
-            .unwrap()
-            .len();
-        assert_eq!(count, 2);
-        let rotated = json(&run(
-            &key,
-            &["key", "rotate", id, "--overlap", "0", "-o", "json"],
-        ));
+        let listed = desk.json(&["key", "list", "--firm", "f-1"]);
+        assert_eq!(listed["principals"].as_array().unwrap().len(), 2);
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_rotated_changed_and_revoked() {
+    let desk = Desk::new().await;
+    tokio::task::block_in_place(|| {
+        let made = desk.json(&CREATE);
+        let (id, key) = (made["id"].as_str().unwrap(), made["key"].as_str().unwrap());
+        let rotate = ["key", "rotate", id, "--overlap", "0", "-o", "json"];
+        let rotated = json(&desk.run(key, &rotate));
         let new = rotated["key"].as_str().unwrap();
-        assert_eq!(run(&key, &["whoami"]).status.code(), Some(4));
-        assert!(run(new, &["whoami"]).status.success());
-        let update = [
-            "key",
-            "update",
-            id,
-            "--role",
-            "reader",
-            "--unconfined",
-            "-o",
-            "json",
-        ];
-        let updated = json(&run(&security, &update));
-        assert_eq!(
-            (&updated["role"], &updated["prefixes"][0]),
-            (&"reader".into(), &().into())
-        );
-        let nothing = run(&security, &["key", "update", id]);
+        assert_eq!(desk.run(key, &["whoami"]).status.code(), Some(4));
+        assert!(desk.run(new, &["whoami"]).status.success());
+        let confined = desk.json(&["key", "update", id, "--prefix", "88.118.7"]);
+        assert_eq!(confined["prefixes"][0], "88.118.7");
+        let updated = desk.json(&["key", "update", id, "--role", "reader", "--unconfined"]);
+        assert_eq!(updated["role"], "reader");
+        assert_eq!(updated["prefixes"].as_array().unwrap().len(), 0);
+        let nothing = desk.run(&desk.security, &["key", "update", id]);
         assert_eq!(nothing.status.code(), Some(2));
-        for (command, state) in [
-            ("disable", "disabled"),
-            ("enable", "active"),
-            ("revoke", "revoked"),
-        ] {
-            let mut arguments = vec!["key", command, id, "-o", "json"];
-            if command == "disable" {
-                arguments.extend(["--reason", "audit"]);
-            }
-            assert_eq!(json(&run(&security, &arguments))["state"], state);
-        }
-        let create = [
-            "operator",
-            "create-key",
-            "archive",
-            "--role",
-            "auditor",
-            "-o",
-            "json",
-        ];
-        let made = json(&run(&security, &create));
+        let disabled = desk.json(&["key", "disable", id, "--reason", "audit"]);
+        assert_eq!(disabled["disable_reason"], "audit");
+        assert_eq!(desk.json(&["key", "enable", id])["state"], "active");
+        assert_eq!(desk.json(&["key", "revoke", id])["state"], "revoked");
+        let made = desk.json(&["operator", "create-key", "archive", "--role", "auditor"]);
         assert_eq!(made["role"], "auditor");
-        let listed = json(&run(&security, &["operator", "list", "-o", "json"]));
+        let listed = desk.json(&["operator", "list"]);
         assert_eq!(listed["principals"].as_array().unwrap().len(), 4);
-    };
-    tokio::task::spawn_blocking(work).await.unwrap();
+    });
 }

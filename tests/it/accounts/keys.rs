@@ -199,7 +199,14 @@ async fn only_owners_and_security_administrators_keep_a_firms_principals() {
     }
     let foreign = world.other_owner.accounts().list_principals(list).await;
     assert_eq!(refused(foreign), denied);
-    // What belongs to another firm is not there, as what nobody has.
+    let nowhere = create_key(&world.node.security(), of_firm("f-9", v1::FirmRole::Owner)).await;
+    assert_eq!(refused(nowhere), "FIRM_NOT_FOUND");
+}
+
+#[tokio::test]
+async fn what_belongs_to_another_firm_is_not_there() {
+    let world = World::start().await;
+    // As what nobody has.
     for name in [world.owner_id.as_str(), "principals/nobody"] {
         let show = v1::GetPrincipalRequest { name: name.into() };
         let mut accounts = world.other_owner.accounts();
@@ -217,8 +224,6 @@ async fn only_owners_and_security_administrators_keep_a_firms_principals() {
         let revoked = accounts.revoke_principal(revoke).await;
         assert_eq!(refused(revoked), "PRINCIPAL_NOT_FOUND");
     }
-    let nowhere = create_key(&world.node.security(), of_firm("f-9", v1::FirmRole::Owner)).await;
-    assert_eq!(refused(nowhere), "FIRM_NOT_FOUND");
 }
 
 #[tokio::test]

@@ -39,10 +39,10 @@ async fn three_roles_exclude_each_other() {
     for clients in [&system, &security, &auditor] {
         let made = clients.registry().create_prefix(prefix("88.118.9")).await;
         may.push(refused(made));
-        let listed = clients
-            .accounts()
-            .list_principals(v1::ListPrincipalsRequest::default());
-        assert_eq!(listed.await.unwrap().into_inner().principals.len(), 4);
+        let mut accounts = clients.accounts();
+        let all = v1::ListPrincipalsRequest::default();
+        let listed = accounts.list_principals(all).await.unwrap();
+        assert_eq!(listed.into_inner().principals.len(), 4);
     }
     assert_eq!(may, ["", "PERMISSION_DENIED", "PERMISSION_DENIED"]);
     let listed = node.anonymous();
@@ -212,9 +212,8 @@ async fn a_password_is_its_owners_and_ends_other_sessions() {
     assert!(who(&one).await.is_ok());
     assert_eq!(who(&two).await, Err("KEY_INVALID".to_owned()));
     for no_person in [&world.owner, &world.node.anonymous()] {
-        let changed = no_person
-            .accounts()
-            .change_password(change("a", "Andere 8 Pferde"));
+        let mut accounts = no_person.accounts();
+        let changed = accounts.change_password(change("a", "Andere 8 Pferde"));
         let refusal = refused(changed.await);
         assert!(["PRINCIPAL_KIND", "KEY_REQUIRED"].contains(&refusal.as_str()));
     }

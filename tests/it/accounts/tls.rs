@@ -68,15 +68,16 @@ async fn a_registered_certificate_is_who_it_is() {
     let world = World::start_with(settings(folder)).await;
     let pem = issue(folder, "meter", |_| {});
     issue(folder, "stranger", |_| {});
-    let request = |certificate: &str| v1::CreateCertificateRequest {
-        principal: Some(of_firm("f-1", v1::FirmRole::Reader)),
-        certificate: certificate.into(),
+    let request_of = |firm: &str| v1::CreateCertificateRequest {
+        principal: Some(of_firm(firm, v1::FirmRole::Reader)),
+        certificate: pem.clone(),
     };
+    let request = || request_of("f-1");
     let mut meter = client(&world.node, folder, Some("meter")).await;
     assert_eq!(who(&mut meter).await.as_deref(), Ok("anonymous"));
     let mut accounts = world.owner.accounts();
     let made = accounts
-        .create_certificate(request(&pem))
+        .create_certificate(request())
         .await
         .unwrap()
         .into_inner();
@@ -92,7 +93,7 @@ async fn a_registered_certificate_is_who_it_is() {
     let again = world
         .other_owner
         .accounts()
-        .create_certificate(request(&pem))
+        .create_certificate(request_of("f-2"))
         .await;
     assert_eq!(refused(again), "PRINCIPAL_EXISTS");
     let revoke = v1::RevokePrincipalRequest {
@@ -102,7 +103,7 @@ async fn a_registered_certificate_is_who_it_is() {
     assert_eq!(refused(accounts.revoke_principal(revoke).await), "");
     assert_eq!(who(&mut meter).await, Err("KEY_INVALID".to_owned()));
     // A revoked one may be registered again, by whom it belongs to.
-    let again = accounts.create_certificate(request(&pem)).await;
+    let again = accounts.create_certificate(request()).await;
     assert_eq!(refused(again), "");
     assert_eq!(who(&mut meter).await.as_deref(), Ok(id));
 }
@@ -139,7 +140,7 @@ async fn certificates_that_cannot_count_are_refused() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_command_line_speaks_tls() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

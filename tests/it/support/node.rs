@@ -129,7 +129,7 @@ impl TestNode {
             std::thread::spawn(move || serve(config, shutdown, tell))
         };
         let (addresses, new_keys) = started.await.expect("the node starts");
-        let keys = keys.unwrap_or_else(|| Keys::of(new_keys));
+        let keys = keys.unwrap_or_else(|| Keys::of(&new_keys));
         let first = |addresses: &[SocketAddr]| addresses.first().copied();
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
         let Addresses {
@@ -179,7 +179,7 @@ struct Keys {
 }
 
 impl Keys {
-    fn of(made: Vec<(NodeRole, String)>) -> Self {
+    fn of(made: &[(NodeRole, String)]) -> Self {
         let key = |role: NodeRole| {
             let found = made.iter().find(|(of, _)| *of == role);
             found.map(|(_, key)| key.clone())
