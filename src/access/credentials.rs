@@ -391,6 +391,7 @@ mod tests {
             hash: String::new(),
             one_time_code: false,
             is_first: false,
+            used_step: 0,
         };
         let mut person = principal("k1", password);
         let open = |world: &World, of: &str| {

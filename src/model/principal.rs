@@ -240,6 +240,8 @@ pub enum Credential {
         one_time_code: bool,
         /// Whether it is only good to be replaced.
         is_first: bool,
+        /// The step of the last one-time code that was used: each serves once.
+        used_step: u64,
     },
     /// An application's key.
     Key {
@@ -402,6 +404,7 @@ mod tests {
             hash: "canary".into(),
             one_time_code: false,
             is_first: false,
+            used_step: 0,
         };
         assert_eq!(format!("{credential:?}"), "Password");
     }

@@ -4,13 +4,11 @@
 //! code and a lock-out are refused alike, after the same work. Passwords are
 //! hashed off the runtime's threads, few at once.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
@@ -19,8 +17,8 @@ use crate::access::{
     Sessions, caller_of, counts, identify, may_call_from, renewed,
 };
 use crate::crypto::{
-    PASSWORD_CHARS, PASSWORD_SALT_BYTES, TOTP_STEP_SECS, hash_password, is_strong_password,
-    verify_no_password, verify_password,
+    PASSWORD_CHARS, PASSWORD_SALT_BYTES, hash_password, is_strong_password, verify_no_password,
+    verify_password,
 };
 use crate::model::{
     Caller, Credential, FirmId, Party, Principal, PrincipalId, PrincipalState, Reason, Refusal, Who,
@@ -50,12 +48,6 @@ pub(super) struct Desk {
     sources: Lockout<IpAddr>,
     hashing: Semaphore,
     waiting: Semaphore,
-    /// The step of the last one-time code of each person, which serves once; as
-    /// many as there are people.
-    used_steps: Mutex<HashMap<PrincipalId, u64>>,
-    /// The step in which the node started: codes up to it may have been used
-    /// before.
-    start_step: u64,
 }
 
 impl fmt::Debug for Desk {
@@ -65,7 +57,7 @@ impl fmt::Debug for Desk {
 }
 
 impl Desk {
-    pub(super) fn new(config: &Config, started_secs: u64) -> Self {
+    pub(super) fn new(config: &Config) -> Self {
         let lockout = |failures_max| LockoutLimits {
             failures_max,
             lock: Duration::from_secs(config.lockout_secs),
@@ -82,8 +74,6 @@ impl Desk {
             sources: Lockout::new(lockout(failures_max.saturating_mul(FAILURES_OF_SOURCE))),
             hashing: Semaphore::new(HASHES_MAX),
             waiting: Semaphore::new(HASHES_WAITING_MAX),
-            used_steps: Mutex::default(),
-            start_step: started_secs / TOTP_STEP_SECS,
         }
     }
 }
@@ -118,8 +108,7 @@ pub struct SignedIn {
 impl Node {
     /// Sets how long sessions and lock-outs last; ends those that there are.
     pub fn set_access(&self, config: &Config) {
-        let desk = Desk::new(config, self.inner.started.secs());
-        self.inner.desk.store(Arc::new(desk));
+        self.inner.desk.store(Arc::new(Desk::new(config)));
     }
 
     /// Who shows what is `presented`; nobody in particular who shows nothing.
@@ -189,7 +178,8 @@ impl Node {
             .filter(|person| counts(person, self.now()) && may_call_from(&person.scope, source))
             .ok_or_else(failed)?;
         let is_replaced = !request.new_password.is_empty();
-        self.take_code(&desk, &person, &request.one_time_code, is_replaced)?;
+        let code = (request.one_time_code.as_str(), is_replaced);
+        let person = self.take_code(person, code, source).await?;
         // What others failed at the same address still counts.
         origin.iter().for_each(|origin| desk.sources.undo(origin));
         desk.people.succeeded(&person.id);
@@ -332,33 +322,33 @@ impl Node {
         self.change_principal(caller, &person.id, action).await
     }
 
-    /// Takes the one-time code of `person`, if it has to have one. A code that is
-    /// followed by a refusal for a first password is not used up.
-    fn take_code(
+    /// Uses up the one-time code of `person`, if it has to have one; the person as
+    /// it is then.
+    async fn take_code(
         &self,
-        desk: &Desk,
-        person: &Principal,
-        code: &str,
-        is_replaced: bool,
-    ) -> Result<(), Refusal> {
+        person: Arc<Principal>,
+        (code, is_replaced): (&str, bool),
+        source: Option<IpAddr>,
+    ) -> Result<Arc<Principal>, Refusal> {
         let Credential::Password {
             one_time_code: true,
+            used_step,
             ..
         } = person.credential
         else {
-            return Ok(());
+            return Ok(person);
         };
         let secret = self.one_time_secret(&person.id)?;
-        let mut used = desk.used_steps.lock();
-        let last = used.get(&person.id).copied().unwrap_or_default();
-        let last = last.max(desk.start_step);
         let step = secret
-            .verify(code, self.now().secs(), Some(last))
+            .verify(code, self.now().secs(), Some(used_step))
             .ok_or_else(|| Refusal::new(Reason::SignInFailed))?;
-        if is_replaced || !is_first(person) {
-            used.insert(person.id.clone(), step);
+        // What is refused for its first password has not used up its code.
+        if is_first(&person) && !is_replaced {
+            return Ok(person);
         }
-        Ok(())
+        let caller = caller_of(&person, source);
+        let action = PrincipalAction::SignIn { step };
+        self.change_principal(&caller, &person.id, action).await
     }
 
     /// Makes a change of a principal.
@@ -378,6 +368,7 @@ impl Node {
             | PrincipalAction::Update { .. }
             | PrincipalAction::Enable { .. }
             | PrincipalAction::SetOneTimeCode { .. }
+            | PrincipalAction::SignIn { .. }
             | PrincipalAction::Rotate { .. } => false,
         };
         let id = id.clone();

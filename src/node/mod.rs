@@ -168,7 +168,7 @@ impl Node {
             source: io::Error::other(error),
         })?;
         let started = (clock.now)();
-        let desk = Desk::new(&access::Config::default(), started.secs());
+        let desk = Desk::new(&access::Config::default());
         let stamps = Arc::new(Stamps::default());
         let apply = write::applier(Arc::clone(&store), Arc::clone(&stamps), clock, metrics);
         let (log, writer) =

@@ -87,6 +87,7 @@ impl Node {
             hash,
             one_time_code,
             is_first: true,
+            used_step: 0,
         };
         let principal = self
             .create(caller, id, account, (credential, sealed))

@@ -58,6 +58,8 @@ pub enum Action {
     SetOneTimeCode,
     /// A key was given another secret.
     RotateKey,
+    /// A person signed in with a one-time code, which is used up.
+    SignIn,
 }
 
 impl Action {
@@ -89,6 +91,7 @@ impl Action {
             Self::SetPassword => 45,
             Self::SetOneTimeCode => 46,
             Self::RotateKey => 47,
+            Self::SignIn => 48,
         }
     }
 }

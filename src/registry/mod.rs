@@ -16,6 +16,7 @@ pub mod group;
 pub mod office;
 mod prepare;
 pub mod principal;
+mod scope;
 mod touched;
 
 pub use apply::{Outcome, apply};

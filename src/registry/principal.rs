@@ -5,14 +5,13 @@
 //! stays within its own scope. A principal that the caller may not know of is not
 //! there.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
 use serde::Serialize;
 
 use crate::access::{Office, permit_office};
-use crate::model::limits::{PRINCIPALS_PER_PARTY_MAX, SCOPE_ITEMS_MAX};
+use crate::model::limits::PRINCIPALS_PER_PARTY_MAX;
 use crate::model::principal::Label;
 use crate::model::{
     Caller, Credential, Firm, FirmRole, NodeRole, Party, Principal, PrincipalId, PrincipalState,
@@ -22,6 +21,7 @@ use crate::registry::audit::Action;
 use crate::registry::command::{Applied, Origin};
 use crate::registry::decide::{Decision, Undecided, check_etag};
 use crate::registry::office::OfficeDecision;
+use crate::registry::scope::{check_covered, check_scope};
 use crate::store::{AnyEntry, Batch};
 
 /// What happens to a principal. An `etag` is the revision that it must have.
@@ -74,6 +74,12 @@ pub enum PrincipalAction {
         /// The revision that it must have.
         etag: Option<u64>,
     },
+    /// A person proved its password and the one-time code of a step, which serves
+    /// once.
+    SignIn {
+        /// The step, later than any before.
+        step: u64,
+    },
     /// Gives a key another secret.
     Rotate {
         /// SHA-256 of the secret.
@@ -110,6 +116,7 @@ impl fmt::Debug for PrincipalAction {
             Self::Revoke { .. } => "Revoke",
             Self::SetPassword { .. } => "SetPassword",
             Self::SetOneTimeCode { .. } => "SetOneTimeCode",
+            Self::SignIn { .. } => "SignIn",
             Self::Rotate { .. } => "Rotate",
         })
     }
@@ -181,18 +188,16 @@ pub(super) fn decide(
             sealed.push((one_time_code_key(id), secret));
             Action::SetOneTimeCode
         }
+        PrincipalAction::SignIn { step } => {
+            use_code(&mut after, step)?;
+            Action::SignIn
+        }
         PrincipalAction::Rotate { hash, until, .. } => {
             rotate(&mut after, hash, until)?;
             Action::RotateKey
         }
     };
-    let is_same = after.state == before.state
-        && after.name == before.name
-        && after.party == before.party
-        && after.scope == before.scope
-        && after.credential == before.credential
-        && sealed.is_empty();
-    if is_same {
+    if is_same(&before, &after) && sealed.is_empty() {
         return Ok(Decision::Keep {
             applied: Applied::Entry(AnyEntry::Principal(before)),
             key: None,
@@ -206,6 +211,15 @@ pub(super) fn decide(
         sealed,
         ..OfficeDecision::put(called, Some(before), after)
     }))
+}
+
+/// Whether nothing of a principal changed but when.
+fn is_same(before: &Principal, after: &Principal) -> bool {
+    after.state == before.state
+        && after.name == before.name
+        && after.party == before.party
+        && after.scope == before.scope
+        && after.credential == before.credential
 }
 
 fn put(decision: OfficeDecision) -> Decision {
@@ -304,7 +318,9 @@ pub fn may_know(caller: &Caller, principal: &Principal) -> bool {
 fn permit(caller: &Caller, before: &Principal, action: &PrincipalAction) -> Result<(), Refusal> {
     let is_own_matter = match action {
         PrincipalAction::SetPassword { is_first, .. } => !is_first,
-        PrincipalAction::SetOneTimeCode { .. } | PrincipalAction::Rotate { .. } => true,
+        PrincipalAction::SetOneTimeCode { .. }
+        | PrincipalAction::SignIn { .. }
+        | PrincipalAction::Rotate { .. } => true,
         PrincipalAction::Create(_)
         | PrincipalAction::Update { .. }
         | PrincipalAction::Disable { .. }
@@ -315,6 +331,10 @@ fn permit(caller: &Caller, before: &Principal, action: &PrincipalAction) -> Resu
         return Ok(());
     }
     permit_office(caller, keeping(&before.party))?;
+    if let PrincipalAction::SignIn { .. } = action {
+        let refusal = Refusal::new(Reason::PermissionDenied);
+        return Err(refusal.limit("only the person itself may sign in"));
+    }
     if let PrincipalAction::SetPassword {
         is_first: false, ..
     } = action
@@ -328,7 +348,7 @@ fn permit(caller: &Caller, before: &Principal, action: &PrincipalAction) -> Resu
 
 fn etag_of(action: &PrincipalAction) -> Option<u64> {
     match action {
-        PrincipalAction::Create(_) => None,
+        PrincipalAction::Create(_) | PrincipalAction::SignIn { .. } => None,
         PrincipalAction::Update { etag, .. }
         | PrincipalAction::Disable { etag, .. }
         | PrincipalAction::Enable { etag }
@@ -398,13 +418,19 @@ fn move_on(
 }
 
 fn set_password(after: &mut Principal, hash: String, is_first: bool) -> Result<(), Refusal> {
-    let Credential::Password { one_time_code, .. } = after.credential else {
+    let Credential::Password {
+        one_time_code,
+        used_step,
+        ..
+    } = after.credential
+    else {
         return Err(refuse_kind(after, "person"));
     };
     after.credential = Credential::Password {
         hash,
         one_time_code,
         is_first,
+        used_step,
     };
     Ok(())
 }
@@ -421,6 +447,24 @@ fn set_one_time_code(after: &mut Principal, enabled: bool) -> Result<(), Refusal
         }
     }
     Ok(())
+}
+
+/// Uses up the code of `step`; one that is not later than the last was seen by
+/// somebody before.
+fn use_code(after: &mut Principal, step: u64) -> Result<(), Refusal> {
+    match &mut after.credential {
+        Credential::Password {
+            one_time_code: true,
+            used_step,
+            ..
+        } if *used_step < step => {
+            *used_step = step;
+            Ok(())
+        }
+        Credential::Password { .. } | Credential::Key { .. } | Credential::Certificate { .. } => {
+            Err(Refusal::new(Reason::SignInFailed))
+        }
+    }
 }
 
 fn rotate(after: &mut Principal, new: [u8; 32], until: Timestamp) -> Result<(), Refusal> {
@@ -498,69 +542,4 @@ fn check_login<'a>(
             .value(name));
     }
     Ok(())
-}
-
-/// Whether `caller` may confine a principal of `party` to `scope`, and to no less.
-fn check_scope(caller: &Caller, party: &Party, scope: &Scope) -> Result<(), Refusal> {
-    let lists = [
-        ("principal.scope.prefixes", scope.prefixes.len()),
-        ("principal.scope.verbs", scope.verbs.len()),
-        ("principal.scope.networks", scope.networks.len()),
-    ];
-    for (field, count) in lists {
-        if count > SCOPE_ITEMS_MAX {
-            return Err(Refusal::new(Reason::FieldInvalid)
-                .field(field)
-                .value(count)
-                .limit(format!("at most {SCOPE_ITEMS_MAX}")));
-        }
-    }
-    let is_of_node = matches!(party, Party::Node(_));
-    if is_of_node && !(scope.prefixes.is_empty() && scope.verbs.is_empty()) {
-        return Err(Refusal::new(Reason::FieldInvalid)
-            .field("principal.scope")
-            .value("prefixes or verbs")
-            .limit("a principal of the node is confined by its role"));
-    }
-    check_covered(caller, scope)
-}
-
-/// Refuses `scope` where it allows more than the caller's own.
-fn check_covered(caller: &Caller, scope: &Scope) -> Result<(), Refusal> {
-    let Who::Member(member) = &caller.who else {
-        return Ok(());
-    };
-    let Scope {
-        prefixes,
-        verbs,
-        networks,
-        expires,
-    } = &*member.scope;
-    let are_within = |own: &[String], asked: &[String]| {
-        let own = own.iter().collect::<BTreeSet<_>>();
-        own.is_empty() || (!asked.is_empty() && asked.iter().all(|item| own.contains(item)))
-    };
-    let verbs_within = verbs.is_empty()
-        || (!scope.verbs.is_empty() && scope.verbs.iter().all(|verb| verbs.contains(verb)));
-    let networks_within = networks.is_empty()
-        || (!scope.networks.is_empty()
-            && scope
-                .networks
-                .iter()
-                .all(|asked| networks.iter().any(|own| own.contains(asked))));
-    let expires_within = expires.is_none_or(|own| scope.expires.is_some_and(|asked| asked <= own));
-    let broader = [
-        ("prefixes", are_within(prefixes, &scope.prefixes)),
-        ("verbs", verbs_within),
-        ("networks", networks_within),
-        ("expire_time", expires_within),
-    ]
-    .into_iter()
-    .find(|(_, is_within)| !is_within);
-    match broader {
-        None => Ok(()),
-        Some((what, _)) => Err(Refusal::new(Reason::ScopeExceeded)
-            .field(format!("principal.scope.{what}"))
-            .limit(what)),
-    }
 }

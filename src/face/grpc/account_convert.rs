@@ -262,6 +262,7 @@ pub(super) fn principal(principal: &Principal, locked_for: Option<Duration>) -> 
             hash: _,
             one_time_code,
             is_first,
+            used_step: _,
         } => {
             message.kind = Kind::Person.into();
             message.one_time_code = *one_time_code;

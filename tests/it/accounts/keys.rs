@@ -21,7 +21,7 @@ async fn rotate(clients: &Clients, name: &str, overlap_secs: i64) -> Result<Stri
     key.map_err(|status| refused::<()>(Err(status)))
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_key_is_renewed_without_a_gap() {
     let world = World::start().await;
     let made = create_key(&world.owner, of_firm("f-1", v1::FirmRole::Registrar)).await;
@@ -54,7 +54,7 @@ async fn a_key_is_renewed_without_a_gap() {
     assert_eq!(refusal.as_deref(), Some("PRINCIPAL_NOT_FOUND"));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn networks_and_expiry_confine_a_key() {
     let world = World::start().await;
     let with = |scope: v1::Scope| v1::Principal {
@@ -92,7 +92,7 @@ async fn networks_and_expiry_confine_a_key() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn whoever_is_confined_gives_no_more_than_it_has() {
     let world = World::start().await;
     let scope = |prefixes: &[&str], verbs: &[v1::Verb]| v1::Scope {
@@ -145,7 +145,7 @@ async fn whoever_is_confined_gives_no_more_than_it_has() {
     assert_eq!(refused(refusal), "PERMISSION_DENIED");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn only_owners_and_security_administrators_keep_a_firms_principals() {
     let world = World::start().await;
     let new = || of_firm("f-1", v1::FirmRole::Reader);
@@ -203,7 +203,7 @@ async fn only_owners_and_security_administrators_keep_a_firms_principals() {
     assert_eq!(refused(nowhere), "FIRM_NOT_FOUND");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn what_belongs_to_another_firm_is_not_there() {
     let world = World::start().await;
     // As what nobody has.
@@ -226,7 +226,7 @@ async fn what_belongs_to_another_firm_is_not_there() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_role_of_a_principal_of_the_node_never_changes() {
     let node = TestNode::start().await;
     let made = create_key(&node.security(), of_node(v1::NodeRole::Auditor)).await;
@@ -276,7 +276,7 @@ async fn the_role_of_a_principal_of_the_node_never_changes() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_key_of_a_node_that_knew_one_kind_of_operator_still_counts() {
     let random = [7; 32];
     let id = idnode::model::PrincipalId::parse("0a1b2c3d").unwrap();

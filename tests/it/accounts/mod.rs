@@ -16,10 +16,11 @@ use super::support::{Clients, TestNode, reason};
 
 /// A node with the firms `f-1` and `f-2`, and a key of an owner of each.
 struct World {
-    node: TestNode,
     owner: Clients,
     owner_id: String,
     other_owner: Clients,
+    /// Last: it waits for the connections of those above.
+    node: TestNode,
 }
 
 impl World {
@@ -33,6 +34,7 @@ impl World {
         let security = node.security();
         let own = create_key(&security, of_firm("f-1", v1::FirmRole::Owner)).await;
         let other = create_key(&security, of_firm("f-2", v1::FirmRole::Owner)).await;
+        drop(security);
         let (own, other) = (own.unwrap(), other.unwrap());
         Self {
             owner: node.clients_with(&own.key),

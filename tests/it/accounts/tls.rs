@@ -61,7 +61,7 @@ async fn who(accounts: &mut AccountsClient<Channel>) -> Result<String, String> {
     actor.map_err(|status| reason(&status))
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_registered_certificate_is_who_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
@@ -108,7 +108,7 @@ async fn a_registered_certificate_is_who_it_is() {
     assert_eq!(who(&mut meter).await.as_deref(), Ok(id));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn certificates_that_cannot_count_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
