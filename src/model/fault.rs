@@ -223,6 +223,8 @@ reasons! {
         "{value} has {limit} templates, the most there may be" "{value} 的模板已达上限 {limit} 个";
     VersionsTooMany "VERSIONS_TOO_MANY" Exhausted
         "template {value} has {limit} versions, the most there may be" "模板 {value} 的版本已达上限 {limit} 个";
+    VersionsTooLarge "VERSIONS_TOO_LARGE" Exhausted
+        "the versions of template {value} take more than {limit} bytes" "模板 {value} 的各版本超过 {limit} 字节上限";
     TemplateFaults "TEMPLATE_FAULTS" Invalid
         "{value} faults, each of them listed" "共有 {value} 处错误，已逐一列出";
     ItemUnknown "ITEM_UNKNOWN" Invalid

@@ -99,7 +99,15 @@ pub const TEMPLATE_BYTES_MAX: usize = 128 * 1024;
 pub const TEMPLATE_SOURCES_MAX: usize = 32;
 /// Versions of one template.
 pub const TEMPLATE_VERSIONS_MAX: usize = 256;
+/// Bytes of the items of all versions of one template, each that differs once.
+pub const TEMPLATE_HISTORY_BYTES_MAX: usize = 512 * 1024;
 /// Templates of one firm.
 pub const TEMPLATES_PER_FIRM_MAX: usize = 64;
+/// Templates of sectors that are made on the node.
+pub const SECTOR_TEMPLATES_MAX: usize = 1000;
+/// The index of the value that names a record's template.
+pub const TEMPLATE_INDEX: u32 = 1000;
+/// The index of the value that names the version of a record's template.
+pub const TEMPLATE_VERSION_INDEX: u32 = 1001;
 /// Faults that one refusal lists.
 pub const FAULTS_MAX: usize = 256;

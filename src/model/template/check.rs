@@ -19,7 +19,7 @@ pub struct Before<'a> {
 
 impl Before<'_> {
     /// Whether the record had this value's type and data at its index.
-    fn has(&self, value: &Value) -> bool {
+    pub fn has(&self, value: &Value) -> bool {
         let at = self
             .values
             .binary_search_by_key(&value.index, |old| old.index);

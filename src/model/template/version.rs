@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use crate::model::fault::{Reason, Refusal};
 use crate::model::limits::{
     TEMPLATE_BYTES_MAX, TEMPLATE_ITEMS_MAX, TEMPLATE_PATTERNS_MAX, TEMPLATE_SOURCES_MAX,
@@ -12,13 +14,23 @@ use crate::model::template::item::{Item, ItemState, check_label, check_note};
 use crate::model::template::kind_draft::Unsound;
 
 /// What a version of a template says.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(into = "Draft")]
 pub struct Version {
     label: Box<str>,
     note: Box<str>,
     industry: Box<str>,
     sources: Box<[Box<str>]>,
     items: Box<[Arc<Item>]>,
+}
+
+/// What a version says of itself, beside its items.
+#[derive(Debug)]
+pub(super) struct Head {
+    pub(super) label: String,
+    pub(super) note: String,
+    pub(super) industry: String,
+    pub(super) sources: Vec<String>,
 }
 
 impl Version {
@@ -55,37 +67,56 @@ impl Version {
             return Err(refusals(unsound));
         }
         items.sort_by_key(|item| item.index());
-        Ok(Self {
-            label: draft.label.as_str().into(),
-            note: draft.note.as_str().into(),
-            industry: draft.industry.as_str().into(),
-            sources: draft
-                .sources
-                .iter()
-                .map(|text| text.as_str().into())
-                .collect(),
-            items: items.into(),
-        })
+        let head = Head {
+            label: draft.label.clone(),
+            note: draft.note.clone(),
+            industry: draft.industry.clone(),
+            sources: draft.sources.clone(),
+        };
+        Ok(Self::restored(head, items))
     }
 
-    /// What [`Version::new`] makes this version of.
-    pub fn draft(&self) -> Draft {
-        let Self {
+    /// A version that was checked when it was made; its items ascend by index.
+    pub(super) fn restored(head: Head, items: Vec<Arc<Item>>) -> Self {
+        let Head {
             label,
             note,
             industry,
             sources,
-            items,
-        } = self;
+        } = head;
+        Self {
+            label: label.into(),
+            note: note.into(),
+            industry: industry.into(),
+            sources: sources.into_iter().map(Into::into).collect(),
+            items: items.into(),
+        }
+    }
+
+    /// What it says beside its items.
+    pub(super) fn head(&self) -> Head {
+        Head {
+            label: self.label.as_ref().to_owned(),
+            note: self.note.as_ref().to_owned(),
+            industry: self.industry.as_ref().to_owned(),
+            sources: self.sources().map(str::to_owned).collect(),
+        }
+    }
+
+    /// What [`Version::new`] makes this version of.
+    pub fn draft(&self) -> Draft {
+        let Head {
+            label,
+            note,
+            industry,
+            sources,
+        } = self.head();
         Draft {
-            label: label.as_ref().to_owned(),
-            note: note.as_ref().to_owned(),
-            industry: industry.as_ref().to_owned(),
-            sources: sources
-                .iter()
-                .map(|text| text.as_ref().to_owned())
-                .collect(),
-            items: items.iter().map(|item| item.draft()).collect(),
+            label,
+            note,
+            industry,
+            sources,
+            items: self.items.iter().map(|item| item.draft()).collect(),
         }
     }
 
@@ -181,6 +212,12 @@ impl Version {
     fn shared(&self, index: u32) -> Option<&Arc<Item>> {
         let at = self.items.binary_search_by_key(&index, |item| item.index());
         self.items.get(at.ok()?)
+    }
+}
+
+impl From<Version> for Draft {
+    fn from(version: Version) -> Self {
+        version.draft()
     }
 }
 
