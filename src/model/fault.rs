@@ -274,6 +274,30 @@ reasons! {
         "the node failed; its log says more under this request's id" "节点内部错误，详见日志";
 }
 
+impl Reason {
+    /// Whether it says what a record's template asks for.
+    pub const fn is_of_template(self) -> bool {
+        matches!(
+            self,
+            Self::TemplateUnknown
+                | Self::TemplateVersionUnknown
+                | Self::TemplateVersionAlone
+                | Self::TemplateFaults
+                | Self::ItemUnknown
+                | Self::ItemDisabled
+                | Self::ItemMissing
+                | Self::ItemTypeWrong
+                | Self::ItemForm
+                | Self::ItemLength
+                | Self::ItemOutOfRange
+                | Self::ItemPattern
+                | Self::ItemCodeUnknown
+                | Self::ItemCount
+                | Self::ItemNotUnique
+        )
+    }
+}
+
 /// One refusal: the reason, and what it is about.
 ///
 /// Display is the English text, for the caller: it names the offending value

@@ -16,8 +16,8 @@ pub mod owner_name;
 pub mod prefix;
 pub mod principal;
 pub mod record;
-pub mod template;
 pub mod sharing;
+pub mod template;
 pub mod time;
 
 pub use case::SuffixCase;

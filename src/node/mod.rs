@@ -5,6 +5,7 @@ mod identity;
 mod operate;
 mod read;
 mod site;
+mod template;
 mod write;
 
 use std::fmt;
@@ -21,11 +22,13 @@ pub use identity::KeyDigest;
 
 pub use crate::access::{Challenge, Proof};
 pub use crate::registry::group::GroupAction;
+pub use crate::registry::template::TemplateAction;
 pub use crate::registry::{
     Applied, Change, Effect, OfficeChange, OnConflict, PrefixAction, RecordAction, RequestId, etag,
     parse_etag,
 };
 pub use crate::resolve::{Query, Stamp, TypeFilter};
+pub use crate::store::AnyEntry;
 pub use crate::store::backup::BackupInfo;
 
 use crate::access::{Action, Keys, NewKey, permit};
@@ -35,6 +38,7 @@ use crate::registry::Command;
 use crate::resolve::{Site, Stamps};
 use crate::store::{Error, Store};
 pub use site::Referral;
+pub use template::template_faults;
 pub use write::Metrics;
 
 /// One change asked of the node.

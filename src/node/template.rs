@@ -42,7 +42,9 @@ impl Node {
             .take(limit)
             .map(|(_, template)| Arc::clone(template))
             .collect();
-        let last = items.last().map(|last| last.id().as_str().as_bytes().to_vec());
+        let last = items
+            .last()
+            .map(|last| last.id().as_str().as_bytes().to_vec());
         let next = last.filter(|_| rest.next().is_some());
         Ok(Page { items, next })
     }
@@ -59,7 +61,12 @@ impl Node {
         id: &TemplateId,
         version: Option<u32>,
     ) -> Result<(Arc<Template>, u32), Refusal> {
-        let kept = self.inner.store.directory().find::<Template>(id.as_str()).cloned();
+        let kept = self
+            .inner
+            .store
+            .directory()
+            .find::<Template>(id.as_str())
+            .cloned();
         let found = kept.or_else(|| Template::shipped(id.as_str()).cloned());
         let may_read = |template: &Arc<Template>| {
             let firm = template.firm();
@@ -84,5 +91,8 @@ impl Node {
 /// What of a record's values breaks the rules of a version. Whether a value is
 /// unique only registering the record tells.
 pub fn template_faults(version: &Version, values: &[Value]) -> Vec<Refusal> {
-    version.check(values, Before::default()).err().unwrap_or_default()
+    version
+        .check(values, Before::default())
+        .err()
+        .unwrap_or_default()
 }

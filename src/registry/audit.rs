@@ -40,6 +40,12 @@ pub enum Action {
     UpdateGroup,
     /// A group of firms was removed.
     DeleteGroup,
+    /// A template was made.
+    CreateTemplate,
+    /// A template got a version.
+    ReviseTemplate,
+    /// A template got a version without one of its items.
+    DisableTemplateItem,
 }
 
 impl Action {
@@ -62,6 +68,9 @@ impl Action {
             Self::CreateGroup => 32,
             Self::UpdateGroup => 33,
             Self::DeleteGroup => 34,
+            Self::CreateTemplate => 48,
+            Self::ReviseTemplate => 49,
+            Self::DisableTemplateItem => 50,
         }
     }
 }

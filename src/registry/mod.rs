@@ -15,7 +15,9 @@ mod fingerprint;
 pub mod group;
 pub mod office;
 mod prepare;
+pub mod template;
 mod touched;
+mod under;
 
 pub use apply::{Outcome, apply};
 pub use command::{
@@ -27,3 +29,4 @@ pub use fingerprint::fingerprint;
 pub use office::OfficeChange;
 pub use prepare::prepare;
 pub use touched::Touched;
+pub use under::Uniques;

@@ -3,11 +3,12 @@
 
 use serde::Serialize;
 
-use crate::model::{GroupId, PrefixEntry};
+use crate::model::{GroupId, PrefixEntry, TemplateId};
 use crate::registry::audit::Action;
 use crate::registry::command::Origin;
 use crate::registry::decide::{Decision, Undecided};
 use crate::registry::group::{self, GroupAction};
+use crate::registry::template::{self, TemplateAction};
 use crate::store::{AnyEntry, Batch, EntryKey};
 
 /// The effect under which an entry's first answer is stored.
@@ -23,6 +24,13 @@ pub enum OfficeChange {
         id: GroupId,
         /// What happens to it.
         action: GroupAction,
+    },
+    /// A template.
+    Template {
+        /// Which one.
+        id: TemplateId,
+        /// What happens to it.
+        action: TemplateAction,
     },
 }
 
@@ -83,5 +91,6 @@ pub(super) fn decide(
 ) -> Result<Decision, Undecided> {
     match change {
         OfficeChange::Group { id, action } => group::decide(batch, origin, id, action),
+        OfficeChange::Template { id, action } => template::decide(batch, origin, id, action),
     }
 }

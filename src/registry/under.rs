@@ -73,7 +73,10 @@ pub(super) fn judge(batch: &Batch<'_>, candidate: Candidate<'_>) -> Result<Uniqu
     let mut faults = new.version.check(values, known).err().unwrap_or_default();
     let (uniques, items) = changes(prefix, (old.as_ref(), old_values), (Some(&new), values));
     for (row, index) in uniques.put.iter().zip(items) {
-        if batch.unique(row)?.is_some_and(|owner| owner != key.suffix()) {
+        if batch
+            .unique(row)?
+            .is_some_and(|owner| owner != key.suffix())
+        {
             faults.push(taken(&new.version, values, index, known));
         }
     }
@@ -98,7 +101,10 @@ pub(super) fn index(batch: &mut Batch<'_>, key: &Key, uniques: Uniques) -> Resul
     let Uniques { put, removed } = uniques;
     for row in removed {
         // A record from before its template was made has values without rows.
-        if batch.unique(&row)?.is_some_and(|owner| owner == key.suffix()) {
+        if batch
+            .unique(&row)?
+            .is_some_and(|owner| owner == key.suffix())
+        {
             batch.put_unique(row, None)?;
         }
     }
@@ -125,12 +131,19 @@ impl Named {
 fn named(values: &[Value]) -> Option<(&str, Option<&str>)> {
     let id = value_of(values, TEMPLATE_INDEX, TEMPLATE_TYPE)?;
     let version = value_of(values, TEMPLATE_VERSION_INDEX, TEMPLATE_VERSION_TYPE);
-    Some((id.text().unwrap_or_default(), version.map(|value| value.text().unwrap_or_default())))
+    Some((
+        id.text().unwrap_or_default(),
+        version.map(|value| value.text().unwrap_or_default()),
+    ))
 }
 
 fn value_of<'a>(values: &'a [Value], index: u32, value_type: &str) -> Option<&'a Value> {
-    let at = values.binary_search_by_key(&index, |value| value.index).ok()?;
-    values.get(at).filter(|value| value.value_type.as_str() == value_type)
+    let at = values
+        .binary_search_by_key(&index, |value| value.index)
+        .ok()?;
+    values
+        .get(at)
+        .filter(|value| value.value_type.as_str() == value_type)
 }
 
 /// The template `id` if records under `prefix` may stand under it.
@@ -171,9 +184,11 @@ fn chosen(
     };
     let published = wanted.and_then(|number| Some((number, template.version(number)?)));
     let Some((number, published)) = published else {
-        return Err(fault_at(TEMPLATE_VERSION_INDEX, Reason::TemplateVersionUnknown)
-            .value(version.unwrap_or_default())
-            .limit(id));
+        return Err(
+            fault_at(TEMPLATE_VERSION_INDEX, Reason::TemplateVersionUnknown)
+                .value(version.unwrap_or_default())
+                .limit(id),
+        );
     };
     Ok(Named {
         id: id.to_owned(),

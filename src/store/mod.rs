@@ -18,6 +18,7 @@ mod metrics;
 mod prefixes;
 pub mod raw;
 mod scan;
+mod uniques;
 
 use std::fs::File;
 use std::ops::ControlFlow;
@@ -36,6 +37,7 @@ pub use error::Error;
 pub use metrics::Metrics;
 pub use prefixes::{PrefixRow, Prefixes};
 pub use scan::Row;
+pub use uniques::UniqueKey;
 
 use crate::model::{Key, Record, Tombstone};
 use columns::Column;

@@ -27,7 +27,9 @@ pub(super) fn without_items(template: &Template, number: u32) -> v1::Template {
     let time = |at| convert::time(at);
     v1::Template {
         name: format!("templates/{}", template.id()),
-        firm: template.firm().map_or_else(String::new, |firm| format!("firms/{firm}")),
+        firm: template
+            .firm()
+            .map_or_else(String::new, |firm| format!("firms/{firm}")),
         version: number,
         latest_version,
         label: version.label().to_owned(),
@@ -74,9 +76,8 @@ pub(super) fn version(message: v1::Template) -> Result<Version, Refusal> {
     };
     let checked = match refusal_of(missing) {
         Some(refusal) => Err(refusal),
-        None => Version::new(&draft).map_err(|faults| {
-            refusal_of(faults).unwrap_or_else(|| Refusal::new(Reason::Internal))
-        }),
+        None => Version::new(&draft)
+            .map_err(|faults| refusal_of(faults).unwrap_or_else(|| Refusal::new(Reason::Internal))),
     };
     checked.map_err(|refusal| refusal.within("template"))
 }
@@ -186,10 +187,15 @@ fn item_message(draft: DraftItem) -> v1::TemplateItem {
         required,
         unique,
         disabled,
-        list: list.map(|DraftList { count_min, count_max }| v1::ElementCount {
-            min: count_min,
-            max: count_max,
-        }),
+        list: list.map(
+            |DraftList {
+                 count_min,
+                 count_max,
+             }| v1::ElementCount {
+                min: count_min,
+                max: count_max,
+            },
+        ),
         kind: Some(kind_message(kind)),
     }
 }

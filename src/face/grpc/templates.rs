@@ -9,6 +9,7 @@ use crate::face::grpc::metrics::Operation;
 use crate::face::grpc::records::check_count;
 use crate::face::grpc::shared::{Shared, answer};
 use crate::face::grpc::{convert, name, page, status, template_data};
+use crate::model::record::checked_values;
 use crate::model::template::Template;
 use crate::model::{Caller, FirmId, Reason, Refusal, TemplateId};
 use crate::node::{
@@ -111,9 +112,12 @@ fn list(
     let after = query.after(page_token)?;
     let after = after.as_deref().map(String::from_utf8_lossy);
     let size = page::size(*page_size)?;
-    let listed = shared.node.list_templates(caller, firm.as_ref(), after.as_deref(), size);
+    let listed = shared
+        .node
+        .list_templates(caller, firm.as_ref(), after.as_deref(), size);
     let Page { items, next } = listed?;
-    let message = |template: &Arc<Template>| template_data::without_items(template, template.latest().0);
+    let message =
+        |template: &Arc<Template>| template_data::without_items(template, template.latest().0);
     Ok(ListTemplatesResponse {
         templates: items.iter().map(message).collect(),
         next_page_token: next.map(|key| query.token(&key)).unwrap_or_default(),
@@ -127,7 +131,9 @@ fn read(
     version: u32,
 ) -> Result<(Arc<Template>, u32), Refusal> {
     let id = name::template(name, "name")?;
-    shared.node.template(caller, &id, (version > 0).then_some(version))
+    shared
+        .node
+        .template(caller, &id, (version > 0).then_some(version))
 }
 
 fn schema(
@@ -238,7 +244,12 @@ fn disable_item(request: DisableItemRequest) -> Result<Intent, Refusal> {
     Ok(intent(id, action, request_id, validate_only))
 }
 
-fn intent(id: TemplateId, action: TemplateAction, request_id: String, validate_only: bool) -> Intent {
+fn intent(
+    id: TemplateId,
+    action: TemplateAction,
+    request_id: String,
+    validate_only: bool,
+) -> Intent {
     Intent {
         change: Change::Office(OfficeChange::Template { id, action }),
         request_id,
