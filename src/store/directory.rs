@@ -386,7 +386,7 @@ mod tests {
         }
         assert!(AnyEntry::decode(b"Gother", &value).is_err());
         assert!(AnyEntry::decode(b"Fvalves", &value).is_err());
-        let mut newer = value.clone();
+        let mut newer = value;
         newer[0] += 1;
         let seen = AnyEntry::decode(&key, &newer);
         assert!(matches!(seen, Err(Error::Version { .. })), "{seen:?}");

@@ -17,7 +17,7 @@ use crate::cli::import::{Format, format_of};
 use crate::cli::output::{Output, Rows};
 use crate::cli::shape::checked;
 use crate::cli::template::{data, fetch, parse_version};
-use crate::model::Prefix;
+use crate::model::{Prefix, Refusal};
 use crate::wire::proto::v1;
 
 /// Bytes of a file of JSON documents, which is read as a whole.
@@ -57,7 +57,7 @@ struct Tally {
 ///
 /// # Errors
 /// [`Exit::Partial`] if it has faults; what the node answered, or why it did not.
-pub async fn run(
+pub(super) async fn run(
     arguments: Arguments,
     connection: &Connection,
     output: &Output,
@@ -165,8 +165,8 @@ impl Checking<'_> {
                     });
                 }
                 Err(faults) => {
-                    let bad = |fault| {
-                        let column = self.under.column(crate::model::Refusal::field_path(fault));
+                    let bad = |fault: &Refusal| {
+                        let column = self.under.column(fault.field_path());
                         BadRow::new(row, &column, fault.shown_value(), fault)
                     };
                     let bad: Vec<BadRow> = faults.iter().map(bad).collect();

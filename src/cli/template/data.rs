@@ -20,6 +20,9 @@ const OUTPUT_ONLY: [&str; 7] = [
 ];
 
 /// A template as JSON: what a file of it has, and what the node tells of it.
+///
+/// # Errors
+/// If the node is newer than this program.
 pub fn shape(template: v1::Template) -> Result<Json, Failure> {
     let v1::Template {
         name,

@@ -131,6 +131,25 @@ pub async fn run(
             let client = connection.client(output).await?;
             show(fetch(&client, &template, version).await?, output)
         }
+        Command::Create { .. } | Command::Revise { .. } | Command::DisableItem { .. } => {
+            change(command, connection, output).await
+        }
+        Command::Schema { template, version } => {
+            let client = connection.client(output).await?;
+            let request = client.request(v1::GetTemplateSchemaRequest {
+                name: name_of(&template)?,
+                version: version.unwrap_or_default(),
+            });
+            let call = client.templates();
+            let answer = client.answer({ call }.get_template_schema(request)).await?;
+            output.data(&format!("{}\n", answer.schema))
+        }
+        Command::Check(arguments) => check::run(arguments, connection, output).await,
+    }
+}
+
+async fn change(command: Command, connection: &Connection, output: &Output) -> Result<(), Failure> {
+    match command {
         Command::Create {
             template,
             file,
@@ -190,17 +209,10 @@ pub async fn run(
             note_dry_run(write.dry_run, output);
             show(made, output)
         }
-        Command::Schema { template, version } => {
-            let client = connection.client(output).await?;
-            let request = client.request(v1::GetTemplateSchemaRequest {
-                name: name_of(&template)?,
-                version: version.unwrap_or_default(),
-            });
-            let call = client.templates();
-            let answer = client.answer({ call }.get_template_schema(request)).await?;
-            output.data(&format!("{}\n", answer.schema))
-        }
-        Command::Check(arguments) => check::run(arguments, connection, output).await,
+        Command::List { .. }
+        | Command::Show { .. }
+        | Command::Schema { .. }
+        | Command::Check(_) => Ok(()),
     }
 }
 

@@ -70,6 +70,7 @@ fn value(item: &Item, text: String) -> Value {
         permissions: Permissions::DEFAULT,
         changed: Timestamp::default(),
         references: Vec::new(),
+        readers: None,
     }
 }
 

@@ -21,7 +21,8 @@ use crate::model::time::Timestamp;
 pub struct Template {
     id: TemplateId,
     firm: Option<FirmId>,
-    versions: Vec<Published>,
+    first: Published,
+    later: Vec<Published>,
     revision: u64,
     created: Timestamp,
 }
@@ -83,7 +84,8 @@ impl Template {
         Self {
             id,
             firm,
-            versions: vec![Published { version, at: now }],
+            first: Published { version, at: now },
+            later: Vec::new(),
             revision: 0,
             created: now,
         }
@@ -100,7 +102,7 @@ impl Template {
         if version == **latest {
             return Err(Refusal::new(Reason::TemplateUnchanged).value(number));
         }
-        if self.versions.len() >= TEMPLATE_VERSIONS_MAX {
+        if self.later.len() + 1 >= TEMPLATE_VERSIONS_MAX {
             return Err(Refusal::new(Reason::VersionsTooMany)
                 .value(&self.id)
                 .limit(TEMPLATE_VERSIONS_MAX));
@@ -111,11 +113,11 @@ impl Template {
             return Err(refusal);
         }
         let mut revised = self.clone();
-        revised.versions.push(Published {
+        revised.later.push(Published {
             version: Arc::new(version.sharing(latest)),
             at: now.max(self.changed()),
         });
-        let (items, _) = pooled(&revised.versions);
+        let (items, _) = pooled(revised.published());
         let bytes: usize = items.iter().map(|item| item.draft().byte_count()).sum();
         if bytes > TEMPLATE_HISTORY_BYTES_MAX {
             return Err(Refusal::new(Reason::VersionsTooLarge)
@@ -153,24 +155,24 @@ impl Template {
 
     /// When its latest version was made.
     pub fn changed(&self) -> Timestamp {
-        self.versions.last().map_or(self.created, |last| last.at)
+        self.later.last().unwrap_or(&self.first).at
     }
 
     /// The number of the latest version, from 1, and what it says.
-    #[expect(
-        clippy::expect_used,
-        reason = "made with one version, and none is taken away"
-    )]
     pub fn latest(&self) -> (u32, &Arc<Version>) {
-        let number = u32::try_from(self.versions.len()).unwrap_or(u32::MAX);
-        let last = self.versions.last().expect("a template has a version");
+        let number = u32::try_from(self.later.len() + 1).unwrap_or(u32::MAX);
+        let last = self.later.last().unwrap_or(&self.first);
         (number, &last.version)
     }
 
     /// The version of this number, from 1.
     pub fn version(&self, number: u32) -> Option<&Published> {
         let at = usize::try_from(number.checked_sub(1)?).ok()?;
-        self.versions.get(at)
+        self.published().nth(at)
+    }
+
+    fn published(&self) -> impl Iterator<Item = &Published> {
+        std::iter::once(&self.first).chain(&self.later)
     }
 }
 
@@ -198,15 +200,8 @@ struct StoredVersion {
 
 impl From<Template> for Stored {
     fn from(template: Template) -> Self {
-        let Template {
-            id,
-            firm,
-            versions,
-            revision,
-            created,
-        } = template;
-        let (items, places) = pooled(&versions);
-        let stored = versions.iter().zip(places).map(|(published, places)| {
+        let (items, places) = pooled(template.published());
+        let stored = template.published().zip(places).map(|(published, places)| {
             let Head {
                 label,
                 note,
@@ -225,21 +220,23 @@ impl From<Template> for Stored {
         Self {
             versions: stored.collect(),
             items: items.iter().map(|item| item.draft()).collect(),
-            id,
-            firm,
-            revision,
-            created,
+            id: template.id.clone(),
+            firm: template.firm.clone(),
+            revision: template.revision,
+            created: template.created,
         }
     }
 }
 
 /// Each item of the versions once, and for each version where its items stand
 /// among them.
-fn pooled(versions: &[Published]) -> (Vec<&Arc<Item>>, Vec<Vec<u32>>) {
-    let mut pool: Vec<&Arc<Item>> = Vec::new();
+fn pooled<'a>(
+    versions: impl Iterator<Item = &'a Published>,
+) -> (Vec<&'a Arc<Item>>, Vec<Vec<u32>>) {
+    let mut pool: Vec<&'a Arc<Item>> = Vec::new();
     // By index, the item of the version before and its place.
-    let mut before: HashMap<u32, (&Arc<Item>, u32)> = HashMap::new();
-    let mut places = Vec::with_capacity(versions.len());
+    let mut before: HashMap<u32, (&'a Arc<Item>, u32)> = HashMap::new();
+    let mut places = Vec::new();
     for published in versions {
         let mut own = Vec::with_capacity(published.version.items().len());
         for item in published.version.items() {
@@ -276,14 +273,15 @@ impl TryFrom<Stored> for Template {
         let items = items.map_err(|_| "an item is not sound")?;
         let restored = versions.into_iter().map(|stored| stored.restored(&items));
         let versions = restored.collect::<Option<Vec<Published>>>();
-        let versions = versions.ok_or("an item of a version is missing")?;
-        if versions.is_empty() {
-            return Err("a template has no version");
-        }
+        let mut versions = versions
+            .ok_or("an item of a version is missing")?
+            .into_iter();
+        let first = versions.next().ok_or("a template has no version")?;
         Ok(Self {
             id,
             firm,
-            versions,
+            first,
+            later: versions.collect(),
             revision,
             created,
         })

@@ -59,6 +59,7 @@ pub(super) fn value(index: u32, value_type: &str, data: &str) -> Value {
         permissions: Permissions::DEFAULT,
         changed: Timestamp::default(),
         references: Vec::new(),
+        readers: None,
     }
 }
 

@@ -21,7 +21,7 @@ use idnode::node::{
     AnyEntry, Applied, Change, Clock, Metrics, Node, OfficeChange, RecordAction, TemplateAction,
     Write,
 };
-use idnode::store::{self, Batch, PrefixRow, Store};
+use idnode::store::{self, Batch, Counts, PrefixRow, Store};
 
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
@@ -73,8 +73,7 @@ impl Office {
             let entry = prefix_entry(number, id);
             let row = PrefixRow {
                 entry: Arc::new(entry.clone()),
-                active: 0,
-                deleted: 0,
+                counts: Counts::default(),
             };
             batch
                 .put_prefix(&entry.prefix.canonical(), row)
@@ -140,6 +139,7 @@ impl Office {
     ) -> Result<Vec<Value>, Refusal> {
         let action = RecordAction::Create {
             values,
+            readers: None,
             reuse_deleted: false,
         };
         self.record(caller, identifier, action).await
@@ -228,6 +228,7 @@ fn value(index: u32, value_type: &str, data: &str) -> Value {
         permissions: Permissions::DEFAULT,
         changed: Timestamp::default(),
         references: Vec::new(),
+        readers: None,
     }
 }
 

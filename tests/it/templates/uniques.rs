@@ -88,6 +88,7 @@ async fn one_record_has_a_unique_value() {
     // A record that leaves its template leaves its values to others.
     let leave = RecordAction::Replace {
         values: vec![value(2005, "serial", "7")],
+        readers: None,
         etag: None,
         allow_missing: false,
     };
@@ -162,6 +163,7 @@ async fn done(office: &Office, step: &Step) -> bool {
             let serial = serial.map(|serial| serial.to_string());
             let action = RecordAction::Create {
                 values: values(serial.as_deref()),
+                readers: None,
                 reuse_deleted: true,
             };
             (at, action)
