@@ -81,10 +81,11 @@ pub(super) fn judge(batch: &Batch<'_>, candidate: Candidate<'_>) -> Result<Uniqu
         }
     }
     faults.truncate(FAULTS_MAX);
-    match refusal_of(faults) {
-        Some(refusal) => Err(refusal.into()),
-        None => Ok(uniques),
+    if let Some(refusal) = refusal_of(faults) {
+        return Err(refusal.into());
     }
+    new.version.set_readers(values);
+    Ok(uniques)
 }
 
 /// What a record that is deleted leaves of the index of unique values.

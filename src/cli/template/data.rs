@@ -144,6 +144,7 @@ fn item_draft(item: v1::TemplateItem) -> Option<DraftItem> {
         unique,
         disabled,
         list,
+        readers,
         kind,
     } = item;
     Some(DraftItem {
@@ -159,6 +160,7 @@ fn item_draft(item: v1::TemplateItem) -> Option<DraftItem> {
             count_min: min,
             count_max: max,
         }),
+        readers: readers.map(reader_texts),
     })
 }
 
@@ -219,6 +221,7 @@ fn item_message(item: DraftItem) -> v1::TemplateItem {
         unique,
         disabled,
         list,
+        readers,
     } = item;
     v1::TemplateItem {
         index,
@@ -237,7 +240,28 @@ fn item_message(item: DraftItem) -> v1::TemplateItem {
                 max: count_max,
             },
         ),
+        readers: readers.map(|texts| readers_message(&texts)),
         kind: Some(kind_message(kind)),
+    }
+}
+
+/// Readers as drafts have them: `firm:ID`, `group:ID`.
+fn reader_texts(readers: v1::Readers) -> Vec<String> {
+    let v1::Readers { firms, groups } = readers;
+    let firms = firms.into_iter().map(|id| format!("firm:{id}"));
+    let groups = groups.into_iter().map(|id| format!("group:{id}"));
+    firms.chain(groups).collect()
+}
+
+/// The inverse of [`reader_texts`].
+fn readers_message(texts: &[String]) -> v1::Readers {
+    let of = |mark| {
+        let ids = texts.iter().filter_map(move |text| text.strip_prefix(mark));
+        ids.map(str::to_owned).collect()
+    };
+    v1::Readers {
+        firms: of("firm:"),
+        groups: of("group:"),
     }
 }
 

@@ -92,6 +92,7 @@ fn item_draft(message: v1::TemplateItem) -> Result<DraftItem, Refusal> {
         unique,
         disabled,
         list,
+        readers,
         kind,
     } = message;
     let kind = kind.ok_or_else(|| Refusal::new(Reason::FieldRequired).field("kind"))?;
@@ -108,6 +109,7 @@ fn item_draft(message: v1::TemplateItem) -> Result<DraftItem, Refusal> {
             count_min: min,
             count_max: max,
         }),
+        readers: readers.map(reader_texts),
     })
 }
 
@@ -178,6 +180,7 @@ fn item_message(draft: DraftItem) -> v1::TemplateItem {
         unique,
         disabled,
         list,
+        readers,
     } = draft;
     v1::TemplateItem {
         index,
@@ -196,7 +199,28 @@ fn item_message(draft: DraftItem) -> v1::TemplateItem {
                 max: count_max,
             },
         ),
+        readers: readers.map(|texts| readers_message(&texts)),
         kind: Some(kind_message(kind)),
+    }
+}
+
+/// Readers as drafts have them: `firm:ID`, `group:ID`.
+fn reader_texts(readers: v1::Readers) -> Vec<String> {
+    let v1::Readers { firms, groups } = readers;
+    let firms = firms.into_iter().map(|id| format!("firm:{id}"));
+    let groups = groups.into_iter().map(|id| format!("group:{id}"));
+    firms.chain(groups).collect()
+}
+
+/// The inverse of [`reader_texts`].
+fn readers_message(texts: &[String]) -> v1::Readers {
+    let of = |mark| {
+        let ids = texts.iter().filter_map(move |text| text.strip_prefix(mark));
+        ids.map(str::to_owned).collect()
+    };
+    v1::Readers {
+        firms: of("firm:"),
+        groups: of("group:"),
     }
 }
 

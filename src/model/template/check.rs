@@ -3,7 +3,7 @@
 
 use crate::model::fault::{Reason, Refusal};
 use crate::model::limits::{FAULTS_MAX, ITEM_INDEX_MIN};
-use crate::model::record::Value;
+use crate::model::record::{Permissions, Value};
 use crate::model::template::item::{Item, ItemState};
 use crate::model::template::version::Version;
 
@@ -98,6 +98,20 @@ impl Version {
             } else {
                 refusal.value(String::from_utf8_lossy(&value.data))
             });
+        }
+    }
+
+    /// Gives the values of items that are not for everyone the readers of their
+    /// items; a value that has readers of its own keeps them.
+    pub fn set_readers(&self, values: &mut [Value]) {
+        for value in values {
+            if value.readers.is_none()
+                && let Some(readers) = self.item(value.index).and_then(Item::readers)
+            {
+                value.readers = Some(Box::new(readers.clone()));
+                let bits = value.permissions.bits() & !Permissions::PUBLIC_READ;
+                value.permissions = Permissions::from_bits(bits);
+            }
         }
     }
 

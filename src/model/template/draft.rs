@@ -51,6 +51,10 @@ pub struct DraftItem {
     /// That it is a list, and of how many.
     #[serde(default)]
     pub list: Option<DraftList>,
+    /// Who may read its values beside their owner, as `firm:ID` and `group:ID`; that
+    /// they are not for everyone.
+    #[serde(default)]
+    pub readers: Option<Vec<String>>,
 }
 
 /// How many elements a list has.
@@ -183,6 +187,7 @@ impl DraftItem {
             | DraftKind::Url {}
             | DraftKind::Composition {} => 0,
         };
-        FIXED_BYTES + texts.map(String::len).iter().sum::<usize>() + kind
+        let readers = self.readers.iter().flatten().map(|text| text.len() + 16);
+        FIXED_BYTES + readers.sum::<usize>() + texts.map(String::len).iter().sum::<usize>() + kind
     }
 }

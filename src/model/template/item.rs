@@ -5,7 +5,9 @@ use std::ops::RangeInclusive;
 use crate::model::fault::Reason;
 use crate::model::limits::{
     ITEM_INDEX_MIN, ITEM_NAME_BYTES_MAX, LABEL_CHARS_MAX, LIST_ELEMENTS_MAX, NOTE_CHARS_MAX,
+    READERS_MAX,
 };
+use crate::model::readers::{Reader, Readers};
 use crate::model::record::ValueType;
 use crate::model::template::draft::{DraftItem, DraftList};
 use crate::model::template::kind::{Flaw, Kind, is_plain};
@@ -23,6 +25,7 @@ pub struct Item {
     unique: bool,
     state: ItemState,
     list: Option<RangeInclusive<u32>>,
+    readers: Option<Box<Readers>>,
 }
 
 /// Whether records may still get an item.
@@ -50,6 +53,7 @@ impl Item {
             unique,
             disabled,
             list,
+            readers,
         } = draft;
         let mut unsound = Vec::new();
         if *index < ITEM_INDEX_MIN {
@@ -68,13 +72,10 @@ impl Item {
         }
         check_label("label", label, &mut unsound);
         check_note("note", note, &mut unsound);
-        let list = list.and_then(|list| match lengths(list) {
-            Ok(lengths) => Some(lengths),
-            Err(flaw) => {
-                unsound.push(flaw);
-                None
-            }
-        });
+        let list = list.map(lengths).transpose();
+        let list = list.unwrap_or_else(|flaw| noted(flaw, &mut unsound));
+        let readers = readers.as_deref().map(parse_readers).transpose();
+        let readers = readers.unwrap_or_else(|flaw| noted(flaw, &mut unsound));
         let kind = Kind::new(kind).map_err(|inner| {
             unsound.extend(inner.into_iter().map(|flaw| flaw.within("kind")));
         });
@@ -98,6 +99,7 @@ impl Item {
                     ItemState::Active
                 },
                 list,
+                readers: readers.map(Box::new),
             }),
             _ => Err(unsound),
         }
@@ -115,6 +117,7 @@ impl Item {
             unique,
             state,
             list,
+            readers,
         } = self;
         DraftItem {
             index: *index,
@@ -129,6 +132,9 @@ impl Item {
                 count_min: Some(*list.start()),
                 count_max: Some(*list.end()),
             }),
+            readers: readers
+                .as_ref()
+                .map(|readers| readers.each().map(|reader| reader.to_string()).collect()),
         }
     }
 
@@ -175,6 +181,12 @@ impl Item {
     /// That it is a list, and of how many elements.
     pub const fn list(&self) -> Option<&RangeInclusive<u32>> {
         self.list.as_ref()
+    }
+
+    /// Who may read its values beside their owner; `None`: whom their permissions
+    /// say.
+    pub fn readers(&self) -> Option<&Readers> {
+        self.readers.as_deref()
     }
 
     /// The same item, which new records may not have.
@@ -280,6 +292,26 @@ fn parse_name(name: &str) -> Option<ValueType> {
         .get(..3)
         .is_some_and(|start| start.eq_ignore_ascii_case("HS_"));
     (sound && !is_reserved).then(|| ValueType::parse(name).ok())?
+}
+
+/// Nothing, since a flaw stands in its place.
+fn noted<T>(flaw: Unsound, unsound: &mut Vec<Unsound>) -> Option<T> {
+    unsound.push(flaw);
+    None
+}
+
+fn parse_readers(texts: &[String]) -> Result<Readers, Unsound> {
+    let mut readers = Vec::with_capacity(texts.len().min(READERS_MAX));
+    for (position, text) in texts.iter().enumerate() {
+        let reader = Reader::parse(text).map_err(|_| {
+            let field = format!("readers[{position}]");
+            Unsound::new(field, text, "firm:ID or group:ID")
+        })?;
+        readers.push(reader);
+    }
+    let count = readers.len();
+    Readers::new(readers)
+        .map_err(|_| Unsound::new("readers", count, format!("at most {READERS_MAX}")))
 }
 
 fn lengths(list: DraftList) -> Result<RangeInclusive<u32>, Unsound> {

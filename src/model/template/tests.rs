@@ -17,6 +17,7 @@ pub(super) fn item(index: u32, name: &str, kind: DraftKind) -> DraftItem {
         unique: false,
         disabled: false,
         list: None,
+        readers: None,
     }
 }
 

@@ -2,7 +2,9 @@
 //! later versions mean for those that are there.
 
 use idnode::model::template::Version;
-use idnode::model::{Caller, FirmRole, NodeRole, Operator, Reason, TemplateId, Who};
+use idnode::model::{
+    Caller, FirmRole, NodeRole, Operator, Reader, Readers, Reason, TemplateId, Value, Who,
+};
 use idnode::node::{RecordAction, TemplateAction};
 
 use super::{
@@ -186,24 +188,34 @@ async fn a_registration_is_told_every_fault_at_once() {
     office.close().await;
 }
 
-#[tokio::test]
-async fn a_later_version_leaves_stored_records_valid() {
-    let folder = tempfile::tempdir().expect("folder");
-    let office = Office::new(folder.path());
+/// What a record of the template says in its first version.
+fn values() -> Vec<Value> {
+    vec![
+        under(TEMPLATE),
+        value(2000, "name", "a"),
+        value(2010, "note", "n"),
+    ]
+}
+
+fn replace(values: Vec<Value>) -> RecordAction {
+    RecordAction::Replace {
+        values,
+        readers: None,
+        etag: None,
+        allow_missing: false,
+    }
+}
+
+/// A record under version 1, and two later versions: the second asks for more, the
+/// third has no note any more.
+async fn revised(folder: &std::path::Path) -> Office {
+    let office = Office::new(folder);
     office
         .template(&owner(1), TEMPLATE, create())
         .await
         .expect("made");
-    let registrar = member(1, FirmRole::Registrar);
-    let values = || {
-        vec![
-            under(TEMPLATE),
-            value(2000, "name", "a"),
-            value(2010, "note", "n"),
-        ]
-    };
     let made = office
-        .create(&registrar, "88.1.1/a", values())
+        .create(&member(1, FirmRole::Registrar), "88.1.1/a", values())
         .await
         .expect("made");
     // The node names the version that the record was judged by.
@@ -233,8 +245,14 @@ async fn a_later_version_leaves_stored_records_valid() {
         .await
         .expect("revised");
     assert_eq!(third.latest().0, 3);
+    office.reopen(folder).await
+}
 
-    let office = office.reopen(folder.path()).await;
+#[tokio::test]
+async fn a_later_version_leaves_stored_records_valid() {
+    let folder = tempfile::tempdir().expect("folder");
+    let office = revised(folder.path()).await;
+    let registrar = member(1, FirmRole::Registrar);
     // A change of it, and the same import again, keep it under its version.
     let add = RecordAction::PutValues {
         values: vec![value(1, "URL", "https://a.example/")],
@@ -250,16 +268,18 @@ async fn a_later_version_leaves_stored_records_valid() {
             .and_then(|v| v.text()),
         Some("1")
     );
-    let replace = |values| RecordAction::Replace {
-        values,
-        readers: None,
-        etag: None,
-        allow_missing: false,
-    };
     let replaced = office
         .record(&registrar, "88.1.1/a", replace(values()))
         .await;
     assert_eq!(replaced.expect("replaced").len(), 4);
+    office.close().await;
+}
+
+#[tokio::test]
+async fn records_come_under_a_later_version_as_that_has_them() {
+    let folder = tempfile::tempdir().expect("folder");
+    let office = revised(folder.path()).await;
+    let registrar = member(1, FirmRole::Registrar);
     // New records stand under the latest, unless they name another.
     let made = office.create(&registrar, "88.1.1/b", values()).await;
     let refusal = refused(made, Reason::TemplateFaults);
@@ -420,5 +440,55 @@ async fn a_sectors_templates_are_the_system_administrators() {
             .await;
         assert!(made.is_ok(), "{made:?}");
     }
+    office.close().await;
+}
+
+#[tokio::test]
+async fn an_items_readers_are_those_of_its_values() {
+    let folder = tempfile::tempdir().expect("folder");
+    let office = Office::new(folder.path());
+    let mut items = breaker().draft().items;
+    items[1].readers = Some(vec!["firm:f2".to_owned()]);
+    items[2].readers = Some(Vec::new());
+    let action = TemplateAction::Create {
+        firm: Some(firm(1)),
+        version: version(items),
+    };
+    office
+        .template(&owner(1), TEMPLATE, action)
+        .await
+        .expect("made");
+    let registrar = member(1, FirmRole::Registrar);
+    let serial = || [values(), vec![value(2005, "serial", "7")]].concat();
+    let made = office
+        .create(&registrar, "88.1.1/a", serial())
+        .await
+        .expect("made");
+    let of = |values: &[Value], index| {
+        let found = values.iter().find(|value| value.index == index);
+        let value = found.expect("a value");
+        (value.readers.clone(), value.permissions.public_read())
+    };
+    let named = |readers: &[Reader]| Some(Box::new(Readers::new(readers.to_vec()).expect("few")));
+    let second = Reader::Firm(firm(2));
+    assert_eq!(of(&made, 2000), (None, true));
+    assert_eq!(
+        of(&made, 2005),
+        (named(std::slice::from_ref(&second)), false)
+    );
+    assert_eq!(of(&made, 2010), (named(&[]), false));
+    // The same again changes nothing; readers of its own a value keeps.
+    let again = office
+        .record(&registrar, "88.1.1/a", replace(serial()))
+        .await
+        .expect("unchanged");
+    assert_eq!(again, made);
+    let mut own = serial();
+    own[2].readers = named(&[second]);
+    let changed = office
+        .record(&registrar, "88.1.1/a", replace(own.clone()))
+        .await
+        .expect("changed");
+    assert_eq!(of(&changed, 2010).0, own[2].readers);
     office.close().await;
 }

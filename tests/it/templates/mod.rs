@@ -255,6 +255,7 @@ fn text_item(index: u32, name: &str) -> DraftItem {
         unique: false,
         disabled: false,
         list: None,
+        readers: None,
     }
 }
 

@@ -24,6 +24,45 @@ fn with_key<T>(node: &TestNode, message: T) -> tonic::Request<T> {
     request
 }
 
+fn get(name: &str, version: u32) -> v1::GetTemplateRequest {
+    v1::GetTemplateRequest {
+        name: name.to_owned(),
+        version,
+    }
+}
+
+fn create(record: v1::Record) -> v1::CreateRecordRequest {
+    v1::CreateRecordRequest {
+        record: Some(record),
+        ..v1::CreateRecordRequest::default()
+    }
+}
+
+/// What is changed of a template before it is sent.
+type Change = fn(&mut v1::Template);
+
+/// Asks to make the template `pumps`, which says what `valves` does but for `change`.
+fn pumps(valves: &v1::Template, change: Change) -> v1::CreateTemplateRequest {
+    let mut template = v1::Template {
+        name: "templates/pumps".to_owned(),
+        ..valves.clone()
+    };
+    change(&mut template);
+    v1::CreateTemplateRequest {
+        template: Some(template),
+        request_id: "make-pumps".to_owned(),
+        ..v1::CreateTemplateRequest::default()
+    }
+}
+
+/// A valve with three faults.
+fn broken() -> v1::Record {
+    let mut broken = valve("b", "50 mm");
+    broken.values.remove(3);
+    broken.values.push(text(2999, "colour", "red"));
+    broken
+}
+
 fn valve(suffix: &str, diameter: &str) -> v1::Record {
     let values = vec![
         text(1000, "TEMPLATE", "valves"),
@@ -73,10 +112,6 @@ async fn anyone_reads_them() {
         .collect();
     assert_eq!(names, ["templates/garments", "templates/valves"]);
     assert_eq!(rest.next_page_token, "");
-    let get = |name: &str, version| v1::GetTemplateRequest {
-        name: name.to_owned(),
-        version,
-    };
     let valves = templates.get_template(get("templates/valves", 0)).await;
     let valves = valves.expect("a template").into_inner();
     assert_eq!(
@@ -94,6 +129,12 @@ async fn anyone_reads_them() {
         ("heat_number", "炉号")
     );
     assert!(matches!(heat.kind, Some(template_item::Kind::Text(_))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn others_are_not_there() {
+    let node = TestNode::start().await;
+    let mut templates = client(&node).await;
     for (name, version, expected) in [
         ("templates/shoes", 0, "TEMPLATE_NOT_FOUND"),
         ("templates/valves", 2, "TEMPLATE_VERSION_UNKNOWN"),
@@ -125,10 +166,6 @@ async fn a_record_under_one_is_judged_as_a_whole() {
     let node = TestNode::start().await;
     let clients = node.clients();
     clients.home_prefix(PREFIX).await;
-    let create = |record| v1::CreateRecordRequest {
-        record: Some(record),
-        ..v1::CreateRecordRequest::default()
-    };
     let made = clients
         .registry()
         .create_record(create(valve("a", "DN50")))
@@ -138,13 +175,7 @@ async fn a_record_under_one_is_judged_as_a_whole() {
         (values[1].index, values[1].r#type.as_str()),
         (1001, "TEMPLATE_VERSION")
     );
-    let mut broken = valve("b", "50");
-    broken.values.remove(3);
-    broken.values.push(text(2999, "colour", "red"));
-    let status = clients
-        .registry()
-        .create_record(create(broken.clone()))
-        .await;
+    let status = clients.registry().create_record(create(broken())).await;
     let status = status.expect_err("faults");
     assert_eq!(
         (status.code(), reason(&status).as_str()),
@@ -165,12 +196,18 @@ async fn a_record_under_one_is_judged_as_a_whole() {
         ]
     );
     let rule =
-        "value \"50\" does not match the pattern of item nominal_diameter: DN[1-9][0-9]{0,3}";
+        "value \"50 mm\" does not match the pattern of item nominal_diameter: DN[1-9][0-9]{0,3}";
     assert_eq!(violations[1].description, rule);
-    // An item of a batch has all of them, in both languages.
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_item_of_a_batch_has_every_fault() {
+    let node = TestNode::start().await;
+    let clients = node.clients();
+    clients.home_prefix(PREFIX).await;
     let item = v1::batch_write_request::Item {
         change: Some(v1::batch_write_request::item::Change::Create(create(
-            broken.clone(),
+            broken(),
         ))),
     };
     let batch = v1::BatchWriteRequest {
@@ -197,14 +234,20 @@ async fn a_record_under_one_is_judged_as_a_whole() {
             .iter()
             .all(|fault| !fault.message_zh.is_ascii())
     );
-    // The same without registering: anyone may ask, and nothing is there afterwards.
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn anyone_has_records_checked_without_registering() {
+    let node = TestNode::start().await;
+    let clients = node.clients();
+    clients.home_prefix(PREFIX).await;
     let mut templates = client(&node).await;
     let check = |name: &str, records| v1::CheckRecordsRequest {
         name: name.to_owned(),
         version: 0,
         records,
     };
-    let records = vec![valve("c", "DN50"), broken, valve("d", "DN")];
+    let records = vec![valve("c", "DN50"), broken(), valve("d", "DN")];
     let checked = templates
         .check_records(check("templates/valves", records))
         .await;
@@ -242,36 +285,20 @@ async fn a_record_under_one_is_judged_as_a_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_system_administrator_makes_them() {
+async fn refuses_unsound_templates() {
     let node = TestNode::start().await;
     let mut templates = client(&node).await;
-    let get = v1::GetTemplateRequest {
-        name: "templates/valves".to_owned(),
-        version: 0,
-    };
     let valves = templates
-        .get_template(get)
+        .get_template(get("templates/valves", 0))
         .await
         .expect("a template")
         .into_inner();
-    let create = |change: fn(&mut v1::Template)| {
-        let mut template = v1::Template {
-            name: "templates/pumps".to_owned(),
-            ..valves.clone()
-        };
-        change(&mut template);
-        v1::CreateTemplateRequest {
-            template: Some(template),
-            request_id: "make-pumps".to_owned(),
-            ..v1::CreateTemplateRequest::default()
-        }
-    };
     let status = templates
-        .create_template(create(|_| ()))
+        .create_template(pumps(&valves, |_| ()))
         .await
         .expect_err("no key");
     assert_eq!(reason(&status), "KEY_REQUIRED");
-    let cases: [(fn(&mut v1::Template), &str, &str); 6] = [
+    let cases: [(Change, &str, &str); 6] = [
         (
             |t| t.name = "templates/a b".to_owned(),
             "ID_INVALID",
@@ -296,7 +323,7 @@ async fn a_system_administrator_makes_them() {
         ),
     ];
     for (change, expected, field) in cases {
-        let request = with_key(&node, create(change));
+        let request = with_key(&node, pumps(&valves, change));
         let status = templates
             .create_template(request)
             .await
@@ -308,13 +335,24 @@ async fn a_system_administrator_makes_them() {
             .map_or("", |bad| &bad.field_violations[0].field);
         assert_eq!(violated, field);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_system_administrator_makes_them() {
+    let node = TestNode::start().await;
+    let mut templates = client(&node).await;
+    let valves = templates
+        .get_template(get("templates/valves", 0))
+        .await
+        .expect("a template")
+        .into_inner();
     let made = templates
-        .create_template(with_key(&node, create(|_| ())))
+        .create_template(with_key(&node, pumps(&valves, |_| ())))
         .await;
     let made = made.expect("made").into_inner();
     assert_eq!((made.version, made.items.len()), (1, valves.items.len()));
     let again = templates
-        .create_template(with_key(&node, create(|_| ())))
+        .create_template(with_key(&node, pumps(&valves, |_| ())))
         .await;
     assert_eq!(again.expect("the first answer").into_inner(), made);
     let disable = v1::DisableItemRequest {
@@ -342,10 +380,30 @@ async fn a_system_administrator_makes_them() {
         (stale.code(), reason(&stale).as_str()),
         (Code::Aborted, "STALE_ETAG")
     );
+    let node = node.restart().await;
+    let mut templates = client(&node).await;
+    let first = templates
+        .get_template(get(&made.name, 1))
+        .await
+        .expect("a template")
+        .into_inner();
+    assert_eq!((first.version, first.latest_version), (1, 2));
+    assert!(first.items.iter().all(|item| !item.disabled));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revision_can_be_judged_only() {
+    let node = TestNode::start().await;
+    let mut templates = client(&node).await;
+    let valves = templates
+        .get_template(get("templates/valves", 0))
+        .await
+        .expect("a template")
+        .into_inner();
     let revise = v1::ReviseTemplateRequest {
         template: Some(v1::Template {
-            items: second.items[1..].to_vec(),
-            ..second.clone()
+            items: valves.items[1..].to_vec(),
+            ..valves.clone()
         }),
         validate_only: true,
         ..v1::ReviseTemplateRequest::default()
@@ -355,27 +413,16 @@ async fn a_system_administrator_makes_them() {
         .await
         .expect_err("gone");
     assert_eq!(reason(&gone), "ITEM_GONE");
-    // Only judged: there are still two versions.
+    // Only judged: there is still one version.
     let mut revise = revise;
     revise.template = Some(v1::Template {
         label: "泵".to_owned(),
-        ..second.clone()
+        ..valves.clone()
     });
     let judged = templates.revise_template(with_key(&node, revise)).await;
-    assert_eq!(judged.expect("judged").into_inner().version, 3);
-    let node = node.restart().await;
-    let mut templates = client(&node).await;
-    let get = v1::GetTemplateRequest {
-        name: made.name,
-        version: 1,
-    };
-    let first = templates
-        .get_template(get)
-        .await
-        .expect("a template")
-        .into_inner();
-    assert_eq!((first.version, first.latest_version), (1, 2));
-    assert!(first.items.iter().all(|item| !item.disabled));
+    assert_eq!(judged.expect("judged").into_inner().version, 2);
+    let after = templates.get_template(get("templates/valves", 0)).await;
+    assert_eq!(after.expect("a template").into_inner().latest_version, 1);
 }
 
 struct Shell<'a> {
@@ -383,7 +430,14 @@ struct Shell<'a> {
     folder: tempfile::TempDir,
 }
 
-impl Shell<'_> {
+impl<'a> Shell<'a> {
+    fn new(node: &'a TestNode) -> Self {
+        Self {
+            node,
+            folder: tempfile::tempdir().expect("folder"),
+        }
+    }
+
     fn run(&self, line: &str) -> Output {
         let words = line.split(' ');
         Command::new(env!("CARGO_BIN_EXE_idnode"))
@@ -418,13 +472,9 @@ impl Shell<'_> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_command_line_keeps_templates_and_imports_under_them() {
+async fn the_command_line_keeps_templates() {
     let node = TestNode::start().await;
-    node.clients().home_prefix(PREFIX).await;
-    let shell = Shell {
-        node: &node,
-        folder: tempfile::tempdir().expect("folder"),
-    };
+    let shell = Shell::new(&node);
     shell.check("template list", 0, &["valves", "阀门", "C3443"]);
     let shown = shell.check("template show valves -o json", 0, &["heat_number"]);
     shell.check("template show valves", 0, &["炉号", "required", "DN[1-9]"]);
@@ -463,8 +513,14 @@ async fn the_command_line_keeps_templates_and_imports_under_them() {
         2,
         &["unknown field `require`"],
     );
+}
 
-    // Columns are the template's items; each fault stands at its column.
+/// Columns are the template's items; each fault stands at its column.
+#[tokio::test(flavor = "multi_thread")]
+async fn files_are_imported_under_a_template() {
+    let node = TestNode::start().await;
+    node.clients().home_prefix(PREFIX).await;
+    let shell = Shell::new(&node);
     let header = "suffix,产品名称,model,manufacturer,公称尺寸,nominal_pressure,body_material\n";
     let good = "a,截止阀,J41W-16P,某某阀门,DN50,PN16,CF8M\n";
     let bad = "b,截止阀,,某某阀门,50,PN16,CF8M\n";
@@ -501,8 +557,12 @@ async fn the_command_line_keeps_templates_and_imports_under_them() {
     );
     let other = "import valves.csv --prefix 88.118.7 --template eyewear --dry-run";
     shell.check(other, 2, &["公称尺寸"]);
+}
 
-    // Documents as the schema has them.
+#[tokio::test(flavor = "multi_thread")]
+async fn documents_are_checked_as_the_schema_has_them() {
+    let node = TestNode::start().await;
+    let shell = Shell::new(&node);
     let document = r#"{"name": "截止阀", "model": "J41W", "manufacturer": "某某", "nominal_diameter": "DN50", "nominal_pressure": "PN16", "body_material": "WCB", "shell_test": 2.4}"#;
     shell.write("one.json", document);
     shell.check("template check valves one.json", 0, &["records", "1"]);
