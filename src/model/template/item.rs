@@ -105,7 +105,7 @@ impl Item {
         }
     }
 
-    /// What [`Item::new`] makes this item of.
+    /// The draft of this item.
     pub fn draft(&self) -> DraftItem {
         let Self {
             index,

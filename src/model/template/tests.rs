@@ -390,6 +390,7 @@ fn refuses_an_unsound_draft_with_every_fault() {
     assert_eq!(refused(&broken), ["label"]);
     broken.label = "断路器".to_owned();
     broken.items[4].unique = true;
+    broken.items[5].readers = Some(vec!["firm:f1".to_owned(), "f2".to_owned()]);
     broken.items[6].list = Some(DraftList {
         count_min: Some(3),
         count_max: Some(2),
@@ -408,6 +409,7 @@ fn refuses_an_unsound_draft_with_every_fault() {
             "items[2].kind.codes",
             "items[3].kind.max",
             "items[4].unique",
+            "items[5].readers[1]",
             "items[5].kind.algorithms[0]",
             "items[6].list.count_min",
             "items[6].kind.prefixes[0]",
