@@ -13,6 +13,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "registry",
         "resolution",
         "node",
+        "template",
     ]
     .map(|name| format!("proto/idnode/v1/{name}.proto"));
     println!("cargo:rerun-if-changed=proto");

@@ -299,6 +299,14 @@ impl Client {
             .max_decoding_message_size(ANSWER_BYTES_MAX)
     }
 
+    /// The service that keeps templates.
+    pub fn templates(&self) -> v1::templates_client::TemplatesClient<Service> {
+        v1::templates_client::TemplatesClient::new(self.service.clone())
+            .accept_compressed(CompressionEncoding::Zstd)
+            .accept_compressed(CompressionEncoding::Gzip)
+            .max_decoding_message_size(ANSWER_BYTES_MAX)
+    }
+
     /// The service that watches and keeps the node.
     pub fn node(&self) -> v1::node_client::NodeClient<Service> {
         v1::node_client::NodeClient::new(self.service.clone())

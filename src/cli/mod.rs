@@ -27,6 +27,7 @@ pub mod shape;
 pub mod signals;
 pub mod site;
 pub mod status;
+pub mod template;
 pub mod value_arg;
 
 use std::process::ExitCode;
@@ -97,6 +98,9 @@ enum Command {
     /// Register and keep prefixes
     #[command(subcommand)]
     Prefix(prefix::Command),
+    /// Show, make and revise templates, and check files by them
+    #[command(subcommand)]
+    Template(template::Command),
     /// Take in records from a file
     Import(import::Arguments),
     /// Write records to a file
@@ -231,6 +235,7 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), Failure> 
         Command::Delete(arguments) => records::delete(arguments, connection, output).await,
         Command::List(arguments) => records::list(arguments, connection, output).await,
         Command::Prefix(command) => prefix::run(command, connection, output).await,
+        Command::Template(command) => Box::pin(template::run(command, connection, output)).await,
         Command::Import(arguments) => Box::pin(import::run(arguments, connection, output)).await,
         Command::Export(arguments) => export::run(arguments, connection, output).await,
         Command::Backup(command) => backup::run(command, connection, output).await,

@@ -259,6 +259,56 @@ reasons! {
         "backup {value} fails verification: {limit}" "备份 {value} 校验失败：{limit}";
     OperationNotFound "OPERATION_NOT_FOUND" Missing
         "operation {value} does not exist" "操作 {value} 不存在";
+    TemplateNotFound "TEMPLATE_NOT_FOUND" Missing
+        "template {value} does not exist" "模板 {value} 不存在";
+    TemplateExists "TEMPLATE_EXISTS" Conflict
+        "template {value} exists already" "模板 {value} 已存在";
+    TemplateUnknown "TEMPLATE_UNKNOWN" Invalid
+        "no template {value} is there for records under prefix {limit}" "前缀 {limit} 下的标识没有可用的模板 {value}";
+    TemplateVersionUnknown "TEMPLATE_VERSION_UNKNOWN" Invalid
+        "template {limit} has no version {value}" "模板 {limit} 没有版本 {value}";
+    TemplateVersionAlone "TEMPLATE_VERSION_ALONE" Invalid
+        "a version of a template at index 1001 needs the template at index 1000" "索引 1001 的模板版本须有索引 1000 的模板";
+    TemplateUnchanged "TEMPLATE_UNCHANGED" Conflict
+        "the new version says the same as version {value}" "新版本与版本 {value} 内容相同";
+    TemplatesTooMany "TEMPLATES_TOO_MANY" Exhausted
+        "{value} has {limit} templates, the most there may be" "{value} 的模板已达上限 {limit} 个";
+    VersionsTooMany "VERSIONS_TOO_MANY" Exhausted
+        "template {value} has {limit} versions, the most there may be" "模板 {value} 的版本已达上限 {limit} 个";
+    VersionsTooLarge "VERSIONS_TOO_LARGE" Exhausted
+        "the versions of template {value} take more than {limit} bytes" "模板 {value} 的各版本超过 {limit} 字节上限";
+    TemplateFaults "TEMPLATE_FAULTS" Invalid
+        "{value} faults, each of them listed" "共有 {value} 处错误，已逐一列出";
+    ItemUnknown "ITEM_UNKNOWN" Invalid
+        "index {value} is no item of the template" "索引 {value} 不是模板的数据项";
+    ItemNameUnknown "ITEM_NAME_UNKNOWN" Invalid
+        "{value} is no item of the template" "{value} 不是模板的数据项";
+    ItemDisabled "ITEM_DISABLED" Invalid
+        "item {limit} at index {value} is disabled: records that have it keep it as it is"
+        "索引 {value} 的数据项 {limit} 已停用：已有该项的记录保持不变";
+    ItemMissing "ITEM_MISSING" Invalid
+        "item {value} at index {limit} is required" "缺少必填数据项 {value}（索引 {limit}）";
+    ItemTypeWrong "ITEM_TYPE_WRONG" Invalid
+        "the value at index {value} must have the type {limit}" "索引 {value} 的值类型须为 {limit}";
+    ItemForm "ITEM_FORM" Invalid
+        "value {value} does not fit item {limit}" "值 {value} 不符合数据项 {limit}";
+    ItemLength "ITEM_LENGTH" Invalid
+        "value {value} has too few or too many characters for item {limit}" "值 {value} 的字符数不符合数据项 {limit}";
+    ItemOutOfRange "ITEM_OUT_OF_RANGE" Invalid
+        "value {value} is out of the range of item {limit}" "值 {value} 超出数据项的范围 {limit}";
+    ItemPattern "ITEM_PATTERN" Invalid
+        "value {value} does not match the pattern of item {limit}" "值 {value} 不符合数据项的格式 {limit}";
+    ItemCodeUnknown "ITEM_CODE_UNKNOWN" Invalid
+        "value {value} is no code of item {limit}" "值 {value} 不在数据项的代码表中 {limit}";
+    ItemCount "ITEM_COUNT" Invalid
+        "value {value} has too few or too many elements for item {limit}" "值 {value} 的元素个数不符合数据项 {limit}";
+    ItemNotUnique "ITEM_NOT_UNIQUE" Conflict
+        "another identifier under the prefix has value {value} of item {limit}" "该前缀下已有标识使用数据项 {limit} 的值 {value}";
+    ItemGone "ITEM_GONE" Invalid
+        "item {value} at index {limit} of the version before is missing: items are disabled, never deleted"
+        "缺少上一版本的数据项 {value}（索引 {limit}）：数据项只能停用，不能删除";
+    ItemChanged "ITEM_CHANGED" Invalid
+        "the {limit} of item {value} may not change" "数据项 {value} 的 {limit} 不可更改";
     Internal "INTERNAL" Broken
         "the node failed; its log says more under this request's id" "节点内部错误，详见日志";
 }
@@ -274,6 +324,7 @@ pub struct Refusal {
     field: Cow<'static, str>,
     value: String,
     limit: String,
+    faults: Vec<Self>,
 }
 
 impl Refusal {
@@ -284,6 +335,7 @@ impl Refusal {
             field: Cow::Borrowed(""),
             value: String::new(),
             limit: String::new(),
+            faults: Vec::new(),
         }
     }
 
@@ -303,6 +355,8 @@ impl Refusal {
             format!("{outer}.{}", self.field)
         };
         self.field = Cow::Owned(joined);
+        let inner = std::mem::take(&mut self.faults).into_iter();
+        self.faults = inner.map(|fault| fault.within(outer)).collect();
         self
     }
 
@@ -319,6 +373,18 @@ impl Refusal {
     pub fn limit(mut self, limit: impl fmt::Display) -> Self {
         self.limit = limit.to_string();
         self
+    }
+
+    /// Lists the faults of which it is the sum.
+    #[must_use]
+    pub fn faults(mut self, faults: Vec<Self>) -> Self {
+        self.faults = faults;
+        self
+    }
+
+    /// The faults of which it is the sum; empty if it is the only one.
+    pub fn each_fault(&self) -> &[Self] {
+        &self.faults
     }
 
     /// The stable reason.

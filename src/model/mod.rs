@@ -18,6 +18,7 @@ pub mod principal;
 pub mod readers;
 pub mod record;
 pub mod sharing;
+pub mod template;
 pub mod time;
 
 pub use case::SuffixCase;

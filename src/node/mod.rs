@@ -7,6 +7,7 @@ mod operate;
 mod principals;
 mod read;
 mod site;
+mod template;
 mod write;
 
 use std::fmt;
@@ -26,11 +27,13 @@ pub use principals::{Account, WithSecret};
 
 pub use crate::access::{Challenge, NewSession, Presented, Proof};
 pub use crate::registry::group::GroupAction;
+pub use crate::registry::template::TemplateAction;
 pub use crate::registry::{
     Applied, Change, Effect, NewPrincipal, OfficeChange, OnConflict, PrefixAction, PrincipalAction,
     RecordAction, RequestId, etag, parse_etag,
 };
 pub use crate::resolve::{Query, Stamp, TypeFilter};
+pub use crate::store::AnyEntry;
 pub use crate::store::backup::BackupInfo;
 
 use crate::access::{self, Action, permit};
@@ -42,6 +45,7 @@ use crate::registry::Command;
 use crate::resolve::{Site, Stamps};
 use crate::store::{Error, Store};
 pub use site::Referral;
+pub use template::template_faults;
 pub use write::Metrics;
 
 /// The file below the data folder with the key of personal data: made at the

@@ -10,6 +10,7 @@ use crate::registry::command::{Applied, Effect, Origin, Request};
 use crate::registry::decide::Decision;
 use crate::registry::office::{ENTRY_ANSWER, OfficeDecision};
 use crate::registry::touched::{SHORTEST_ZONE_BYTES, Touched};
+use crate::registry::under;
 use crate::store::codec_types::{AuditEntry, Digest, RequestRow};
 use crate::store::{Batch, Counts, Error, PrefixRow};
 
@@ -40,7 +41,9 @@ pub fn apply(batch: &mut Batch<'_>, origin: &Origin, decision: Decision) -> Resu
             before,
             revived,
             record,
+            uniques,
         } => {
+            under::index(batch, &key, uniques)?;
             let put = Put {
                 action,
                 key,
@@ -50,7 +53,15 @@ pub fn apply(batch: &mut Batch<'_>, origin: &Origin, decision: Decision) -> Resu
             };
             put_record(batch, origin, put, record)
         }
-        Decision::Delete { key, row, before } => delete_record(batch, origin, (&key, row), &before),
+        Decision::Delete {
+            key,
+            row,
+            before,
+            uniques,
+        } => {
+            under::index(batch, &key, uniques)?;
+            delete_record(batch, origin, (&key, row), &before)
+        }
         Decision::Office(decision) => apply_office(batch, origin, *decision),
         Decision::PutPrefix {
             action,

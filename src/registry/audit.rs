@@ -60,6 +60,12 @@ pub enum Action {
     RotateKey,
     /// A person signed in with a one-time code, which is used up.
     SignIn,
+    /// A template was made.
+    CreateTemplate,
+    /// A template got a version.
+    ReviseTemplate,
+    /// A template got a version without one of its items.
+    DisableTemplateItem,
 }
 
 impl Action {
@@ -92,6 +98,9 @@ impl Action {
             Self::SetOneTimeCode => 46,
             Self::RotateKey => 47,
             Self::SignIn => 48,
+            Self::CreateTemplate => 56,
+            Self::ReviseTemplate => 57,
+            Self::DisableTemplateItem => 58,
         }
     }
 }

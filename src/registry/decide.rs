@@ -16,6 +16,7 @@ use crate::registry::command::{
 use crate::registry::decide_prefix::{decide_prefix, not_homed};
 use crate::registry::edit::{Edit, Edited};
 use crate::registry::office::{self, ENTRY_ANSWER, OfficeDecision};
+use crate::registry::under::{self, Candidate, Uniques};
 use crate::store::codec_types::RequestRow;
 use crate::store::{Batch, Error, PrefixRow, Restricted, Sight};
 
@@ -45,6 +46,8 @@ pub enum Decision {
         revived: Option<Tombstone>,
         /// The record; [`super::apply`] sets its revision.
         record: Record,
+        /// What changes in the index of unique values.
+        uniques: Uniques,
     },
     /// A record is deleted.
     Delete {
@@ -54,6 +57,8 @@ pub enum Decision {
         row: PrefixRow,
         /// The record.
         before: Arc<Record>,
+        /// What changes in the index of unique values.
+        uniques: Uniques,
     },
     /// Entries of the directory, and what belongs to them, are put or removed.
     Office(Box<OfficeDecision>),
@@ -213,8 +218,16 @@ fn record(subject: Subject<'_>, action: RecordAction) -> Result<Decision, Undeci
         RecordAction::Delete { etag } => {
             let before = subject.present(etag)?;
             subject.permit(Operation::Delete(&before))?;
-            let Subject { row, key, .. } = subject;
-            Ok(Decision::Delete { key, row, before })
+            let Subject {
+                batch, row, key, ..
+            } = subject;
+            let uniques = under::released(batch, &row.entry, &before);
+            Ok(Decision::Delete {
+                key,
+                row,
+                before,
+                uniques,
+            })
         }
     }
 }
@@ -353,6 +366,7 @@ impl<'a> Subject<'a> {
             let refusal = Refusal::new(Reason::QuotaExceeded).value(&self.row.entry.prefix);
             return Err(refusal.limit(quota).into());
         }
+        let (values, uniques) = self.under_template(values, None)?;
         let record = Record {
             identifier: self.identifier,
             values: dated(values, self.now, &[]),
@@ -368,6 +382,7 @@ impl<'a> Subject<'a> {
             before: None,
             revived,
             record,
+            uniques,
         })
     }
 
@@ -395,6 +410,7 @@ impl<'a> Subject<'a> {
         }
         // Whoever may not is told so last: the rules hold for everybody.
         permitted?;
+        let (values, uniques) = self.under_template(values, Some(&before))?;
         // The clock may have been set back; the record's time is not.
         let now = self.now.max(before.changed);
         let values = dated(values, now, &before.values);
@@ -417,7 +433,28 @@ impl<'a> Subject<'a> {
             before: Some(before),
             revived: None,
             record,
+            uniques,
         })
+    }
+
+    /// `values` as the template that they name has them. Comes behind the question
+    /// who may: it tells of templates and of other records.
+    fn under_template(
+        &self,
+        mut values: Vec<Value>,
+        before: Option<&Record>,
+    ) -> Result<(Vec<Value>, Uniques), Undecided> {
+        if self.caller.is_none() {
+            return Ok((values, Uniques::default()));
+        }
+        let candidate = Candidate {
+            prefix: &self.row.entry,
+            key: &self.key,
+            values: &mut values,
+            before,
+        };
+        let uniques = under::judge(self.batch, candidate)?;
+        Ok((values, uniques))
     }
 }
 

@@ -17,7 +17,9 @@ pub mod office;
 mod prepare;
 pub mod principal;
 mod scope;
+pub mod template;
 mod touched;
+mod under;
 
 pub use apply::{Outcome, apply};
 pub use command::{
@@ -30,3 +32,4 @@ pub use office::OfficeChange;
 pub use prepare::prepare;
 pub use principal::{NewPrincipal, PrincipalAction, may_know, one_time_code_key};
 pub use touched::Touched;
+pub use under::Uniques;

@@ -3,12 +3,13 @@
 
 use serde::Serialize;
 
-use crate::model::{GroupId, PrefixEntry, PrincipalId};
+use crate::model::{GroupId, PrefixEntry, PrincipalId, TemplateId};
 use crate::registry::audit::Action;
 use crate::registry::command::Origin;
 use crate::registry::decide::{Decision, Undecided};
 use crate::registry::group::{self, GroupAction};
 use crate::registry::principal::{self, PrincipalAction};
+use crate::registry::template::{self, TemplateAction};
 use crate::store::{AnyEntry, Batch, EntryKey};
 
 /// The effect under which an entry's first answer is stored.
@@ -31,6 +32,13 @@ pub enum OfficeChange {
         id: GroupId,
         /// What happens to it.
         action: GroupAction,
+    },
+    /// A template.
+    Template {
+        /// Which one.
+        id: TemplateId,
+        /// What happens to it.
+        action: TemplateAction,
     },
 }
 
@@ -92,5 +100,6 @@ pub(super) fn decide(
     match change {
         OfficeChange::Principal { id, action } => principal::decide(batch, origin, &id, action),
         OfficeChange::Group { id, action } => group::decide(batch, origin, id, action),
+        OfficeChange::Template { id, action } => template::decide(batch, origin, id, action),
     }
 }

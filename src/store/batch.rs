@@ -16,6 +16,7 @@ use crate::store::columns::Column;
 use crate::store::directory::{AnyEntry, Entry, EntryKey};
 use crate::store::prefixes::PrefixRow;
 use crate::store::restricted::Restricted;
+use crate::store::uniques::UniqueKey;
 use crate::store::{Error, META_POSITION, Store, codec};
 
 /// Changes to the store that are not yet made.
@@ -31,6 +32,7 @@ pub struct Batch<'s> {
     prefixes: HashMap<String, PrefixRow>,
     entries: BTreeMap<EntryKey, Option<AnyEntry>>,
     sealed: HashMap<Vec<u8>, Option<Vec<u8>>>,
+    uniques: HashMap<UniqueKey, Option<Vec<u8>>>,
     position: u64,
     latest: Timestamp,
     buffer: Vec<u8>,
@@ -57,6 +59,7 @@ impl<'s> Batch<'s> {
             prefixes: HashMap::new(),
             entries: BTreeMap::new(),
             sealed: HashMap::new(),
+            uniques: HashMap::new(),
             position: store.position(),
             latest: Timestamp::default(),
             buffer: Vec::new(),
@@ -135,6 +138,18 @@ impl<'s> Batch<'s> {
         match self.sealed.get(key) {
             Some(pending) => Ok(pending.clone()),
             None => self.store.sealed(key),
+        }
+    }
+
+    /// The canonical suffix of the record that has a unique value, as this batch
+    /// leaves it.
+    ///
+    /// # Errors
+    /// As [`Store::record`].
+    pub fn unique(&self, key: &UniqueKey) -> Result<Option<Vec<u8>>, Error> {
+        match self.uniques.get(key) {
+            Some(pending) => Ok(pending.clone()),
+            None => self.store.get(Column::Uniques, key.as_bytes()),
         }
     }
 
@@ -358,6 +373,20 @@ impl<'s> Batch<'s> {
             None => self.writes.delete_cf(column, &key),
         }
         self.sealed.insert(key, bytes);
+        Ok(())
+    }
+
+    /// Gives a unique value to the record with this canonical suffix, or to none.
+    ///
+    /// # Errors
+    /// As [`Batch::put_record`].
+    pub fn put_unique(&mut self, key: UniqueKey, owner: Option<Vec<u8>>) -> Result<(), Error> {
+        let column = self.store.column(Column::Uniques)?;
+        match &owner {
+            Some(owner) => self.writes.put_cf(column, key.as_bytes(), owner),
+            None => self.writes.delete_cf(column, key.as_bytes()),
+        }
+        self.uniques.insert(key, owner);
         Ok(())
     }
 

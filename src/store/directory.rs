@@ -1,5 +1,5 @@
 //! What the node keeps beside records, all of it in memory too: firms,
-//! principals, groups and shares. They are few, and looked at with every request.
+//! principals, groups, shares and templates. They are few, and looked at with every request.
 //!
 //! ```text
 //! key   = kind u8  id
@@ -13,6 +13,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::model::template::Template;
 use crate::model::{Firm, Group, Principal, Share};
 use crate::store::columns::Column;
 use crate::store::{Error, Store, scan};
@@ -50,6 +51,8 @@ pub enum AnyEntry {
     Group(Arc<Group>),
     /// A share link.
     Share(Arc<Share>),
+    /// A template.
+    Template(Arc<Template>),
 }
 
 /// Names an entry.
@@ -84,6 +87,7 @@ impl AnyEntry {
             Self::Principal(entry) => EntryKey::of::<Principal>(entry.id()),
             Self::Group(entry) => EntryKey::of::<Group>(entry.id()),
             Self::Share(entry) => EntryKey::of::<Share>(entry.id()),
+            Self::Template(entry) => EntryKey::of::<Template>(Entry::id(&**entry)),
         }
     }
 
@@ -107,6 +111,10 @@ impl AnyEntry {
                 revision,
                 ..Arc::unwrap_or_clone(entry)
             })),
+            Self::Template(entry) => {
+                let entry = Arc::unwrap_or_clone(entry);
+                Self::Template(Arc::new(entry.at_revision(revision)))
+            }
         }
     }
 
@@ -120,6 +128,7 @@ impl AnyEntry {
             Self::Principal(entry) => encode(&**entry),
             Self::Group(entry) => encode(&**entry),
             Self::Share(entry) => encode(&**entry),
+            Self::Template(entry) => encode(&**entry),
         }
     }
 
@@ -133,6 +142,7 @@ impl AnyEntry {
             Some(&Principal::KIND) => Self::Principal(decode(value)?),
             Some(&Group::KIND) => Self::Group(decode(value)?),
             Some(&Share::KIND) => Self::Share(decode(value)?),
+            Some(&Template::KIND) => Self::Template(decode(value)?),
             _ => {
                 return Err(Error::Corrupt {
                     what: "directory key",
@@ -183,7 +193,10 @@ impl Entry for Firm {
     fn from_any(any: &AnyEntry) -> Option<&Arc<Self>> {
         match any {
             AnyEntry::Firm(entry) => Some(entry),
-            AnyEntry::Principal(_) | AnyEntry::Group(_) | AnyEntry::Share(_) => None,
+            AnyEntry::Principal(_)
+            | AnyEntry::Group(_)
+            | AnyEntry::Share(_)
+            | AnyEntry::Template(_) => None,
         }
     }
 }
@@ -204,7 +217,9 @@ impl Entry for Principal {
     fn from_any(any: &AnyEntry) -> Option<&Arc<Self>> {
         match any {
             AnyEntry::Principal(entry) => Some(entry),
-            AnyEntry::Firm(_) | AnyEntry::Group(_) | AnyEntry::Share(_) => None,
+            AnyEntry::Firm(_) | AnyEntry::Group(_) | AnyEntry::Share(_) | AnyEntry::Template(_) => {
+                None
+            }
         }
     }
 }
@@ -225,7 +240,10 @@ impl Entry for Group {
     fn from_any(any: &AnyEntry) -> Option<&Arc<Self>> {
         match any {
             AnyEntry::Group(entry) => Some(entry),
-            AnyEntry::Firm(_) | AnyEntry::Principal(_) | AnyEntry::Share(_) => None,
+            AnyEntry::Firm(_)
+            | AnyEntry::Principal(_)
+            | AnyEntry::Share(_)
+            | AnyEntry::Template(_) => None,
         }
     }
 }
@@ -246,7 +264,34 @@ impl Entry for Share {
     fn from_any(any: &AnyEntry) -> Option<&Arc<Self>> {
         match any {
             AnyEntry::Share(entry) => Some(entry),
-            AnyEntry::Firm(_) | AnyEntry::Principal(_) | AnyEntry::Group(_) => None,
+            AnyEntry::Firm(_)
+            | AnyEntry::Principal(_)
+            | AnyEntry::Group(_)
+            | AnyEntry::Template(_) => None,
+        }
+    }
+}
+
+impl Entry for Template {
+    const KIND: u8 = b'T';
+    const VERSION: u8 = 1;
+    const WHAT: &'static str = "template";
+
+    fn id(&self) -> &str {
+        self.id().as_str()
+    }
+
+    fn rows(directory: &Directory) -> &Rows<Self> {
+        &directory.templates
+    }
+
+    fn from_any(any: &AnyEntry) -> Option<&Arc<Self>> {
+        match any {
+            AnyEntry::Template(entry) => Some(entry),
+            AnyEntry::Firm(_)
+            | AnyEntry::Principal(_)
+            | AnyEntry::Group(_)
+            | AnyEntry::Share(_) => None,
         }
     }
 }
@@ -258,6 +303,7 @@ pub struct Directory {
     principals: Rows<Principal>,
     groups: Rows<Group>,
     shares: Rows<Share>,
+    templates: Rows<Template>,
 }
 
 impl Directory {
@@ -294,6 +340,9 @@ impl Directory {
             AnyEntry::Share(entry) => {
                 self.shares.insert(entry.id().into(), entry);
             }
+            AnyEntry::Template(entry) => {
+                self.templates.insert(entry.id().as_str().into(), entry);
+            }
         }
     }
 
@@ -304,6 +353,7 @@ impl Directory {
             Principal::KIND => drop(self.principals.remove(id)),
             Group::KIND => drop(self.groups.remove(id)),
             Share::KIND => drop(self.shares.remove(id)),
+            Template::KIND => drop(self.templates.remove(id)),
             _ => {}
         }
     }
@@ -336,7 +386,7 @@ mod tests {
         }
         assert!(AnyEntry::decode(b"Gother", &value).is_err());
         assert!(AnyEntry::decode(b"Fvalves", &value).is_err());
-        let mut newer = value.clone();
+        let mut newer = value;
         newer[0] += 1;
         let seen = AnyEntry::decode(&key, &newer);
         assert!(matches!(seen, Err(Error::Version { .. })), "{seen:?}");

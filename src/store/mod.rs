@@ -19,6 +19,7 @@ mod prefixes;
 pub mod raw;
 mod restricted;
 mod scan;
+mod uniques;
 
 use std::fs::File;
 use std::ops::ControlFlow;
@@ -38,6 +39,7 @@ pub use metrics::Metrics;
 pub use prefixes::{Counts, PrefixRow, Prefixes};
 pub use restricted::{Restricted, Sight};
 pub use scan::{Row, Span};
+pub use uniques::UniqueKey;
 
 use crate::model::{Key, Record, Tombstone};
 use columns::Column;

@@ -32,6 +32,8 @@ mod restart;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod templates;
+#[cfg(test)]
 mod tidy;
 #[cfg(test)]
 mod typed;

@@ -26,6 +26,8 @@ mod registry;
 mod resolution;
 mod shared;
 mod status;
+mod template_data;
+mod templates;
 
 use std::fmt;
 use std::sync::Arc;
@@ -52,20 +54,23 @@ use crate::face::grpc::operations::Operations;
 use crate::face::grpc::registry::RegistryService;
 use crate::face::grpc::resolution::ResolutionService;
 use crate::face::grpc::shared::Shared;
+use crate::face::grpc::templates::TemplatesService;
 use crate::node::Node;
 use crate::wire::proto::DESCRIPTORS;
 use crate::wire::proto::v1::accounts_server::AccountsServer;
 use crate::wire::proto::v1::node_server::NodeServer;
 use crate::wire::proto::v1::registry_server::RegistryServer;
 use crate::wire::proto::v1::resolution_server::ResolutionServer;
+use crate::wire::proto::v1::templates_server::TemplatesServer;
 
 /// Names under which health is asked for; the empty one is the whole server.
-const HEALTH_NAMES: [&str; 5] = [
+const HEALTH_NAMES: [&str; 6] = [
     "",
     "idnode.v1.Registry",
     "idnode.v1.Resolution",
     "idnode.v1.Node",
     "idnode.v1.Accounts",
+    "idnode.v1.Templates",
 ];
 
 /// Sets the log filter and returns the one before, or says what is wrong with
@@ -205,12 +210,19 @@ impl Grpc {
             .send_compressed(CompressionEncoding::Gzip)
             .send_compressed(CompressionEncoding::Zstd)
             .max_decoding_message_size(bytes);
+        let templates = TemplatesServer::new(TemplatesService(Arc::clone(&self.shared)))
+            .accept_compressed(CompressionEncoding::Gzip)
+            .accept_compressed(CompressionEncoding::Zstd)
+            .send_compressed(CompressionEncoding::Gzip)
+            .send_compressed(CompressionEncoding::Zstd)
+            .max_decoding_message_size(bytes);
         self.routes
             .clone()
             .add_service(Ruled::new(registry, &self.rules))
             .add_service(Ruled::new(resolution, &self.rules))
             .add_service(Ruled::new(node, &self.rules))
             .add_service(Ruled::new(accounts, &self.rules))
+            .add_service(Ruled::new(templates, &self.rules))
             .prepare()
             .into_axum_router()
             .reset_fallback()

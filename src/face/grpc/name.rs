@@ -1,7 +1,7 @@
 //! Resource names: `records/{identifier}`, `prefixes/{prefix}`,
 //! `backups/{backup}`, `operations/{number}` (Google AIP-122).
 
-use crate::model::{Identifier, Prefix, Reason, Refusal};
+use crate::model::{FirmId, Identifier, Prefix, Reason, Refusal, TemplateId};
 
 /// The identifier of `records/{identifier}`, given in `field`.
 ///
@@ -31,6 +31,29 @@ pub(super) fn prefix(name: &str, field: &'static str) -> Result<Prefix, Refusal>
 /// The name of a prefix.
 pub(super) fn of_prefix(prefix: &Prefix) -> String {
     format!("prefixes/{prefix}")
+}
+
+/// The firm of `firms/{firm}`, given in `field`.
+///
+/// # Errors
+/// `FieldRequired`, `FieldInvalid` for another form, `IdInvalid`.
+pub(super) fn firm(name: &str, field: &'static str) -> Result<FirmId, Refusal> {
+    let text = behind(name, field, "firms/", "the form is firms/{firm}")?;
+    FirmId::parse(text).map_err(|refusal| refusal.field(field))
+}
+
+/// The template of `templates/{template}`, given in `field`.
+///
+/// # Errors
+/// `FieldRequired`, `FieldInvalid` for another form, `IdInvalid`.
+pub(super) fn template(name: &str, field: &'static str) -> Result<TemplateId, Refusal> {
+    let text = behind(
+        name,
+        field,
+        "templates/",
+        "the form is templates/{template}",
+    )?;
+    TemplateId::parse(text).map_err(|refusal| refusal.field(field))
 }
 
 /// The id of `backups/{backup}`.
