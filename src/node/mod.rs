@@ -4,6 +4,7 @@ mod answers;
 mod identity;
 mod operate;
 mod read;
+mod sharing;
 mod site;
 mod write;
 
@@ -34,6 +35,7 @@ use crate::model::{Caller, PrefixEntry, Reason, Record, Reference, Refusal, Time
 use crate::registry::Command;
 use crate::resolve::{Site, Stamps};
 use crate::store::{Error, Store};
+pub use sharing::{Asked, MadeShare, ShareInput};
 pub use site::Referral;
 pub use write::Metrics;
 
@@ -51,9 +53,9 @@ pub struct Write {
 pub struct PrefixView {
     /// The prefix.
     pub entry: Arc<PrefixEntry>,
-    /// Identifiers below it that resolve.
+    /// Identifiers below it that resolve; 0 for who may not know.
     pub active_count: u64,
-    /// Identifiers below it that were deleted.
+    /// Identifiers below it that were deleted; 0 for who may not know.
     pub deleted_count: u64,
 }
 
@@ -205,6 +207,9 @@ impl Node {
     /// # Errors
     /// [`Reason::KeyInvalid`].
     pub fn authenticate(&self, bearer: Option<&str>) -> Result<Caller, Refusal> {
+        if let Some(guest) = bearer.and_then(|bearer| self.guest(bearer)) {
+            return guest;
+        }
         self.inner.keys.load().authenticate(bearer)
     }
 

@@ -42,6 +42,10 @@ pub enum Action {
     UpdateGroup,
     /// A group of firms was removed.
     DeleteGroup,
+    /// A share link was made.
+    CreateShare,
+    /// A share link was withdrawn.
+    WithdrawShare,
 }
 
 impl Action {
@@ -65,6 +69,8 @@ impl Action {
             Self::CreateGroup => 32,
             Self::UpdateGroup => 33,
             Self::DeleteGroup => 34,
+            Self::CreateShare => 35,
+            Self::WithdrawShare => 36,
         }
     }
 }

@@ -15,6 +15,7 @@ mod fingerprint;
 pub mod group;
 pub mod office;
 mod prepare;
+pub mod share;
 mod touched;
 
 pub use apply::{Outcome, apply};

@@ -3,11 +3,12 @@
 
 use serde::Serialize;
 
-use crate::model::{GroupId, PrefixEntry};
+use crate::model::{GroupId, PrefixEntry, ShareId};
 use crate::registry::audit::Action;
 use crate::registry::command::Origin;
 use crate::registry::decide::{Decision, Undecided};
 use crate::registry::group::{self, GroupAction};
+use crate::registry::share::{self, NewShare, ShareAction};
 use crate::store::{AnyEntry, Batch, EntryKey};
 
 /// The effect under which an entry's first answer is stored.
@@ -24,6 +25,13 @@ pub enum OfficeChange {
         /// What happens to it.
         action: GroupAction,
     },
+    /// A share link.
+    Share {
+        /// Which one.
+        id: ShareId,
+        /// What happens to it.
+        action: ShareAction,
+    },
 }
 
 impl OfficeChange {
@@ -33,8 +41,29 @@ impl OfficeChange {
     }
 
     /// What tells it from another request.
+    ///
+    /// An id and a secret that the node made by chance are not of the request: a
+    /// retry has others.
     pub(super) fn fingerprint_bytes(&self) -> Vec<u8> {
-        postcard::to_stdvec(self).unwrap_or_default()
+        let bytes = match self {
+            Self::Group {
+                action: action @ GroupAction::Create { .. },
+                ..
+            } => postcard::to_stdvec(&("group", action)),
+            Self::Share {
+                action: ShareAction::Create(new),
+                ..
+            } => {
+                let hash = [0; 32];
+                let new = NewShare {
+                    hash,
+                    ..new.clone()
+                };
+                postcard::to_stdvec(&("share", new))
+            }
+            Self::Group { .. } | Self::Share { .. } => postcard::to_stdvec(self),
+        };
+        bytes.unwrap_or_default()
     }
 }
 
@@ -83,5 +112,6 @@ pub(super) fn decide(
 ) -> Result<Decision, Undecided> {
     match change {
         OfficeChange::Group { id, action } => group::decide(batch, origin, id, action),
+        OfficeChange::Share { id, action } => share::decide(batch, origin, id, action),
     }
 }

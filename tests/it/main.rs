@@ -28,6 +28,8 @@ mod registry;
 #[cfg(test)]
 mod restart;
 #[cfg(test)]
+mod rights;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod tidy;

@@ -23,6 +23,7 @@ mod records;
 mod registry;
 mod resolution;
 mod shared;
+mod sharing;
 mod status;
 
 use std::fmt;
@@ -49,18 +50,21 @@ use crate::face::grpc::operations::Operations;
 use crate::face::grpc::registry::RegistryService;
 use crate::face::grpc::resolution::ResolutionService;
 use crate::face::grpc::shared::Shared;
+use crate::face::grpc::sharing::SharingService;
 use crate::node::Node;
 use crate::wire::proto::DESCRIPTORS;
 use crate::wire::proto::v1::node_server::NodeServer;
 use crate::wire::proto::v1::registry_server::RegistryServer;
 use crate::wire::proto::v1::resolution_server::ResolutionServer;
+use crate::wire::proto::v1::sharing_server::SharingServer;
 
 /// Names under which health is asked for; the empty one is the whole server.
-const HEALTH_NAMES: [&str; 4] = [
+const HEALTH_NAMES: [&str; 5] = [
     "",
     "idnode.v1.Registry",
     "idnode.v1.Resolution",
     "idnode.v1.Node",
+    "idnode.v1.Sharing",
 ];
 
 /// Sets the log filter and returns the one before, or says what is wrong with
@@ -194,11 +198,18 @@ impl Grpc {
             .send_compressed(CompressionEncoding::Gzip)
             .send_compressed(CompressionEncoding::Zstd)
             .max_decoding_message_size(bytes);
+        let sharing = SharingServer::new(SharingService(Arc::clone(&self.shared)))
+            .accept_compressed(CompressionEncoding::Gzip)
+            .accept_compressed(CompressionEncoding::Zstd)
+            .send_compressed(CompressionEncoding::Gzip)
+            .send_compressed(CompressionEncoding::Zstd)
+            .max_decoding_message_size(bytes);
         self.routes
             .clone()
             .add_service(Ruled::new(registry, &self.rules))
             .add_service(Ruled::new(resolution, &self.rules))
             .add_service(Ruled::new(node, &self.rules))
+            .add_service(Ruled::new(sharing, &self.rules))
             .prepare()
             .into_axum_router()
             .reset_fallback()
