@@ -14,6 +14,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "resolution",
         "node",
         "template",
+        "sharing",
     ]
     .map(|name| format!("proto/idnode/v1/{name}.proto"));
     println!("cargo:rerun-if-changed=proto");

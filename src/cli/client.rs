@@ -307,6 +307,14 @@ impl Client {
             .max_decoding_message_size(ANSWER_BYTES_MAX)
     }
 
+    /// The service of groups and share links.
+    pub fn sharing(&self) -> v1::sharing_client::SharingClient<Service> {
+        v1::sharing_client::SharingClient::new(self.service.clone())
+            .accept_compressed(CompressionEncoding::Zstd)
+            .accept_compressed(CompressionEncoding::Gzip)
+            .max_decoding_message_size(ANSWER_BYTES_MAX)
+    }
+
     /// The service that watches and keeps the node.
     pub fn node(&self) -> v1::node_client::NodeClient<Service> {
         v1::node_client::NodeClient::new(self.service.clone())

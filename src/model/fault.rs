@@ -209,6 +209,10 @@ reasons! {
         "group {value} does not exist" "企业组 {value} 不存在";
     ShareNotFound "SHARE_NOT_FOUND" Missing
         "share {value} does not exist" "共享链接 {value} 不存在";
+    ShareExists "SHARE_EXISTS" Conflict
+        "share {value} exists already" "共享链接 {value} 已存在";
+    TooManyOwned "TOO_MANY_OWNED" Exhausted
+        "firm {value} has {limit} {field} already, which is the limit" "企业 {value} 的 {field} 已达上限 {limit} 个";
     BatchTooLarge "BATCH_TOO_LARGE" Invalid
         "the batch has {value} items; the limit is {limit}" "批量请求含 {value} 项，超过上限 {limit}";
     BatchEmpty "BATCH_EMPTY" Invalid

@@ -36,6 +36,16 @@ pub const REQUEST_ID_BYTES_MAX: usize = 64;
 pub const ID_CHARS_MAX: usize = 64;
 /// Firms in one group.
 pub const GROUP_MEMBERS_MAX: usize = 1000;
+/// Groups of one firm.
+pub const GROUPS_PER_FIRM_MAX: usize = 256;
+/// Share links of one firm, those included that have expired.
+pub const SHARES_PER_FIRM_MAX: usize = 1000;
+/// Identifiers, and beginnings of identifiers, that one share reaches.
+pub const SHARE_TARGETS_MAX: usize = 100;
+/// Indices of the values that one share shows.
+pub const SHARE_INDICES_MAX: usize = 64;
+/// Days for which a share may count.
+pub const SHARE_DAYS_MAX: u64 = 366;
 /// Characters of a firm's name.
 pub const FIRM_CHARS_MAX: usize = 200;
 /// Characters of a login name.

@@ -35,5 +35,5 @@ pub use principal::{
 };
 pub use readers::{Reader, Readers};
 pub use record::{Permissions, Record, Reference, Tombstone, Ttl, Value, ValueType};
-pub use sharing::{Group, Share};
+pub use sharing::{Group, Share, Target};
 pub use time::Timestamp;

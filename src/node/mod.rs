@@ -6,6 +6,7 @@ mod identity;
 mod operate;
 mod principals;
 mod read;
+mod sharing;
 mod site;
 mod template;
 mod write;
@@ -44,6 +45,7 @@ use crate::node::account::Desk;
 use crate::registry::Command;
 use crate::resolve::{Site, Stamps};
 use crate::store::{Error, Store};
+pub use sharing::{Asked, MadeShare, ShareInput};
 pub use site::Referral;
 pub use template::template_faults;
 pub use write::Metrics;
@@ -66,9 +68,9 @@ pub struct Write {
 pub struct PrefixView {
     /// The prefix.
     pub entry: Arc<PrefixEntry>,
-    /// Identifiers below it that resolve.
+    /// Identifiers below it that resolve; 0 for who may not know.
     pub active_count: u64,
-    /// Identifiers below it that were deleted.
+    /// Identifiers below it that were deleted; 0 for who may not know.
     pub deleted_count: u64,
 }
 

@@ -142,6 +142,11 @@ fn put_record(
     {
         batch.remove_record(&key, before)?;
     }
+    // A restricted tombstone stands where a restricted record will.
+    if let Some(tombstone) = &revived {
+        batch.remove_tombstone(&key, tombstone)?;
+        uncount(&mut row.counts, tombstone);
+    }
     let encoded = batch.put_record(&key, Arc::clone(&record))?;
     let after_digest = sha256(encoded);
     let answer = origin.request.as_ref().map(|_| encoded.into());
@@ -151,10 +156,6 @@ fn put_record(
         before: before.as_ref().map(|before| before.is_restricted()),
         after: Some(record.is_restricted()),
     };
-    if let Some(tombstone) = &revived {
-        batch.remove_tombstone(&key, tombstone)?;
-        uncount(&mut row.counts, tombstone);
-    }
     let touched = shape.changed(batch, (&key, row), &record.identifier)?;
     let digests = (before_digest, Some(after_digest));
     audit(batch, origin, action, key.as_bytes(), digests)?;

@@ -66,6 +66,10 @@ pub enum Action {
     ReviseTemplate,
     /// A template got a version without one of its items.
     DisableTemplateItem,
+    /// A share link was made.
+    CreateShare,
+    /// A share link was withdrawn.
+    WithdrawShare,
 }
 
 impl Action {
@@ -101,6 +105,8 @@ impl Action {
             Self::CreateTemplate => 56,
             Self::ReviseTemplate => 57,
             Self::DisableTemplateItem => 58,
+            Self::CreateShare => 35,
+            Self::WithdrawShare => 36,
         }
     }
 }

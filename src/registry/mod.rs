@@ -17,6 +17,7 @@ pub mod office;
 mod prepare;
 pub mod principal;
 mod scope;
+pub mod share;
 pub mod template;
 mod touched;
 mod under;

@@ -3,12 +3,13 @@
 
 use serde::Serialize;
 
-use crate::model::{GroupId, PrefixEntry, PrincipalId, TemplateId};
+use crate::model::{GroupId, PrefixEntry, PrincipalId, ShareId, TemplateId};
 use crate::registry::audit::Action;
 use crate::registry::command::Origin;
 use crate::registry::decide::{Decision, Undecided};
 use crate::registry::group::{self, GroupAction};
 use crate::registry::principal::{self, PrincipalAction};
+use crate::registry::share::{self, NewShare, ShareAction};
 use crate::registry::template::{self, TemplateAction};
 use crate::store::{AnyEntry, Batch, EntryKey};
 
@@ -40,6 +41,13 @@ pub enum OfficeChange {
         /// What happens to it.
         action: TemplateAction,
     },
+    /// A share link.
+    Share {
+        /// Which one.
+        id: ShareId,
+        /// What happens to it.
+        action: ShareAction,
+    },
 }
 
 impl OfficeChange {
@@ -49,8 +57,32 @@ impl OfficeChange {
     }
 
     /// What tells it from another request.
+    ///
+    /// An id and a secret that the node made by chance are not of the request: a
+    /// retry has others.
     pub(super) fn fingerprint_bytes(&self) -> Vec<u8> {
-        postcard::to_stdvec(self).unwrap_or_default()
+        let bytes = match self {
+            Self::Group {
+                action: action @ GroupAction::Create { .. },
+                ..
+            } => postcard::to_stdvec(&("group", action)),
+            Self::Share {
+                action: ShareAction::Create(new),
+                ..
+            } => {
+                let hash = [0; 32];
+                let new = NewShare {
+                    hash,
+                    ..new.clone()
+                };
+                postcard::to_stdvec(&("share", new))
+            }
+            Self::Group { .. }
+            | Self::Share { .. }
+            | Self::Principal { .. }
+            | Self::Template { .. } => postcard::to_stdvec(self),
+        };
+        bytes.unwrap_or_default()
     }
 }
 
@@ -101,5 +133,6 @@ pub(super) fn decide(
         OfficeChange::Principal { id, action } => principal::decide(batch, origin, &id, action),
         OfficeChange::Group { id, action } => group::decide(batch, origin, id, action),
         OfficeChange::Template { id, action } => template::decide(batch, origin, id, action),
+        OfficeChange::Share { id, action } => share::decide(batch, origin, id, action),
     }
 }

@@ -6,7 +6,7 @@
 //! value = version u8  postcard of the entry
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::model::template::Template;
-use crate::model::{Firm, Group, Principal, Share};
+use crate::model::{Firm, FirmId, Group, Principal, Share};
 use crate::store::columns::Column;
 use crate::store::{Error, Store, scan};
 
@@ -304,6 +304,8 @@ pub struct Directory {
     groups: Rows<Group>,
     shares: Rows<Share>,
     templates: Rows<Template>,
+    /// The groups of each firm that belongs to any, by id.
+    memberships: BTreeMap<FirmId, BTreeSet<Box<str>>>,
 }
 
 impl Directory {
@@ -326,6 +328,30 @@ impl Directory {
         T::rows(self).values()
     }
 
+    /// The groups that `member` belongs to.
+    pub fn groups_with(&self, member: &FirmId) -> impl Iterator<Item = &Arc<Group>> {
+        let ids = self.memberships.get(member).into_iter().flatten();
+        ids.filter_map(|id| self.groups.get(id))
+    }
+
+    fn enrol(&mut self, group: &Group) {
+        for member in &group.members {
+            let groups = self.memberships.entry(member.clone()).or_default();
+            groups.insert(group.id().into());
+        }
+    }
+
+    fn strike(&mut self, group: &Group) {
+        for member in &group.members {
+            if let Some(groups) = self.memberships.get_mut(member) {
+                groups.remove(group.id());
+                if groups.is_empty() {
+                    self.memberships.remove(member);
+                }
+            }
+        }
+    }
+
     pub(super) fn set(&mut self, entry: AnyEntry) {
         match entry {
             AnyEntry::Firm(entry) => {
@@ -335,7 +361,12 @@ impl Directory {
                 self.principals.insert(entry.id().into(), entry);
             }
             AnyEntry::Group(entry) => {
-                self.groups.insert(entry.id().into(), entry);
+                self.enrol(&entry);
+                let before = self.groups.insert(entry.id().into(), Arc::clone(&entry));
+                if let Some(before) = before {
+                    self.strike(&before);
+                    self.enrol(&entry);
+                }
             }
             AnyEntry::Share(entry) => {
                 self.shares.insert(entry.id().into(), entry);
@@ -351,7 +382,11 @@ impl Directory {
         match key.kind {
             Firm::KIND => drop(self.firms.remove(id)),
             Principal::KIND => drop(self.principals.remove(id)),
-            Group::KIND => drop(self.groups.remove(id)),
+            Group::KIND => {
+                if let Some(group) = self.groups.remove(id) {
+                    self.strike(&group);
+                }
+            }
             Share::KIND => drop(self.shares.remove(id)),
             Template::KIND => drop(self.templates.remove(id)),
             _ => {}
@@ -365,6 +400,37 @@ mod tests {
 
     use super::*;
     use crate::model::{FirmId, GroupId, Timestamp};
+
+    #[test]
+    fn knows_the_groups_of_a_firm() {
+        let firm = |text: &str| FirmId::parse(text).expect("an id");
+        let group = |id, members: &[&str]| Group {
+            id: GroupId::parse(id).expect("an id"),
+            owner: firm("a"),
+            name: "阀门".into(),
+            members: members.iter().map(|text| firm(text)).collect(),
+            revision: 1,
+            created: Timestamp::default(),
+            changed: Timestamp::default(),
+        };
+        let mut directory = Directory::default();
+        let check = |directory: &Directory, member, expected: &[&str]| {
+            let member = firm(member);
+            let found = directory.groups_with(&member);
+            let seen: Vec<_> = found.map(|group| group.id.as_str()).collect();
+            assert_eq!(seen, expected, "{member}");
+        };
+        for (id, members) in [("g", &["b", "c"][..]), ("h", &["b"]), ("g", &["c", "d"])] {
+            directory.set(AnyEntry::Group(Arc::new(group(id, members))));
+        }
+        check(&directory, "b", &["h"]);
+        check(&directory, "c", &["g"]);
+        check(&directory, "d", &["g"]);
+        directory.remove(&EntryKey::of::<Group>("g"));
+        check(&directory, "c", &[]);
+        check(&directory, "b", &["h"]);
+        assert_eq!(directory.memberships.len(), 1);
+    }
 
     #[test]
     fn entries_go_there_and_back() {

@@ -30,6 +30,8 @@ mod registry;
 #[cfg(test)]
 mod restart;
 #[cfg(test)]
+mod rights;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod templates;

@@ -25,6 +25,7 @@ mod records;
 mod registry;
 mod resolution;
 mod shared;
+mod sharing;
 mod status;
 mod template_data;
 mod templates;
@@ -54,6 +55,7 @@ use crate::face::grpc::operations::Operations;
 use crate::face::grpc::registry::RegistryService;
 use crate::face::grpc::resolution::ResolutionService;
 use crate::face::grpc::shared::Shared;
+use crate::face::grpc::sharing::SharingService;
 use crate::face::grpc::templates::TemplatesService;
 use crate::node::Node;
 use crate::wire::proto::DESCRIPTORS;
@@ -61,16 +63,18 @@ use crate::wire::proto::v1::accounts_server::AccountsServer;
 use crate::wire::proto::v1::node_server::NodeServer;
 use crate::wire::proto::v1::registry_server::RegistryServer;
 use crate::wire::proto::v1::resolution_server::ResolutionServer;
+use crate::wire::proto::v1::sharing_server::SharingServer;
 use crate::wire::proto::v1::templates_server::TemplatesServer;
 
 /// Names under which health is asked for; the empty one is the whole server.
-const HEALTH_NAMES: [&str; 6] = [
+const HEALTH_NAMES: [&str; 7] = [
     "",
     "idnode.v1.Registry",
     "idnode.v1.Resolution",
     "idnode.v1.Node",
     "idnode.v1.Accounts",
     "idnode.v1.Templates",
+    "idnode.v1.Sharing",
 ];
 
 /// Sets the log filter and returns the one before, or says what is wrong with
@@ -216,6 +220,12 @@ impl Grpc {
             .send_compressed(CompressionEncoding::Gzip)
             .send_compressed(CompressionEncoding::Zstd)
             .max_decoding_message_size(bytes);
+        let sharing = SharingServer::new(SharingService(Arc::clone(&self.shared)))
+            .accept_compressed(CompressionEncoding::Gzip)
+            .accept_compressed(CompressionEncoding::Zstd)
+            .send_compressed(CompressionEncoding::Gzip)
+            .send_compressed(CompressionEncoding::Zstd)
+            .max_decoding_message_size(bytes);
         self.routes
             .clone()
             .add_service(Ruled::new(registry, &self.rules))
@@ -223,6 +233,7 @@ impl Grpc {
             .add_service(Ruled::new(node, &self.rules))
             .add_service(Ruled::new(accounts, &self.rules))
             .add_service(Ruled::new(templates, &self.rules))
+            .add_service(Ruled::new(sharing, &self.rules))
             .prepare()
             .into_axum_router()
             .reset_fallback()
