@@ -1,9 +1,10 @@
 //! Secrets and signatures of the Handle protocol: functions on bytes, beneath
-//! its messages (RFC 3652 §2.2 and §3.5 to 3.7; DO-IRP v3.0).
+//! its messages (RFC 3652 §2.2 and §3.5 to 3.7; DO-IRP v3.0). And [`DataKey`], with
+//! which personal data is sealed.
 //!
 //! Chance is passed in, except where the library draws it itself: making an RSA
-//! or an Ed25519 key. Only [`SiteKey`] and [`key_file`] touch files. What a
-//! message looks like is not known here.
+//! or an Ed25519 key. Only [`SiteKey`], [`SealingKey`] and [`key_file`] touch files.
+//! What a message looks like is not known here.
 
 mod der;
 mod dh;
@@ -15,6 +16,7 @@ mod mac;
 mod number;
 mod pem;
 mod rsa;
+mod sealed;
 mod secret;
 mod session;
 mod signature;
@@ -27,6 +29,7 @@ pub use dh::{DH_RANDOM_BYTES, DhGroup, DhRefused, DhSecret, respond};
 pub use digest::{DIGEST_BYTES_MAX, DigestAlgorithm, DigestBytes, digest, sm3};
 pub use key_pair::{KEY_RANDOM_BYTES, KeyKind, KeyPair};
 pub use mac::{MacAlgorithm, equal, mac};
+pub use sealed::{DataKey, SEAL_KEY_BYTES, SEAL_NONCE_BYTES, SealKeyError, SealingKey, Unsealed};
 pub use secret::{
     KEY_BITS, SALT_BYTES_MAX, STRETCH_ITERATIONS, STRETCH_ITERATIONS_MAX, SecretMethod,
     SecretProof, make_secret_proof, verify_secret,
