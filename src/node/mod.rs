@@ -1,6 +1,7 @@
 //! The one API that faces call. Whatever a face can do, it does through here.
 
 mod answers;
+mod firm;
 mod identity;
 mod operate;
 mod read;
@@ -8,6 +9,7 @@ mod site;
 mod write;
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -17,9 +19,11 @@ use data_encoding::BASE32_NOPAD;
 
 pub use answers::{Answers, Kept, Marks};
 
+pub use firm::{Application, FirmView, Paper, firm_of};
 pub use identity::KeyDigest;
 
 pub use crate::access::{Challenge, Proof};
+pub use crate::registry::firm::{FirmAction, Opened};
 pub use crate::registry::group::GroupAction;
 pub use crate::registry::{
     Applied, Change, Effect, OfficeChange, OnConflict, PrefixAction, RecordAction, RequestId, etag,
@@ -30,12 +34,17 @@ pub use crate::store::backup::BackupInfo;
 
 use crate::access::{Action, Keys, NewKey, permit};
 use crate::cluster::{Config, Log};
+use crate::crypto::SealingKey;
 use crate::model::{Caller, PrefixEntry, Reason, Record, Reference, Refusal, Timestamp, Tombstone};
 use crate::registry::Command;
 use crate::resolve::{Site, Stamps};
 use crate::store::{Error, Store};
 pub use site::Referral;
 pub use write::Metrics;
+
+/// The file below the data folder with the key of personal data: made at the
+/// first start. Backups do not hold it.
+const SEALING_KEY_FILE: &str = "personal-data-key";
 
 /// One change asked of the node.
 #[derive(Clone, Debug)]
@@ -126,6 +135,8 @@ struct Inner {
     site: ArcSwapOption<Site>,
     clock: Clock,
     chance: Chance,
+    /// Seals personal data.
+    sealing: SealingKey,
     started: Timestamp,
 }
 
@@ -148,6 +159,12 @@ impl Node {
         (clock, chance): (Clock, Chance),
         metrics: Metrics,
     ) -> Result<(Self, JoinHandle<()>), Error> {
+        let path = store.data_dir().join(SEALING_KEY_FILE);
+        let sealing = SealingKey::load_or_create(&path, chance);
+        let sealing = sealing.map_err(|error| Error::File {
+            path,
+            source: io::Error::other(error),
+        })?;
         let keys = ArcSwap::from_pointee(Keys::new(store.operator_keys()?));
         let stamps = Arc::new(Stamps::default());
         let apply = write::applier(Arc::clone(&store), Arc::clone(&stamps), clock, metrics);
@@ -166,14 +183,14 @@ impl Node {
             site: ArcSwapOption::empty(),
             clock,
             chance,
+            sealing,
             started,
         };
-        Ok((
-            Self {
-                inner: Arc::new(inner),
-            },
-            writer,
-        ))
+        let node = Self {
+            inner: Arc::new(inner),
+        };
+        node.check_sealing_key();
+        Ok((node, writer))
     }
 
     /// The time, as `server` gives it.
