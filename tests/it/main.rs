@@ -18,6 +18,8 @@ mod dns;
 #[cfg(test)]
 mod faces;
 #[cfg(test)]
+mod firms;
+#[cfg(test)]
 mod grpc;
 #[cfg(test)]
 mod handle;

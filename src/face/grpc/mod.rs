@@ -10,6 +10,7 @@ mod change;
 pub mod config;
 mod convert;
 mod export;
+mod firms;
 mod flight;
 mod handle_data;
 mod import;
@@ -44,6 +45,7 @@ pub use metrics::Metrics;
 pub use tonic_reflection::server::Error as SetupError;
 
 use crate::face::grpc::call::{Ruled, Rules};
+use crate::face::grpc::firms::FirmsService;
 use crate::face::grpc::node::NodeService;
 use crate::face::grpc::operations::Operations;
 use crate::face::grpc::registry::RegistryService;
@@ -51,16 +53,18 @@ use crate::face::grpc::resolution::ResolutionService;
 use crate::face::grpc::shared::Shared;
 use crate::node::Node;
 use crate::wire::proto::DESCRIPTORS;
+use crate::wire::proto::v1::firms_server::FirmsServer;
 use crate::wire::proto::v1::node_server::NodeServer;
 use crate::wire::proto::v1::registry_server::RegistryServer;
 use crate::wire::proto::v1::resolution_server::ResolutionServer;
 
 /// Names under which health is asked for; the empty one is the whole server.
-const HEALTH_NAMES: [&str; 4] = [
+const HEALTH_NAMES: [&str; 5] = [
     "",
     "idnode.v1.Registry",
     "idnode.v1.Resolution",
     "idnode.v1.Node",
+    "idnode.v1.Firms",
 ];
 
 /// Sets the log filter and returns the one before, or says what is wrong with
@@ -183,6 +187,12 @@ impl Grpc {
             .send_compressed(CompressionEncoding::Gzip)
             .send_compressed(CompressionEncoding::Zstd)
             .max_decoding_message_size(bytes);
+        let firms = FirmsServer::new(FirmsService(Arc::clone(&self.shared)))
+            .accept_compressed(CompressionEncoding::Gzip)
+            .accept_compressed(CompressionEncoding::Zstd)
+            .send_compressed(CompressionEncoding::Gzip)
+            .send_compressed(CompressionEncoding::Zstd)
+            .max_decoding_message_size(bytes);
         let node = NodeService {
             shared: Arc::clone(&self.shared),
             operations: Arc::clone(&self.operations),
@@ -199,6 +209,7 @@ impl Grpc {
             .add_service(Ruled::new(registry, &self.rules))
             .add_service(Ruled::new(resolution, &self.rules))
             .add_service(Ruled::new(node, &self.rules))
+            .add_service(Ruled::new(firms, &self.rules))
             .prepare()
             .into_axum_router()
             .reset_fallback()

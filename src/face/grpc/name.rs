@@ -1,7 +1,7 @@
 //! Resource names: `records/{identifier}`, `prefixes/{prefix}`,
 //! `backups/{backup}`, `operations/{number}` (Google AIP-122).
 
-use crate::model::{Identifier, Prefix, Reason, Refusal};
+use crate::model::{FirmId, Identifier, Prefix, Reason, Refusal};
 
 /// The identifier of `records/{identifier}`, given in `field`.
 ///
@@ -31,6 +31,20 @@ pub(super) fn prefix(name: &str, field: &'static str) -> Result<Prefix, Refusal>
 /// The name of a prefix.
 pub(super) fn of_prefix(prefix: &Prefix) -> String {
     format!("prefixes/{prefix}")
+}
+
+/// The id of `firms/{firm}`.
+///
+/// # Errors
+/// `FieldRequired`, `FieldInvalid` for another form, and `IdInvalid`.
+pub(super) fn firm(name: &str) -> Result<FirmId, Refusal> {
+    let id = behind(name, "name", "firms/", "the form is firms/{firm}")?;
+    FirmId::parse(id).map_err(|refusal| refusal.field("name"))
+}
+
+/// The name of a firm.
+pub(super) fn of_firm(id: &FirmId) -> String {
+    format!("firms/{id}")
 }
 
 /// The id of `backups/{backup}`.
