@@ -83,6 +83,7 @@ pub type Service = InterceptedService<Channel, Bearer>;
 /// A node that answers.
 #[derive(Clone)]
 pub struct Client {
+    channel: Channel,
     service: Service,
     timeout: Duration,
 }
@@ -113,7 +114,8 @@ impl Connection {
                 .hint("is it running? start one with: idnode dev; another address: --server URL")
         })?;
         Ok(Client {
-            service: InterceptedService::new(channel, Bearer(key)),
+            service: InterceptedService::new(channel.clone(), Bearer(key)),
+            channel,
             timeout: self.timeout,
         })
     }
@@ -139,11 +141,7 @@ impl Connection {
                 None => return Ok(None),
             }
         };
-        let mut value: MetadataValue<Ascii> = format!("Bearer {}", text.trim())
-            .parse()
-            .map_err(|_| Failure::usage("the key has characters that no key has"))?;
-        value.set_sensitive(true);
-        Ok(Some(value))
+        bearer(&text).map(Some)
     }
 
     /// Host and port of the node.
@@ -159,6 +157,26 @@ impl Connection {
 }
 
 impl Client {
+    /// The same way with another key.
+    ///
+    /// # Errors
+    /// [`Exit::Usage`] for a text that cannot be a key.
+    pub fn with_key(&self, key: &str) -> Result<Self, Failure> {
+        Ok(Self {
+            service: InterceptedService::new(self.channel.clone(), Bearer(Some(bearer(key)?))),
+            channel: self.channel.clone(),
+            timeout: self.timeout,
+        })
+    }
+
+    /// The service of firms.
+    pub fn firms(&self) -> v1::firms_client::FirmsClient<Service> {
+        v1::firms_client::FirmsClient::new(self.service.clone())
+            .accept_compressed(CompressionEncoding::Zstd)
+            .accept_compressed(CompressionEncoding::Gzip)
+            .max_decoding_message_size(ANSWER_BYTES_MAX)
+    }
+
     /// The service that registers.
     pub fn registry(&self) -> v1::registry_client::RegistryClient<Service> {
         v1::registry_client::RegistryClient::new(self.service.clone())
@@ -222,6 +240,14 @@ impl Client {
         let text = format!("the node did not answer within {:?}", self.timeout);
         Failure::new(Exit::Unavailable, text).hint("allow more time: --timeout 2m")
     }
+}
+
+fn bearer(key: &str) -> Result<MetadataValue<Ascii>, Failure> {
+    let mut value: MetadataValue<Ascii> = format!("Bearer {}", key.trim())
+        .parse()
+        .map_err(|_| Failure::usage("the key has characters that no key has"))?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 fn host(server: &str) -> Result<String, Failure> {
