@@ -70,8 +70,8 @@ Examples:
   idnode firm edit k3vqd7xw2mfta application.toml")]
     Edit {
         /// The form; "-" reads it from the standard input
-        #[arg(index = 2)]
-        form: PathBuf,
+        #[arg(index = 2, value_name = "FORM")]
+        file: PathBuf,
         /// What every change of a firm takes.
         #[command(flatten)]
         common: FirmArguments,
@@ -302,8 +302,8 @@ macro_rules! ask {
 /// Makes a change of an application; the others are steps.
 async fn make(command: Command, client: &Client) -> Result<(v1::Firm, bool), Failure> {
     match command {
-        Command::Edit { form, common } => {
-            let (facts, people) = Form::read(&form)?.messages();
+        Command::Edit { file, common } => {
+            let (facts, people) = Form::read(&file)?.messages();
             ask!(client, edit_firm, EditFirmRequest { facts, people }, common)
         }
         Command::Attach { document, common } => {

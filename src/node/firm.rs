@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use crate::access::{NewKey, Office, permit_office};
+use crate::access::{NewSecret, Office, permit_office};
 use crate::crypto::{DataKey, SEAL_KEY_BYTES, Unsealed};
 use crate::model::firm::{
     Document, DocumentKind, Facts, Firm, FirmState, MediaType, Personal, Text,
@@ -163,10 +163,11 @@ impl Node {
         Application { facts, people }: Application,
     ) -> Result<(Write, Zeroizing<String>), Refusal> {
         let id = FirmId::parse(&self.new_id())?;
-        let key = NewKey::new(&self.random());
+        let owner_id = PrincipalId::parse(&self.new_id())?;
+        let key = NewSecret::new(&owner_id, &Zeroizing::new(self.random()));
         let now = self.now();
         let owner = Principal {
-            id: PrincipalId::parse(&key.id)?,
+            id: owner_id,
             party: Party::Firm {
                 firm: id.clone(),
                 role: FirmRole::Owner,
@@ -196,7 +197,7 @@ impl Node {
             change,
             request_id: None,
         };
-        Ok((write, Zeroizing::new(key.text)))
+        Ok((write, key.text))
     }
 
     /// The change that gives a firm other facts or people. Reads the store.

@@ -16,6 +16,8 @@ pub mod firm;
 pub mod group;
 pub mod office;
 mod prepare;
+pub mod principal;
+mod scope;
 mod touched;
 
 pub use apply::{Outcome, apply};
@@ -27,4 +29,5 @@ pub use decide::{Decision, Undecided, decide, precheck};
 pub use fingerprint::fingerprint;
 pub use office::OfficeChange;
 pub use prepare::prepare;
+pub use principal::{NewPrincipal, PrincipalAction, may_know, one_time_code_key};
 pub use touched::Touched;

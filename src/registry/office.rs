@@ -3,12 +3,13 @@
 
 use serde::Serialize;
 
-use crate::model::{FirmId, GroupId, PrefixEntry};
+use crate::model::{FirmId, GroupId, PrefixEntry, PrincipalId};
 use crate::registry::audit::Action;
 use crate::registry::command::Origin;
 use crate::registry::decide::{Decision, Undecided};
 use crate::registry::firm::{self, FirmAction};
 use crate::registry::group::{self, GroupAction};
+use crate::registry::principal::{self, PrincipalAction};
 use crate::store::{AnyEntry, Batch, EntryKey};
 
 /// The effect under which an entry's first answer is stored.
@@ -25,6 +26,13 @@ pub enum OfficeChange {
         /// What happens to it.
         action: FirmAction,
     },
+    /// A principal.
+    Principal {
+        /// Which one.
+        id: PrincipalId,
+        /// What happens to it.
+        action: PrincipalAction,
+    },
     /// A group of firms.
     Group {
         /// Which one.
@@ -39,7 +47,7 @@ impl OfficeChange {
     pub(super) fn byte_count(&self) -> usize {
         let sealed = match self {
             Self::Firm { action, .. } => action.sealed_bytes(),
-            Self::Group { .. } => 0,
+            Self::Principal { .. } | Self::Group { .. } => 0,
         };
         sealed + postcard::experimental::serialized_size(self).unwrap_or_default()
     }
@@ -95,6 +103,7 @@ pub(super) fn decide(
 ) -> Result<Decision, Undecided> {
     match change {
         OfficeChange::Firm { id, action } => firm::decide(batch, origin, id, action),
+        OfficeChange::Principal { id, action } => principal::decide(batch, origin, &id, action),
         OfficeChange::Group { id, action } => group::decide(batch, origin, id, action),
     }
 }

@@ -1,6 +1,8 @@
 //! Firms, from their application to their retirement: who does what, what anyone
 //! else sees, and what becomes of their people's data.
 
+mod cli;
+mod face;
 mod hostile;
 mod life;
 mod people;

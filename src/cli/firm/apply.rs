@@ -20,7 +20,8 @@ use crate::wire::proto::v1;
 #[derive(Debug, clap::Args)]
 pub struct ApplyArguments {
     /// The form; "-" reads it from the standard input
-    form: PathBuf,
+    #[arg(value_name = "FORM")]
+    file: PathBuf,
     /// A document to add at once. May be repeated
     #[arg(long = "document", value_name = "KIND=PATH")]
     documents: Vec<DocumentArgument>,
@@ -105,13 +106,13 @@ pub(super) async fn apply(
     output: &Output,
 ) -> Result<(), Failure> {
     let ApplyArguments {
-        form,
+        file,
         documents,
         submit,
         owner_key_file,
         dry_run,
     } = arguments;
-    let (facts, people) = Form::read(&form)?.messages();
+    let (facts, people) = Form::read(&file)?.messages();
     // Before anything is sent: what cannot be read is found out first.
     let documents = documents.iter().map(DocumentArgument::read);
     let documents = documents.collect::<Result<Vec<_>, _>>()?;
