@@ -21,7 +21,7 @@ use crate::registry::group::is_known;
 use crate::registry::office::{self, ENTRY_ANSWER, OfficeDecision};
 use crate::registry::under::{self, Candidate, Uniques};
 use crate::store::codec_types::RequestRow;
-use crate::store::{Batch, Error, PrefixRow, Restricted};
+use crate::store::{AnyEntry, Batch, Error, PrefixRow, Restricted};
 
 /// What a command comes to.
 #[derive(Clone, Debug)]
@@ -65,6 +65,13 @@ pub enum Decision {
     },
     /// Entries of the directory, and what belongs to them, are put or removed.
     Office(Box<OfficeDecision>),
+    /// Something was looked at, which the audit trail tells; nothing changes.
+    Look {
+        /// What the audit trail calls it.
+        action: Action,
+        /// The answer, and the entry's subject.
+        entry: AnyEntry,
+    },
     /// A prefix is put.
     PutPrefix {
         /// What the audit trail calls it.

@@ -180,15 +180,7 @@ fn put_prefixes(batch: &mut Batch<'_>) {
 }
 
 fn firm_of(id: &str, state: FirmState) -> Firm {
-    let now = Timestamp::from_millis(1);
-    Firm {
-        id: firm(id),
-        name: id.to_owned(),
-        state,
-        revision: 1,
-        created: now,
-        changed: now,
-    }
+    crate::support::firm(id, state)
 }
 
 pub(super) fn firm(id: &str) -> FirmId {
