@@ -12,6 +12,7 @@ pub mod dev;
 pub mod errors;
 pub mod export;
 pub mod failure;
+pub mod firm;
 pub mod handle;
 pub mod health;
 pub mod import;
@@ -110,6 +111,9 @@ enum Command {
     /// Show, make and revise templates, and check files by them
     #[command(subcommand)]
     Template(template::Command),
+    /// Apply for prefixes, and review firms
+    #[command(subcommand)]
+    Firm(firm::Command),
     /// Take in records from a file
     Import(import::Arguments),
     /// Write records to a file
@@ -248,6 +252,7 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), Failure> 
         Command::Share(command) => sharing::share(command, connection, output).await,
         Command::Prefix(command) => prefix::run(command, connection, output).await,
         Command::Template(command) => Box::pin(template::run(command, connection, output)).await,
+        Command::Firm(command) => Box::pin(firm::run(command, connection, output)).await,
         Command::Import(arguments) => Box::pin(import::run(arguments, connection, output)).await,
         Command::Export(arguments) => export::run(arguments, connection, output).await,
         Command::Backup(command) => backup::run(command, connection, output).await,

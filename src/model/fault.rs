@@ -156,6 +156,50 @@ reasons! {
     FirmNameInvalid "FIRM_NAME_INVALID" Invalid
         "firm name {value} must be 1 to {limit} characters without control characters"
         "企业名称 {value} 须为 1 至 {limit} 个字符且不含控制字符";
+    FirmState "FIRM_STATE" Conflict
+        "firm {value} is {limit}, which does not allow this" "企业 {value} 当前为 {limit}，不允许此操作";
+    FirmIncomplete "FIRM_INCOMPLETE" Conflict
+        "firm {value} lacks what its application needs: {limit}" "企业 {value} 的申请材料不完整，缺少：{limit}";
+    ApplicationsTooMany "APPLICATIONS_TOO_MANY" Exhausted
+        "{limit} applications wait already; try again when some were looked at" "待处理的申请已达 {limit} 份，请待部分处理后再试";
+    TextInvalid "TEXT_INVALID" Invalid
+        "{field} must be one line of 1 to {limit} characters that show" "{field} 须为 1 至 {limit} 个可见字符的单行文本";
+    CreditCodeSyntax "CREDIT_CODE_SYNTAX" Invalid
+        "unified social credit code {value} must be {limit} characters as GB 32100-2015 says"
+        "统一社会信用代码 {value} 须为符合 GB 32100-2015 的 {limit} 位字符";
+    CreditCodeCheck "CREDIT_CODE_CHECK" Invalid
+        "unified social credit code {value} has a wrong character: by the others the last must be {limit}"
+        "统一社会信用代码 {value} 有误：按其余字符，校验码应为 {limit}";
+    CreditCodeTaken "CREDIT_CODE_TAKEN" Conflict
+        "another firm has the unified social credit code {value}: {limit}" "统一社会信用代码 {value} 已属于另一企业：{limit}";
+    RegionUnknown "REGION_UNKNOWN" Invalid
+        "region {value} is no division of GB/T 2260: six digits as 330382" "行政区划代码 {value} 不在 GB/T 2260 中，应为六位数字，如 330382";
+    IndustryUnknown "INDUSTRY_UNKNOWN" Invalid
+        "industry {value} is no class of GB/T 4754-2017: a letter and up to four digits, as C3823"
+        "行业代码 {value} 不在 GB/T 4754-2017 中，应为字母加至多四位数字，如 C3823";
+    PhoneInvalid "PHONE_INVALID" Invalid
+        "{field} must be a telephone number of 5 to {limit} digits" "{field} 须为 5 至 {limit} 位数字的电话号码";
+    EmailInvalid "EMAIL_INVALID" Invalid
+        "{field} must be an e-mail address of at most {limit} characters" "{field} 须为至多 {limit} 个字符的电子邮箱地址";
+    CitizenNumberInvalid "CITIZEN_NUMBER_INVALID" Invalid
+        "{field} must be a citizen number of 18 characters whose check character is right" "{field} 须为校验码正确的 18 位公民身份号码";
+    ServersTooMany "SERVERS_TOO_MANY" Invalid
+        "the firm has {value} servers; the limit is {limit}" "企业服务器有 {value} 台，超过上限 {limit}";
+    ServerInvalid "SERVER_INVALID" Invalid
+        "server {value} cannot be told to clients: {limit}" "无法向客户端公布服务器 {value}：{limit}";
+    DocumentNotFound "DOCUMENT_NOT_FOUND" Missing
+        "the firm has no document {value}" "企业没有编号为 {value} 的文件";
+    DocumentTypeInvalid "DOCUMENT_TYPE_INVALID" Invalid
+        "the document has none of the forms {limit}" "文件格式须为 {limit} 之一";
+    DocumentTooLarge "DOCUMENT_TOO_LARGE" Invalid
+        "the document has {value} bytes; the limit is {limit}" "文件共 {value} 字节，超过上限 {limit}";
+    DocumentsTooMany "DOCUMENTS_TOO_MANY" Conflict
+        "the firm has {limit} documents already" "企业的文件已达 {limit} 份";
+    PersonalErased "PERSONAL_ERASED" Missing
+        "the personal data of firm {value} was erased" "企业 {value} 的个人信息已被删除";
+    SealUnreadable "SEAL_UNREADABLE" Broken
+        "the personal data of {value} cannot be opened: the node has another key, or it is damaged"
+        "无法解密 {value} 的个人信息：节点密钥不符或数据已损坏";
     NoteTooLong "NOTE_TOO_LONG" Invalid
         "the text is longer than {limit} characters" "文本超过 {limit} 个字符";
     QuotaExceeded "QUOTA_EXCEEDED" Exhausted

@@ -48,6 +48,42 @@ pub const SHARE_INDICES_MAX: usize = 64;
 pub const SHARE_DAYS_MAX: u64 = 366;
 /// Characters of a firm's name.
 pub const FIRM_CHARS_MAX: usize = 200;
+/// Characters of a firm's address.
+pub const ADDRESS_CHARS_MAX: usize = 300;
+/// Characters of a person's name.
+pub const PERSON_CHARS_MAX: usize = 100;
+/// Digits of a telephone number.
+pub const PHONE_DIGITS_MAX: usize = 20;
+/// Characters of an e-mail address (RFC 5321 §4.5.3.1.3).
+pub const EMAIL_CHARS_MAX: usize = 254;
+/// Servers of its own that a firm may name.
+pub const FIRM_SERVERS_MAX: usize = 8;
+/// Papers of one firm.
+pub const DOCUMENTS_PER_FIRM_MAX: usize = 10;
+/// Bytes of one paper: below what a message of the gRPC face may have by default.
+pub const DOCUMENT_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of all papers of one firm.
+pub const DOCUMENT_BYTES_PER_FIRM_MAX: u64 = 16 * 1024 * 1024;
+/// Bytes of the papers of all applications that nobody looked at yet; no further
+/// paper is taken.
+pub const OPEN_DOCUMENT_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
+/// Characters of a paper's file name.
+pub const DOCUMENT_NAME_CHARS_MAX: usize = 200;
+/// Steps of its life that a firm shows; older ones are in the audit trail only.
+pub const FIRM_STEPS_MAX: usize = 64;
+/// Days after which an application that was never handed in is forgotten.
+pub const DRAFT_DAYS: u64 = 30;
+/// Applications that nobody looked at yet, of all applicants; no further one is
+/// taken.
+pub const APPLICATIONS_MAX: usize = 1000;
+/// Applications that nobody looked at yet from one network; no further one is
+/// taken from there.
+pub const APPLICATIONS_PER_NETWORK_MAX: usize = 20;
+/// Applications that were never handed in and are forgotten with one new one: a
+/// change stays small however many have expired.
+pub const SWEPT_DRAFTS_MAX: usize = 8;
+/// Characters of a name for people: of a principal, a template, an item, a code.
+pub const LABEL_CHARS_MAX: usize = 100;
 /// Characters of a login name.
 pub const LOGIN_CHARS_MAX: usize = 64;
 /// Prefixes, verbs and networks of a scope, each.
@@ -91,8 +127,6 @@ pub const NAMESPACE_ATTRIBUTES_MAX: usize = 32;
 pub const ITEM_INDEX_MIN: u32 = 2000;
 /// Bytes of the English name of an item.
 pub const ITEM_NAME_BYTES_MAX: usize = 64;
-/// Characters of a name for people: of a principal, a template, an item, a code.
-pub const LABEL_CHARS_MAX: usize = 100;
 /// Characters of the sign of a unit.
 pub const UNIT_CHARS_MAX: usize = 16;
 /// Digits of a decimal number: a double keeps so many.

@@ -2,6 +2,7 @@
 
 mod account;
 mod answers;
+mod firm;
 mod identity;
 mod operate;
 mod principals;
@@ -23,10 +24,12 @@ use data_encoding::BASE32_NOPAD;
 pub use account::{SignIn, SignedIn};
 pub use answers::{Answers, Kept, Marks};
 
+pub use firm::{Application, FirmView, Paper, firm_of};
 pub use identity::KeyDigest;
 pub use principals::{Account, WithSecret};
 
 pub use crate::access::{Challenge, NewSession, Presented, Proof};
+pub use crate::registry::firm::{FirmAction, Opened};
 pub use crate::registry::group::GroupAction;
 pub use crate::registry::template::TemplateAction;
 pub use crate::registry::{
@@ -194,12 +197,11 @@ impl Node {
             sealing,
             started,
         };
-        Ok((
-            Self {
-                inner: Arc::new(inner),
-            },
-            writer,
-        ))
+        let node = Self {
+            inner: Arc::new(inner),
+        };
+        node.check_sealing_key();
+        Ok((node, writer))
     }
 
     /// The time, as `server` gives it.

@@ -62,6 +62,14 @@ pub fn apply(batch: &mut Batch<'_>, origin: &Origin, decision: Decision) -> Resu
             under::index(batch, &key, uniques)?;
             delete_record(batch, origin, (&key, row), &before)
         }
+        Decision::Look { action, entry } => {
+            batch.advance(origin.now);
+            audit(batch, origin, action, &entry.key().to_bytes(), (None, None))?;
+            Ok(Outcome {
+                applied: Applied::Entry(entry),
+                touched: None,
+            })
+        }
         Decision::Office(decision) => apply_office(batch, origin, *decision),
         Decision::PutPrefix {
             action,
@@ -344,7 +352,7 @@ fn apply_office(
         others,
         removed,
         sealed,
-        prefix,
+        prefixes,
     } = decision;
     let position = batch.advance(origin.now);
     let before_digest = match before {
@@ -369,8 +377,8 @@ fn apply_office(
     for (key, bytes) in sealed {
         batch.put_sealed(key, bytes)?;
     }
-    let mut touched = None;
-    if let Some(changed) = prefix {
+    let mut touched: Option<Touched> = None;
+    for changed in prefixes {
         let canonical = changed.prefix.canonical();
         let counts = batch.prefix(&canonical).map(|row| row.counts);
         let row = PrefixRow {
@@ -381,7 +389,11 @@ fn apply_office(
             counts: counts.unwrap_or_default(),
         };
         batch.put_prefix(&canonical, row)?;
-        touched = Some(Touched::prefix(&canonical));
+        let also = Touched::prefix(&canonical);
+        touched = Some(match touched {
+            Some(touched) => touched.and(also),
+            None => also,
+        });
     }
     audit(
         batch,

@@ -8,8 +8,8 @@ use crate::access::{
 use crate::model::limits::REQUEST_ID_HOURS;
 use crate::model::record::checked_values;
 use crate::model::{
-    Caller, Group, Identifier, Key, PrefixEntry, Reader, Readers, Reason, Record, Refusal,
-    Timestamp, Tombstone, Value, Who,
+    Caller, Firm, FirmState, Group, Identifier, Key, PrefixEntry, Reader, Readers, Reason, Record,
+    Refusal, Timestamp, Tombstone, Value, Who,
 };
 use crate::registry::audit::Action;
 use crate::registry::command::{
@@ -21,7 +21,7 @@ use crate::registry::group::is_known;
 use crate::registry::office::{self, ENTRY_ANSWER, OfficeDecision};
 use crate::registry::under::{self, Candidate, Uniques};
 use crate::store::codec_types::RequestRow;
-use crate::store::{Batch, Error, PrefixRow, Restricted};
+use crate::store::{AnyEntry, Batch, Error, PrefixRow, Restricted};
 
 /// What a command comes to.
 #[derive(Clone, Debug)]
@@ -65,6 +65,13 @@ pub enum Decision {
     },
     /// Entries of the directory, and what belongs to them, are put or removed.
     Office(Box<OfficeDecision>),
+    /// Something was looked at, which the audit trail tells; nothing changes.
+    Look {
+        /// What the audit trail calls it.
+        action: Action,
+        /// The answer, and the entry's subject.
+        entry: AnyEntry,
+    },
     /// A prefix is put.
     PutPrefix {
         /// What the audit trail calls it.
@@ -107,11 +114,16 @@ pub fn decide(batch: &Batch<'_>, origin: &Origin, change: Change) -> Result<Deci
     let origin = renewed.as_ref().unwrap_or(origin);
     // Members are told before anything is read that is not for all, also of what
     // they once were answered.
-    if let (Who::Member(_), Change::Record { identifier, .. }) = (&origin.caller.who, &change)
+    if let (Who::Member(member), Change::Record { identifier, .. }) = (&origin.caller.who, &change)
         && batch.prefix(&identifier.prefix().canonical()).is_some()
     {
         let below = Operation::WriteBelow(identifier.prefix());
         permit_record(&origin.caller, batch, below).map_err(undecided)?;
+        let firm = batch.entry::<Firm>(member.firm.as_str());
+        if firm.is_none_or(|firm| firm.state != FirmState::Active) {
+            let refusal = Refusal::new(Reason::PermissionDenied).field("name");
+            return Err(refusal.limit("only members of an active firm may").into());
+        }
     }
     if let Some(first) = first_answer(batch, origin)? {
         return Ok(Decision::Repeat(first));

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::access::{Office, permit_office};
 use crate::model::limits::{FIRM_CHARS_MAX, GROUP_MEMBERS_MAX, GROUPS_PER_FIRM_MAX};
 use crate::model::prefix::check_firm;
-use crate::model::{Firm, FirmId, FirmState, Group, GroupId, Reason, Refusal};
+use crate::model::{Firm, FirmId, Group, GroupId, Reason, Refusal};
 use crate::registry::audit::Action;
 use crate::registry::command::{Applied, Origin};
 use crate::registry::decide::{Decision, Undecided, check_etag};
@@ -162,12 +162,5 @@ fn check(batch: &Batch<'_>, group: &Group) -> Result<(), Refusal> {
 /// application nobody learns here.
 pub(super) fn is_known(batch: &Batch<'_>, firm: &FirmId) -> bool {
     let firm = batch.entry::<Firm>(firm.as_str());
-    firm.is_some_and(|firm| match firm.state {
-        FirmState::Active | FirmState::Suspended { .. } | FirmState::Retired => true,
-        FirmState::Draft
-        | FirmState::Submitted
-        | FirmState::Verified
-        | FirmState::Approved
-        | FirmState::Rejected { .. } => false,
-    })
+    firm.is_some_and(|firm| firm.state.is_public())
 }

@@ -12,6 +12,7 @@ mod decide;
 mod decide_prefix;
 mod edit;
 mod fingerprint;
+pub mod firm;
 pub mod group;
 pub mod office;
 mod prepare;

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 
 use rocksdb::WriteBatch;
 
-use crate::model::{Key, PrefixEntry, Record, Timestamp, Tombstone};
+use crate::model::{FirmId, Key, PrefixEntry, Record, Timestamp, Tombstone};
 use crate::store::codec::restricted::{encode_record, encode_tombstone, grant_key, row_key};
 use crate::store::codec_types::{AuditEntry, RequestRow};
 use crate::store::columns::Column;
@@ -128,6 +128,25 @@ impl<'s> Batch<'s> {
                 .cloned(),
         );
         found
+    }
+
+    /// The prefixes that a firm holds, as this batch leaves them. Looks at all.
+    pub fn held_prefixes(&self, firm: &FirmId) -> Vec<PrefixRow> {
+        let is_held = |row: &&PrefixRow| row.entry.holder.as_ref() == Some(firm);
+        let pending = self.prefixes.values().filter(is_held);
+        let mut held: Vec<_> = pending.cloned().collect();
+        let stored = self.store.prefixes();
+        held.extend(
+            stored
+                .after(None)
+                .filter(|(canonical, _)| !self.prefixes.contains_key(*canonical))
+                .map(|(_, row)| row)
+                .filter(is_held)
+                .cloned(),
+        );
+        drop(stored);
+        held.sort_by_cached_key(|row| row.entry.prefix.canonical());
+        held
     }
 
     /// The encrypted bytes under `key`, as this batch leaves them.

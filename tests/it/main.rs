@@ -20,6 +20,8 @@ mod dns;
 #[cfg(test)]
 mod faces;
 #[cfg(test)]
+mod firms;
+#[cfg(test)]
 mod grpc;
 #[cfg(test)]
 mod handle;

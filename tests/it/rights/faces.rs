@@ -278,14 +278,16 @@ async fn readers_are_set_and_taken_away_over_grpc() {
     assert_eq!(reason(&refused.unwrap_err()), "KEY_REQUIRED");
 }
 
+/// Keys of owners of firms "b" and "c".
+fn others(node: &TestNode) -> [Clients; 2] {
+    ["b", "c"].map(|firm| node.clients_with(&key_of(firm, FirmRole::Owner)))
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_firm_shares_by_group_and_by_link() {
+async fn a_firm_shares_by_a_group() {
     let node = TestNode::start().await.seed_by(fill).await;
     let owner = node.clients_with(&key_of("a", FirmRole::Owner));
-    let others = [
-        node.clients_with(&key_of("b", FirmRole::Owner)),
-        node.clients_with(&key_of("c", FirmRole::Owner)),
-    ];
+    let others = others(&node);
     let identifier = format!("{PREFIX}/lot.1");
     let group = v1::Group {
         owner: "firms/a".into(),
@@ -314,7 +316,28 @@ async fn a_firm_shares_by_group_and_by_link() {
     put(&owner, shared).await;
     let reads = async |clients: &Clients| clients.resolve(&identifier).await.is_ok();
     assert!(!reads(&others[0]).await && reads(&others[1]).await);
+    for other in &others {
+        for name in [&group.name, "groups/none"] {
+            let get = v1::GetGroupRequest { name: name.into() };
+            let refused = other.sharing().get_group(get).await.unwrap_err();
+            assert_eq!(reason(&refused), "GROUP_NOT_FOUND");
+        }
+    }
+    let delete = v1::DeleteGroupRequest {
+        name: group.name,
+        etag: group.etag,
+        ..v1::DeleteGroupRequest::default()
+    };
+    owner.sharing().delete_group(delete).await.unwrap();
+    assert!(!reads(&others[1]).await);
+}
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_firm_shares_by_a_link() {
+    let node = TestNode::start().await.seed_by(fill).await;
+    let owner = node.clients_with(&key_of("a", FirmRole::Owner));
+    let identifier = format!("{PREFIX}/lot.1");
+    put(&owner, restricted(&identifier)).await;
     let share = v1::Share {
         owner: "firms/a".into(),
         purpose: "a recall".into(),
@@ -332,17 +355,12 @@ async fn a_firm_shares_by_group_and_by_link() {
     let made = owner.sharing().create_share(make).await.unwrap();
     let made = made.into_inner();
     let (share, guest) = (made.share.unwrap(), node.clients_with(&made.token));
-    assert!(reads(&guest).await);
-    for other in &others {
+    assert!(guest.resolve(&identifier).await.is_ok());
+    for other in others(&node) {
         for name in [&share.name, "shares/none"] {
             let get = v1::GetShareRequest { name: name.into() };
             let refused = other.sharing().get_share(get).await.unwrap_err();
             assert_eq!(reason(&refused), "SHARE_NOT_FOUND");
-        }
-        for name in [&group.name, "groups/none"] {
-            let get = v1::GetGroupRequest { name: name.into() };
-            let refused = other.sharing().get_group(get).await.unwrap_err();
-            assert_eq!(reason(&refused), "GROUP_NOT_FOUND");
         }
         let list = v1::ListSharesRequest {
             parent: "firms/a".into(),
@@ -358,13 +376,6 @@ async fn a_firm_shares_by_group_and_by_link() {
     owner.sharing().withdraw_share(withdraw).await.unwrap();
     let refused = guest.resolve(&identifier).await.unwrap_err();
     assert_eq!(reason(&refused), "KEY_INVALID");
-    let delete = v1::DeleteGroupRequest {
-        name: group.name,
-        etag: group.etag,
-        ..v1::DeleteGroupRequest::default()
-    };
-    owner.sharing().delete_group(delete).await.unwrap();
-    assert!(!reads(&others[1]).await);
 }
 
 /// Seconds since 1970 a day from now.

@@ -4,10 +4,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use idnode::access::{KEY_SECRET_BYTES, NewSecret};
+use idnode::access::{KEY_SECRET_BYTES, NewSecret, Presented};
 use idnode::model::{
-    Caller, Credential, Firm, FirmId, FirmRole, FirmState, Group, GroupId, Identifier, Identity,
-    Member, NodeRole, Operator, Party, Prefix, PrefixEntry, PrefixState, Principal, PrincipalId,
+    Caller, Credential, FirmId, FirmRole, FirmState, Group, GroupId, Identifier, Identity, Member,
+    NodeRole, Operator, Party, Prefix, PrefixEntry, PrefixState, Principal, PrincipalId,
     PrincipalState, Reader, Readers, Reason, Record, Reference, Scope, SuffixCase, Target,
     Timestamp, Value, Who,
 };
@@ -47,6 +47,27 @@ impl World {
         let owner = member("a", FirmRole::Owner);
         let written = self.bare.write_as(&owner, change).await;
         written.expect("written");
+    }
+
+    /// Suspends a firm, and leaves its prefixes as they are.
+    pub(super) fn suspend(&self, id: &str) {
+        let state = FirmState::Suspended {
+            reason: "a test".into(),
+        };
+        let mut batch = Batch::new(&self.bare.store);
+        let entry = AnyEntry::Firm(Arc::new(crate::support::firm(id, state)));
+        batch.put_entry(entry).expect("encodes");
+        batch.commit().expect("written");
+    }
+
+    /// Who holds a share.
+    pub(super) fn guest(&self, made: &MadeShare) -> Caller {
+        let presented = Presented {
+            bearer: made.token.as_deref(),
+            ..Presented::default()
+        };
+        let guest = self.bare.node.authenticate(&presented);
+        guest.expect("a guest")
     }
 
     /// Makes a share of firm "a".
@@ -120,7 +141,7 @@ pub(super) fn fill(batch: &mut Batch<'_>) {
         ("c", FirmState::Active),
         ("d", FirmState::Draft),
     ] {
-        put(AnyEntry::Firm(Arc::new(firm_of(id, state))));
+        put(AnyEntry::Firm(Arc::new(crate::support::firm(id, state))));
         for role in ROLES {
             let id = principal_id(id, role);
             let hash = secret_of(&id).hash;
@@ -194,18 +215,6 @@ fn put_prefixes(batch: &mut Batch<'_>) {
             counts: Counts::default(),
         };
         batch.put_prefix(&canonical, row).expect("encodes");
-    }
-}
-
-fn firm_of(id: &str, state: FirmState) -> Firm {
-    let now = Timestamp::from_millis(1);
-    Firm {
-        id: firm(id),
-        name: id.to_owned(),
-        state,
-        revision: 1,
-        created: now,
-        changed: now,
     }
 }
 

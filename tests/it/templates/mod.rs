@@ -195,14 +195,7 @@ fn principal(firm: &FirmId, role: FirmRole) -> Principal {
 }
 
 fn firm_entry(id: &FirmId) -> Firm {
-    Firm {
-        id: id.clone(),
-        name: "A firm of the tests".to_owned(),
-        state: FirmState::Active,
-        revision: 0,
-        created: NOW,
-        changed: NOW,
-    }
+    crate::support::firm(id.as_str(), FirmState::Active)
 }
 
 fn prefix_entry(number: u32, holder: FirmId) -> PrefixEntry {
