@@ -4,6 +4,7 @@
 
 pub mod config;
 mod credentials;
+mod links;
 mod lockout;
 mod office;
 mod proof;
@@ -18,6 +19,7 @@ pub use credentials::{
     KEY_SECRET_BYTES, NewSecret, Presented, caller_of, certificate_id, counts, identify,
     may_call_from,
 };
+pub use links::{LinkReader, LinkSight, sees_from_end};
 pub use lockout::{Locked, Lockout, LockoutLimits};
 pub use office::{Office, permit_office};
 pub use proof::{Challenge, Proof, Unproven, prove};

@@ -174,7 +174,7 @@ pub fn reading(
 /// The caller as it stands now: a right that was taken away meanwhile is gone.
 /// `None` for one that counts no longer, and for a member of a firm that is not
 /// active.
-fn standing(caller: &Caller, (store, now): (&Store, Timestamp)) -> Option<Caller> {
+pub(super) fn standing(caller: &Caller, (store, now): (&Store, Timestamp)) -> Option<Caller> {
     let caller = renewed(caller, store, now).ok()?;
     let counts = match &caller.who {
         Who::Member(member) => is_active(store, &member.firm),

@@ -255,6 +255,16 @@ reasons! {
         "share {value} does not exist" "共享链接 {value} 不存在";
     ShareExists "SHARE_EXISTS" Conflict
         "share {value} exists already" "共享链接 {value} 已存在";
+    LinkNotFound "LINK_NOT_FOUND" Missing
+        "link {value} is not stated" "链接 {value} 未声明";
+    LinkExists "LINK_EXISTS" Conflict
+        "link {value} is stated already" "链接 {value} 已声明";
+    LinkToItself "LINK_TO_ITSELF" Invalid
+        "identifier {value} cannot be linked to itself" "标识 {value} 不能链接到自身";
+    LinkStateConflict "LINK_STATE_CONFLICT" Conflict
+        "link {value} is {limit}" "链接 {value} 的状态为 {limit}";
+    LinksFull "LINKS_FULL" Exhausted
+        "no more than {limit} {field} can be kept" "最多可保存 {limit} 个 {field}";
     TooManyOwned "TOO_MANY_OWNED" Exhausted
         "firm {value} has {limit} {field} already, which is the limit" "企业 {value} 的 {field} 已达上限 {limit} 个";
     BatchTooLarge "BATCH_TOO_LARGE" Invalid

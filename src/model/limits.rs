@@ -46,6 +46,18 @@ pub const SHARE_TARGETS_MAX: usize = 100;
 pub const SHARE_INDICES_MAX: usize = 64;
 /// Days for which a share may count.
 pub const SHARE_DAYS_MAX: u64 = 366;
+/// Characters of the name of a firm's own kind of link, behind its leaning.
+pub const LINK_KIND_CHARS_MAX: usize = 32;
+/// Characters of the batch number of a link.
+pub const LINK_BATCH_CHARS_MAX: usize = 100;
+/// Characters of the unit of a link's quantity.
+pub const LINK_UNIT_CHARS_MAX: usize = 20;
+/// Documents and events that a link names as evidence.
+pub const LINK_EVIDENCE_MAX: usize = 16;
+/// Bytes of one of them.
+pub const LINK_EVIDENCE_BYTES_MAX: usize = 500;
+/// Different terms (kind, state, visibility) under which one firm states links.
+pub const LINK_TERMS_PER_FIRM_MAX: usize = 4096;
 /// Characters of a firm's name.
 pub const FIRM_CHARS_MAX: usize = 200;
 /// Characters of a firm's address.

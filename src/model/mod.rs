@@ -12,6 +12,7 @@ pub mod identifier;
 pub mod ids;
 pub mod key;
 pub mod limits;
+pub mod link;
 pub mod owner_name;
 pub mod prefix;
 pub mod principal;
@@ -27,6 +28,7 @@ pub use firm::{Firm, FirmState};
 pub use identifier::{Identifier, Prefix, Suffix};
 pub use ids::{FirmId, GroupId, PrincipalId, ShareId, TemplateId};
 pub use key::Key;
+pub use link::{Link, LinkKind, LinkName, LinkState, Terms, Visibility};
 pub use owner_name::OwnerName;
 pub use prefix::{PrefixEntry, PrefixState};
 pub use principal::{

@@ -426,7 +426,7 @@ fn sight(caller: &Caller, firm: &Firm) -> Option<bool> {
 pub fn firm_of(applied: Applied) -> Result<Arc<Firm>, Refusal> {
     match applied {
         Applied::Entry(AnyEntry::Firm(firm)) => Ok(firm),
-        Applied::Entry(_) | Applied::Record { .. } | Applied::Prefix(_) => {
+        Applied::Entry(_) | Applied::Record { .. } | Applied::Link { .. } | Applied::Prefix(_) => {
             Err(Refusal::new(Reason::Internal))
         }
     }

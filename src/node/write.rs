@@ -177,6 +177,7 @@ fn action(change: &Change) -> Action {
     match change {
         Change::Record { .. } => Action::Write,
         Change::Prefix { .. } => Action::ManagePrefixes,
+        Change::Link(_) => Action::Write,
         // Who may is decided with the change alone: `access::Office` says it.
         Change::Office(_) => Action::ReadPublic,
     }

@@ -8,6 +8,7 @@ use crate::model::{Identifier, Key, OwnerName, PrefixEntry, Record, SuffixCase, 
 use crate::registry::audit::{Action, sha256};
 use crate::registry::command::{Applied, Effect, Origin, Request};
 use crate::registry::decide::Decision;
+use crate::registry::link;
 use crate::registry::office::{ENTRY_ANSWER, OfficeDecision};
 use crate::registry::touched::{SHORTEST_ZONE_BYTES, Touched};
 use crate::registry::under;
@@ -71,6 +72,7 @@ pub fn apply(batch: &mut Batch<'_>, origin: &Origin, decision: Decision) -> Resu
             })
         }
         Decision::Office(decision) => apply_office(batch, origin, *decision),
+        Decision::Link(decision) => link::apply(batch, origin, *decision),
         Decision::PutPrefix {
             action,
             before,
@@ -102,6 +104,7 @@ fn keep(
                 let (subject, answer) = (entry.key().to_bytes(), entry.encode()?);
                 remember(batch, origin, ENTRY_ANSWER, &subject, Some(answer.into()))?;
             }
+            (Applied::Link { effect, link }, _) => link::remember(batch, origin, *effect, link)?,
             (Applied::Record { .. }, None) => return Err(Error::Corrupt { what: "decision" }),
             (Applied::Prefix(entry), _) => {
                 let (canonical, answer) = (entry.prefix.canonical(), Batch::prefix_encoding(entry));
@@ -411,7 +414,7 @@ fn apply_office(
 }
 
 /// Appends to the audit trail at the batch's position.
-fn audit(
+pub(super) fn audit(
     batch: &mut Batch<'_>,
     origin: &Origin,
     action: Action,
@@ -435,7 +438,7 @@ fn audit(
     batch.put_audit(position, &entry)
 }
 
-fn remember(
+pub(super) fn remember(
     batch: &mut Batch<'_>,
     origin: &Origin,
     effect: u8,

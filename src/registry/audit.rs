@@ -101,6 +101,14 @@ pub enum Action {
     CreateShare,
     /// A share link was withdrawn.
     WithdrawShare,
+    /// A link was stated, or stated otherwise.
+    StateLink,
+    /// A link was confirmed by the other side.
+    ConfirmLink,
+    /// A link was disputed by the other side.
+    DisputeLink,
+    /// A link was withdrawn.
+    WithdrawLink,
 }
 
 impl Action {
@@ -169,6 +177,10 @@ impl Action {
             Self::DisableTemplateItem => 58,
             Self::CreateShare => 35,
             Self::WithdrawShare => 36,
+            Self::StateLink => 96,
+            Self::ConfirmLink => 97,
+            Self::DisputeLink => 98,
+            Self::WithdrawLink => 99,
         }
     }
 }

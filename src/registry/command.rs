@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use crate::model::fault::{Reason, Refusal};
 use crate::model::identifier::{Identifier, Prefix};
 use crate::model::limits::REQUEST_ID_BYTES_MAX;
 use crate::model::prefix::PrefixEntry;
 use crate::model::record::{Record, Value};
-use crate::model::{Caller, Readers, SuffixCase, Timestamp};
+use crate::model::{Caller, Link, Readers, SuffixCase, Timestamp};
+use crate::registry::link::LinkChange;
 use crate::registry::office::OfficeChange;
 use crate::store::AnyEntry;
 use crate::store::codec_types::Digest;
@@ -28,6 +31,7 @@ impl Command {
         let values = match &self.change {
             Change::Record { action, .. } => action.values(),
             Change::Prefix { .. } => &[],
+            Change::Link(change) => return FIXED_BYTES + change.byte_count(),
             Change::Office(change) => return FIXED_BYTES + change.byte_count(),
         };
         let of = |value: &Value| value.data.len() + value.value_type.as_str().len();
@@ -73,6 +77,8 @@ pub enum Change {
         /// What happens to it.
         action: PrefixAction,
     },
+    /// One link between identifiers.
+    Link(LinkChange),
     /// Something that is kept beside records and prefixes.
     Office(OfficeChange),
 }
@@ -180,7 +186,7 @@ impl RecordAction {
 }
 
 /// What an import does with an identifier that is registered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub enum OnConflict {
     /// Refuses it.
     #[default]
@@ -254,6 +260,13 @@ pub enum Applied {
     },
     /// A prefix, as it is then.
     Prefix(Arc<PrefixEntry>),
+    /// A link.
+    Link {
+        /// What happened to it.
+        effect: Effect,
+        /// As it is then.
+        link: Arc<Link>,
+    },
     /// An entry of the directory, as it is then, or as it last was.
     Entry(AnyEntry),
 }

@@ -17,6 +17,7 @@ use crate::registry::command::{
 };
 use crate::registry::decide_prefix::{decide_prefix, not_homed};
 use crate::registry::edit::{Edit, Edited, dated};
+use crate::registry::link::{self, LINK_ANSWER, LinkDecision};
 use crate::registry::office::{self, ENTRY_ANSWER, OfficeDecision};
 use crate::registry::readers::Named;
 use crate::registry::under::{self, Candidate, Uniques};
@@ -72,6 +73,8 @@ pub enum Decision {
         /// The answer, and the entry's subject.
         entry: AnyEntry,
     },
+    /// A link is put.
+    Link(Box<LinkDecision>),
     /// A prefix is put.
     PutPrefix {
         /// What the audit trail calls it.
@@ -128,6 +131,7 @@ pub fn decide(batch: &Batch<'_>, origin: &Origin, change: Change) -> Result<Deci
             permit(&origin.caller, Access::ManagePrefixes)?;
             Ok(decide_prefix(batch, origin.now, &prefix, &action)?)
         }
+        Change::Link(change) => link::decide(batch, origin, change),
         Change::Office(change) => office::decide(batch, origin, change),
     }
 }
@@ -187,6 +191,9 @@ fn first_answer(batch: &Batch<'_>, origin: &Origin) -> Result<Option<Applied>, U
 }
 
 fn answered(row: &RequestRow) -> Result<Applied, Error> {
+    if row.effect == LINK_ANSWER {
+        return link::first_answer(row);
+    }
     if row.effect == ENTRY_ANSWER {
         return Ok(Applied::Entry(Batch::answered_entry(row)?));
     }
@@ -513,7 +520,7 @@ impl<'a> Subject<'a> {
     }
 }
 
-fn undecided(denied: Denied) -> Undecided {
+pub(super) fn undecided(denied: Denied) -> Undecided {
     match denied {
         Denied::Refused(refusal) => Undecided::Refused(refusal.field("name")),
         Denied::Store(error) => Undecided::Store(error),

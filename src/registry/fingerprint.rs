@@ -21,6 +21,10 @@ pub fn fingerprint(change: &Change) -> Digest {
             sink.text(prefix.as_str());
             prefix_action(&mut sink, action);
         }
+        Change::Link(change) => {
+            sink.text("link");
+            sink.bytes(&change.fingerprint_bytes());
+        }
         Change::Office(change) => {
             sink.text("office");
             sink.bytes(&change.fingerprint_bytes());

@@ -14,6 +14,7 @@ mod edit;
 mod fingerprint;
 pub mod firm;
 pub mod group;
+pub mod link;
 pub mod office;
 mod prepare;
 pub mod principal;
@@ -31,6 +32,7 @@ pub use command::{
 };
 pub use decide::{Decision, Undecided, decide, precheck};
 pub use fingerprint::fingerprint;
+pub use link::{LinkAction, LinkChange};
 pub use office::OfficeChange;
 pub use prepare::prepare;
 pub use principal::{NewPrincipal, PrincipalAction, may_know, one_time_code_key};

@@ -33,6 +33,10 @@ pub fn prepare(change: Change) -> Result<Change, Refusal> {
             Change::Prefix { prefix, action }
         }
         // Its values were checked when they were made.
+        Change::Link(change) => {
+            change.check()?;
+            Change::Link(change)
+        }
         Change::Office(change) => Change::Office(change),
     })
 }

@@ -14,6 +14,7 @@ use crate::store::codec::restricted::{encode_record, encode_tombstone, grant_key
 use crate::store::codec_types::{AuditEntry, RequestRow};
 use crate::store::columns::Column;
 use crate::store::directory::{AnyEntry, Entry, EntryKey};
+use crate::store::links::{GraphChange, Pending};
 use crate::store::prefixes::PrefixRow;
 use crate::store::restricted::Restricted;
 use crate::store::uniques::UniqueKey;
@@ -23,8 +24,8 @@ use crate::store::{Error, META_POSITION, Store, codec};
 ///
 /// One writer at a time: two batches do not see each other.
 pub struct Batch<'s> {
-    store: &'s Store,
-    writes: WriteBatch,
+    pub(super) store: &'s Store,
+    pub(super) writes: WriteBatch,
     records: HashMap<Key, Option<Arc<Record>>>,
     tombstones: HashMap<Key, Option<Tombstone>>,
     restricted: HashMap<Key, Option<Restricted>>,
@@ -33,6 +34,7 @@ pub struct Batch<'s> {
     entries: BTreeMap<EntryKey, Option<AnyEntry>>,
     sealed: HashMap<Vec<u8>, Option<Vec<u8>>>,
     uniques: HashMap<UniqueKey, Option<Vec<u8>>>,
+    pub(super) links: Pending,
     position: u64,
     latest: Timestamp,
     buffer: Vec<u8>,
@@ -60,6 +62,7 @@ impl<'s> Batch<'s> {
             entries: BTreeMap::new(),
             sealed: HashMap::new(),
             uniques: HashMap::new(),
+            links: Pending::default(),
             position: store.position(),
             latest: Timestamp::default(),
             buffer: Vec::new(),
@@ -449,15 +452,15 @@ impl<'s> Batch<'s> {
         bytes
     }
 
-    /// Writes the batch, synced, and makes it visible. Nothing of it is there
-    /// if this fails.
+    /// Writes the batch, synced, and makes it visible; gives what of the graph of
+    /// links it changed. Nothing of it is there if this fails.
     ///
     /// # Errors
     /// [`Error::Stopped`], [`Error::DiskFull`], [`Error::Engine`].
-    pub fn commit(mut self) -> Result<(), Error> {
+    pub fn commit(mut self) -> Result<Vec<GraphChange>, Error> {
         let store = self.store;
         if self.position == store.position() && self.writes.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         store.check_writable()?;
         let column = store.column(Column::Counts)?;
@@ -465,6 +468,7 @@ impl<'s> Batch<'s> {
             let counts = codec::prefix::encode_counts(row.counts);
             self.writes.put_cf(column, canonical, counts);
         }
+        self.links.finish(store, &mut self.writes)?;
         let column = store.column(Column::Meta)?;
         self.writes
             .put_cf(column, META_POSITION, self.position.to_be_bytes());
@@ -493,7 +497,8 @@ impl<'s> Batch<'s> {
         store
             .now_millis
             .fetch_max(self.latest.millis(), Ordering::Relaxed);
+        let changes = self.links.committed(store);
         store.position.store(self.position, Ordering::Release);
-        Ok(())
+        Ok(changes)
     }
 }

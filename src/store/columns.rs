@@ -16,6 +16,11 @@
 //! | `sealed`     | whose, `/`, what                                | encrypted; the store cannot    |
 //! |              |                                                 | read it                        |
 //! | `uniques`    | whose value it is, `uniques`                    | canonical suffix of the record |
+//! | `links`      | source and target node, u32 BE; kind, 0, owner  | `codec::link`                  |
+//! | `nodes`      | canonical identifier                            | node number, u32 BE            |
+//! | `names`      | node number                                     | identifier as first spelled    |
+//! | `adjacency`  | 0 downstream or 1 upstream, node number         | edges, `codec::adjacency`      |
+//! | `terms`      | terms number, u32 BE                            | terms and count, `codec::link` |
 //! | `meta`       | name                                            | as `store` says at each name   |
 //!
 //! Keys sort as their subjects do, so that a prefix is one range. `records` is
@@ -30,11 +35,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rocksdb::compaction_filter::Decision;
 use rocksdb::{
     BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType,
-    DBRecoveryMode, DataBlockIndexType, Options,
+    DBRecoveryMode, DataBlockIndexType, MergeOperands, Options,
 };
 
 use crate::model::limits::REQUEST_ID_HOURS;
 use crate::store::codec;
+use crate::store::codec::adjacency;
 use crate::store::config::Config;
 
 /// One column family.
@@ -51,11 +57,16 @@ pub(crate) enum Column {
     Directory,
     Sealed,
     Uniques,
+    Links,
+    Nodes,
+    Names,
+    Adjacency,
+    Terms,
     Meta,
 }
 
 impl Column {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::Records,
         Self::Tombstones,
         Self::Restricted,
@@ -67,6 +78,11 @@ impl Column {
         Self::Directory,
         Self::Sealed,
         Self::Uniques,
+        Self::Links,
+        Self::Nodes,
+        Self::Names,
+        Self::Adjacency,
+        Self::Terms,
         Self::Meta,
     ];
 
@@ -83,6 +99,11 @@ impl Column {
             Self::Directory => "directory",
             Self::Sealed => "sealed",
             Self::Uniques => "uniques",
+            Self::Links => "links",
+            Self::Nodes => "nodes",
+            Self::Names => "names",
+            Self::Adjacency => "adjacency",
+            Self::Terms => "terms",
             Self::Meta => "meta",
         }
     }
@@ -149,10 +170,24 @@ fn column_options(
     options.set_bottommost_compression_type(DBCompressionType::Zstd);
     options.set_block_based_table_factory(&table_options(column, cache));
     match column {
-        Column::Records | Column::Tombstones | Column::Restricted | Column::Uniques => {
+        Column::Records
+        | Column::Tombstones
+        | Column::Restricted
+        | Column::Uniques
+        | Column::Links
+        | Column::Nodes => {
             // Most creations look for a key that is not there.
             options.set_memtable_whole_key_filtering(true);
             options.set_memtable_prefix_bloom_ratio(MEMTABLE_BLOOM_RATIO);
+        }
+        Column::Adjacency => {
+            let whole = |_: &[u8], list: Option<&[u8]>, changes: &MergeOperands| {
+                adjacency::merged(list, changes.iter())
+            };
+            let partial = |_: &[u8], _: Option<&[u8]>, changes: &MergeOperands| {
+                adjacency::joined(changes.iter())
+            };
+            options.set_merge_operator("edges", whole, partial);
         }
         Column::Requests => {
             options.set_memtable_whole_key_filtering(true);
@@ -173,6 +208,8 @@ fn column_options(
         | Column::Audit
         | Column::Directory
         | Column::Sealed
+        | Column::Names
+        | Column::Terms
         | Column::Meta => {}
     }
     options
@@ -191,6 +228,10 @@ fn table_options(column: Column, cache: &Cache) -> BlockBasedOptions {
         | Column::Tombstones
         | Column::Restricted
         | Column::Uniques
+        | Column::Links
+        | Column::Nodes
+        | Column::Names
+        | Column::Adjacency
         | Column::Requests => {
             table.set_bloom_filter(BLOOM_BITS, false);
             table.set_optimize_filters_for_memory(true);
@@ -208,6 +249,7 @@ fn table_options(column: Column, cache: &Cache) -> BlockBasedOptions {
         | Column::Tails
         | Column::Directory
         | Column::Sealed
+        | Column::Terms
         | Column::Meta => {}
     }
     table

@@ -14,6 +14,7 @@ mod columns;
 pub mod config;
 pub mod directory;
 mod error;
+pub mod links;
 mod metrics;
 mod prefixes;
 pub mod raw;
@@ -25,7 +26,7 @@ use std::fs::File;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use nix::fcntl::Flock;
 use parking_lot::{Mutex, RwLock};
@@ -35,6 +36,7 @@ pub use batch::Batch;
 pub use config::Config;
 pub use directory::{AnyEntry, Directory, Entry, EntryKey};
 pub use error::Error;
+pub use links::{EdgeRow, GraphChange, TermsTable};
 pub use metrics::Metrics;
 pub use prefixes::{Counts, PrefixRow, Prefixes};
 pub use restricted::{Restricted, Sight};
@@ -66,6 +68,8 @@ pub struct Store {
     config: Config,
     prefixes: RwLock<Prefixes>,
     directory: RwLock<Directory>,
+    terms: RwLock<TermsTable>,
+    next_node: AtomicU32,
     position: AtomicU64,
     now_millis: Arc<AtomicU64>,
     /// Why writes stopped for good; the flag is set first for cheap reads.
@@ -108,6 +112,8 @@ impl Store {
             config,
             prefixes: RwLock::default(),
             directory: RwLock::default(),
+            terms: RwLock::default(),
+            next_node: AtomicU32::new(0),
             position: AtomicU64::new(0),
             now_millis,
             stopped: (AtomicBool::new(false), Mutex::default()),
@@ -148,6 +154,9 @@ impl Store {
         self.prefixes = RwLock::new(loaded);
         let loaded = Directory::load(self)?;
         self.directory = RwLock::new(loaded);
+        let loaded = TermsTable::load(self)?;
+        self.terms = RwLock::new(loaded);
+        self.next_node = AtomicU32::new(self.load_next_node()?);
         Ok(())
     }
 
@@ -364,6 +373,21 @@ impl Store {
 
     fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
         Ok(self.db.get_cf(self.column(column)?, key)?)
+    }
+
+    /// The values under `keys`, in their order.
+    fn get_many<K: AsRef<[u8]>>(
+        &self,
+        column: Column,
+        keys: impl Iterator<Item = K>,
+        is_sorted: bool,
+    ) -> Result<Vec<Option<Vec<u8>>>, Error> {
+        let keys: Vec<_> = keys.collect();
+        let found = self
+            .db
+            .batched_multi_get_cf(self.column(column)?, &keys, is_sorted);
+        let owned = |row: Option<rocksdb::DBPinnableSlice<'_>>| row.map(|row| row.to_vec());
+        found.into_iter().map(|row| Ok(row.map(owned)?)).collect()
     }
 
     fn property_sum(&self, property: &str) -> u64 {

@@ -59,6 +59,14 @@ pub(super) fn any(store: &Store, column: Column, beginning: &[u8]) -> Result<boo
     Ok(iterator.key().is_some_and(|key| key.starts_with(beginning)))
 }
 
+/// The greatest key of `column`.
+pub(super) fn last_key(store: &Store, column: Column) -> Result<Option<Vec<u8>>, Error> {
+    let mut iterator = store.db.raw_iterator_cf(store.column(column)?);
+    iterator.seek_to_last();
+    iterator.status()?;
+    Ok(iterator.key().map(<[u8]>::to_vec))
+}
+
 /// Visits the rows whose keys begin with `beginning`, in order, from behind
 /// `after`, until the visitor breaks.
 pub(super) fn each(

@@ -65,7 +65,9 @@ pub(super) async fn write(
             let tell_reason = shared.node.may_read_private(caller);
             Ok(convert::prefix(&entry, active, deleted, tell_reason))
         }
-        Applied::Record { .. } | Applied::Entry(_) => Err(Refusal::new(Reason::Internal)),
+        Applied::Record { .. } | Applied::Link { .. } | Applied::Entry(_) => {
+            Err(Refusal::new(Reason::Internal))
+        }
     }
 }
 

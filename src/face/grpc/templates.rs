@@ -200,7 +200,9 @@ async fn write(
         Applied::Entry(AnyEntry::Template(template)) => {
             Ok(template_data::whole(&template, template.latest().0))
         }
-        Applied::Entry(_) | Applied::Record { .. } | Applied::Prefix(_) => Err(internal()),
+        Applied::Entry(_) | Applied::Record { .. } | Applied::Link { .. } | Applied::Prefix(_) => {
+            Err(internal())
+        }
     }
 }
 

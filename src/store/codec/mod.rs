@@ -2,7 +2,9 @@
 //!
 //! Numbers are LEB128 varints; text and bytes carry their length in front.
 
+pub(crate) mod adjacency;
 pub(crate) mod audit;
+pub(crate) mod link;
 pub(crate) mod prefix;
 pub(crate) mod record;
 pub(crate) mod request;
@@ -105,6 +107,11 @@ impl<'a> Cursor<'a> {
             return Err(self.corrupt());
         }
         Ok(count)
+    }
+
+    /// Whether everything was read.
+    pub(super) fn is_at_end(&self) -> bool {
+        self.rest.is_empty()
     }
 
     /// Refuses trailing bytes.
