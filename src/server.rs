@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
+use crate::access::limits::{self, SEED_WORDS};
 use crate::access::{KEY_RANDOM_BYTES, NewKey};
 use crate::config::Config;
 use crate::crypto::{KeyError, SiteKey};
@@ -136,12 +137,14 @@ impl Server {
             dns,
             handle,
             access,
+            limits: rates,
             store,
             log,
             telemetry: _,
         } = config;
         let (parts, new_key) = open(store, &log, &recorder)?;
         parts.node.set_admins(access.references()?);
+        parts.node.set_limits(limits::Limits::new(&rates, random_words()?));
         let zones = dns.zones.clone();
         let metrics = recorder.within(dns::Metrics::new);
         let dns = Dns::bind(&dns, parts.node.clone(), metrics)?;
@@ -399,6 +402,17 @@ fn random_key() -> Result<NewKey, Error> {
     let mut random = [0; KEY_RANDOM_BYTES];
     aws_lc_rs::rand::fill(&mut random).map_err(|_| Error::Random)?;
     Ok(NewKey::new(&random))
+}
+
+/// Words that nobody can guess.
+fn random_words() -> Result<[u64; SEED_WORDS], Error> {
+    let mut words = [0; SEED_WORDS];
+    for word in &mut words {
+        let mut random = [0; 8];
+        aws_lc_rs::rand::fill(&mut random).map_err(|_| Error::Random)?;
+        *word = u64::from_ne_bytes(random);
+    }
+    Ok(words)
 }
 
 /// The machine's clock.

@@ -2,7 +2,9 @@
 //! [`permit_record`] decide.
 
 pub mod config;
+pub mod limits;
 mod proof;
+mod rate;
 mod rights;
 
 use std::collections::HashMap;

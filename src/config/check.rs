@@ -6,6 +6,7 @@ use std::path::Path;
 
 use nix::unistd::{AccessFlags, eaccess};
 
+use crate::access::limits::{BURST_SECS_MAX, PER_SEC_MAX};
 use crate::config::Config;
 use crate::config::load::nearest;
 use crate::config::problem::Problem;
@@ -36,6 +37,7 @@ pub(super) fn rules(config: &Config) -> Vec<Problem> {
     handle_site(config, &mut problems);
     ttls(config, &mut problems);
     sizes(config, &mut problems);
+    limits(config, &mut problems);
     folders(config, &mut problems);
     filter(config, &mut problems);
     problems
@@ -322,6 +324,7 @@ fn sizes(config: &Config, problems: &mut Vec<Problem>) {
         dns,
         handle: _,
         access: _,
+        limits: _,
         store,
         log,
         telemetry: _,
@@ -379,6 +382,37 @@ fn sizes(config: &Config, problems: &mut Vec<Problem>) {
             log.group_count_max,
             rule,
         ));
+    }
+}
+
+/// Rates, and bursts that are earned back in a sensible time.
+fn limits(config: &Config, problems: &mut Vec<Problem>) {
+    let limits = &config.limits;
+    let pairs = [
+        (
+            ("limits.source_requests_per_sec", limits.source_requests_per_sec),
+            ("limits.source_requests_burst", limits.source_requests_burst),
+        ),
+        (
+            ("limits.firm_writes_per_sec", limits.firm_writes_per_sec),
+            ("limits.firm_writes_burst", limits.firm_writes_burst),
+        ),
+    ];
+    for ((rate_key, per_sec), (burst_key, burst)) in pairs {
+        let (rate, burst) = (u64::from(per_sec), u64::from(burst));
+        let burst_max = rate.max(1) * BURST_SECS_MAX;
+        let sizes = [
+            (rate_key, rate, 0, u64::from(PER_SEC_MAX)),
+            (burst_key, burst, 1, burst_max),
+        ];
+        // Without a rate the burst is not read.
+        let count = if per_sec == 0 { 1 } else { 2 };
+        bounds(sizes.get(..count).unwrap_or_default(), problems);
+    }
+    let networks = limits.exempt_networks.len();
+    if networks > LIST_ITEMS_MAX {
+        let rule = format!("at most {LIST_ITEMS_MAX} networks");
+        problems.push(Problem::of("limits.exempt_networks", networks, rule));
     }
 }
 

@@ -14,6 +14,7 @@ pub use load::{Loaded, Sources, load};
 pub use problem::{Error, Origin, Problem};
 
 use crate::access;
+use crate::access::limits;
 use crate::cluster;
 use crate::face::dns;
 use crate::face::grpc;
@@ -42,6 +43,8 @@ pub struct Config {
     pub handle: handle::Config,
     /// Section `[access]`.
     pub access: access::Config,
+    /// Section `[limits]`.
+    pub limits: limits::Config,
     /// Section `[store]`.
     pub store: store::Config,
     /// Section `[log]`.

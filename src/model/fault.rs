@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::time::Duration;
 
 use crate::model::limits::SHOWN_CHARS_MAX;
 
@@ -41,7 +42,7 @@ pub enum Language {
 }
 
 /// One row a reason: variant, code, fault, English, Chinese. `{value}`,
-/// `{field}` and `{limit}` stand for the refusal's own.
+/// `{field}`, `{limit}`, `{left}` and `{wait}` stand for the refusal's own.
 macro_rules! reasons {
     ($($variant:ident $code:literal $fault:ident $english:literal $chinese:literal;)*) => {
         /// A stable reason, as it appears in `google.rpc.ErrorInfo.reason`.
@@ -158,6 +159,9 @@ reasons! {
         "the text is longer than {limit} characters" "文本超过 {limit} 个字符";
     QuotaExceeded "QUOTA_EXCEEDED" Exhausted
         "prefix {value} has used its quota of {limit} identifiers" "前缀 {value} 已用完 {limit} 个标识的配额";
+    RateLimited "RATE_LIMITED" Exhausted
+        "{value} may make {limit} requests a second and has {left} left; try again in {wait}"
+        "{value} 每秒最多 {limit} 次请求，当前剩余 {left} 次，请在 {wait} 后重试";
     BatchTooLarge "BATCH_TOO_LARGE" Invalid
         "the batch has {value} items; the limit is {limit}" "批量请求含 {value} 项，超过上限 {limit}";
     BatchEmpty "BATCH_EMPTY" Invalid
@@ -222,6 +226,16 @@ pub struct Refusal {
     field: Cow<'static, str>,
     value: String,
     limit: String,
+    remaining: Option<Box<Remaining>>,
+}
+
+/// What is left of a quota that is used up or nearly so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Remaining {
+    /// How many may be asked for still.
+    pub left: u64,
+    /// When as many as were asked for may be; `None` if time alone brings nothing.
+    pub retry_after: Option<Duration>,
 }
 
 impl Refusal {
@@ -232,6 +246,7 @@ impl Refusal {
             field: Cow::Borrowed(""),
             value: String::new(),
             limit: String::new(),
+            remaining: None,
         }
     }
 
@@ -269,6 +284,13 @@ impl Refusal {
         self
     }
 
+    /// Tells what is left of the quota, and when there will be more.
+    #[must_use]
+    pub fn remaining(mut self, left: u64, retry_after: Option<Duration>) -> Self {
+        self.remaining = Some(Box::new(Remaining { left, retry_after }));
+        self
+    }
+
     /// The stable reason.
     pub const fn reason(&self) -> Reason {
         self.reason
@@ -294,6 +316,11 @@ impl Refusal {
         &self.limit
     }
 
+    /// What is left of the quota; `None` if the refusal is about none.
+    pub fn shown_remaining(&self) -> Option<Remaining> {
+        self.remaining.as_deref().copied()
+    }
+
     /// The text in `language`.
     pub fn text(&self, language: Language) -> String {
         let quoted = format!("\"{}\"", self.value);
@@ -306,15 +333,33 @@ impl Refusal {
             let Some((name, behind)) = after.split_once('}') else {
                 break;
             };
-            text.push_str(match name {
-                "value" => value,
-                "field" => &self.field,
-                _ => &self.limit,
-            });
+            match name {
+                "value" => text.push_str(value),
+                "field" => text.push_str(&self.field),
+                "left" => text.push_str(&self.left().to_string()),
+                "wait" => text.push_str(&self.wait()),
+                _ => text.push_str(&self.limit),
+            }
             rest = behind;
         }
         text.push_str(rest);
         text
+    }
+
+    fn left(&self) -> u64 {
+        self.remaining.as_ref().map_or(0, |remaining| remaining.left)
+    }
+
+    /// How long to wait, rounded up, as `250 ms` or `3 s`.
+    fn wait(&self) -> String {
+        let remaining = self.remaining.as_ref();
+        let wait = remaining.and_then(|remaining| remaining.retry_after);
+        let millis = wait.unwrap_or_default().as_micros().div_ceil(1000);
+        if millis < 1000 {
+            format!("{millis} ms")
+        } else {
+            format!("{} s", millis.div_ceil(1000))
+        }
     }
 }
 
@@ -365,7 +410,7 @@ mod tests {
             let chinese = reason.template(Language::Chinese);
             assert!(english.is_ascii() && !english.ends_with('.'), "{english}");
             assert!(!chinese.is_ascii(), "{chinese}");
-            for name in ["{value}", "{limit}", "{field}"] {
+            for name in ["{value}", "{limit}", "{field}", "{left}", "{wait}"] {
                 assert_eq!(
                     english.contains(name),
                     chinese.contains(name),
@@ -390,6 +435,26 @@ mod tests {
         );
         let cut = Refusal::new(Reason::RecordNotFound).value("长".repeat(500));
         assert_eq!(cut.shown_value().chars().count(), SHOWN_CHARS_MAX + 1);
+    }
+
+    #[test]
+    fn tells_what_is_left_and_when_to_come_back() {
+        let check = |wait: Duration, expected: &str| {
+            let refusal = Refusal::new(Reason::RateLimited)
+                .value("firms/mingfeng")
+                .limit(2000)
+                .remaining(17, Some(wait));
+            assert_eq!(
+                refusal.to_string(),
+                format!(
+                    "\"firms/mingfeng\" may make 2000 requests a second and has 17 left; try again in {expected}"
+                )
+            );
+        };
+        check(Duration::from_micros(1), "1 ms");
+        check(Duration::from_millis(250), "250 ms");
+        check(Duration::from_millis(1001), "2 s");
+        assert_eq!(Refusal::new(Reason::RecordExists).shown_remaining(), None);
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub mod record;
 pub mod time;
 
 pub use case::SuffixCase;
-pub use fault::{Fault, Language, Reason, Refusal};
+pub use fault::{Fault, Language, Reason, Refusal, Remaining};
 pub use identifier::{Identifier, Prefix, Suffix};
 pub use key::Key;
 pub use owner_name::OwnerName;

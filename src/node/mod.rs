@@ -2,13 +2,14 @@
 
 mod answers;
 mod identity;
+mod limits;
 mod operate;
 mod read;
 mod site;
 mod write;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ pub use answers::{Answers, Kept, Marks};
 
 pub use identity::KeyDigest;
 
+pub use crate::access::limits::{Exhausted, Source};
 pub use crate::access::{Challenge, Proof};
 pub use crate::registry::{
     Applied, Change, Effect, OnConflict, PrefixAction, RecordAction, RequestId, etag, parse_etag,
@@ -25,6 +27,7 @@ pub use crate::registry::{
 pub use crate::resolve::{Query, Stamp, TypeFilter};
 pub use crate::store::backup::BackupInfo;
 
+use crate::access::limits::Limits;
 use crate::access::{Keys, NewKey, permit};
 use crate::cluster::{Config, Log};
 use crate::model::{
@@ -120,6 +123,8 @@ struct Inner {
     admins: ArcSwap<Vec<Reference>>,
     /// Where it answers, once that is known.
     site: ArcSwapOption<Site>,
+    /// How much may be asked for, once that is known.
+    limits: OnceLock<Limits>,
     clock: Clock,
     started: Timestamp,
 }
@@ -159,6 +164,7 @@ impl Node {
             keys,
             admins: ArcSwap::default(),
             site: ArcSwapOption::empty(),
+            limits: OnceLock::new(),
             clock,
             started,
         };

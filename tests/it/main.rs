@@ -24,6 +24,8 @@ mod handle;
 #[cfg(test)]
 mod handle_mutations;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod registry;
 #[cfg(test)]
 mod restart;

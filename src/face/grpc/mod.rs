@@ -139,7 +139,9 @@ impl Grpc {
             metrics,
         } = setup;
         let metrics = Arc::new(metrics);
-        let rules = Arc::new(Rules::new(&config, Arc::clone(&metrics)));
+        let admitting = node.clone();
+        let admit = move |address| admitting.admit(address, 1);
+        let rules = Rules::new(&config, Arc::clone(&metrics), Arc::new(admit));
         let (health, health_service) = health_reporter();
         let reflection = || {
             Builder::configure()
@@ -159,7 +161,7 @@ impl Grpc {
                 metrics,
                 (tracker, shutdown),
             )),
-            rules,
+            rules: Arc::new(rules),
             operations: Arc::new(Operations::default()),
             set_log_filter,
             health,

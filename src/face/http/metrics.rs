@@ -32,6 +32,8 @@ const CLASSES: [(u16, &str); 3] = [(2, "2xx"), (4, "4xx"), (5, "5xx")];
 pub struct Metrics {
     /// `idnode_http_requests_total`.
     requests: Vec<(Route, u16, Counter)>,
+    /// Requests of sources that asked for too much.
+    pub(super) limited: Counter,
 }
 
 impl std::fmt::Debug for Metrics {
@@ -50,6 +52,10 @@ impl Metrics {
     /// Registers the metrics with the recorder in force.
     pub fn new() -> Self {
         describe_counter!("idnode_http_requests_total", "HTTP requests answered");
+        describe_counter!(
+            "idnode_limited_total",
+            "requests of sources that asked for too much"
+        );
         let requests = ROUTES.into_iter().flat_map(|(route, path)| {
             CLASSES.map(|(class, label)| {
                 let counter = counter!("idnode_http_requests_total",
@@ -59,6 +65,7 @@ impl Metrics {
         });
         Self {
             requests: requests.collect(),
+            limited: counter!("idnode_limited_total", "proto" => "http"),
         }
     }
 

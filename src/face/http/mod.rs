@@ -6,9 +6,11 @@
 //! | `/readyz` | 200 while it takes requests, else 503; with `?verbose` and why |
 //! | `/metrics` | the Prometheus text format, version 0.0.4 |
 //! | any, `POST` with `Accept: application/x-hdl-message` | a Handle message to one |
+//! | any of these but the probes, asked for too often | 429 with `Retry-After` |
 //! | else | 404 as `application/problem+json` (RFC 9457) |
 
 pub mod config;
+mod limited;
 mod messages;
 mod metrics;
 
@@ -20,6 +22,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::get;
 
@@ -82,6 +85,7 @@ impl Http {
             .route("/metrics", get(render))
             .fallback(nothing)
             .method_not_allowed_fallback(not_allowed)
+            .layer(from_fn_with_state(self.clone(), limited::admit))
             .with_state(self)
     }
 
