@@ -17,7 +17,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
-use crate::access::limits::{self, SEED_WORDS};
 use crate::access::{KEY_RANDOM_BYTES, NewKey};
 use crate::config::Config;
 use crate::crypto::{KeyError, SiteKey};
@@ -144,7 +143,7 @@ impl Server {
         } = config;
         let (parts, new_key) = open(store, &log, &recorder)?;
         parts.node.set_admins(access.references()?);
-        parts.node.set_limits(limits::Limits::new(&rates, random_words()?));
+        parts.node.set_limits(&rates);
         let zones = dns.zones.clone();
         let metrics = recorder.within(dns::Metrics::new);
         let dns = Dns::bind(&dns, parts.node.clone(), metrics)?;
@@ -370,7 +369,8 @@ fn open(
     let metrics = recorder.within(store::Metrics::new);
     let store = Arc::new(Store::open(config, metrics).map_err(fail)?);
     let metrics = recorder.within(node::Metrics::new);
-    let (node, writer) = Node::start(Arc::clone(&store), log, clock(), metrics).map_err(fail)?;
+    let (node, writer) =
+        Node::start(Arc::clone(&store), log, (clock(), fill_random), metrics).map_err(fail)?;
     let new_key = if node.has_no_keys() {
         Some(random_key()?)
     } else {
@@ -402,17 +402,6 @@ fn random_key() -> Result<NewKey, Error> {
     let mut random = [0; KEY_RANDOM_BYTES];
     aws_lc_rs::rand::fill(&mut random).map_err(|_| Error::Random)?;
     Ok(NewKey::new(&random))
-}
-
-/// Words that nobody can guess.
-fn random_words() -> Result<[u64; SEED_WORDS], Error> {
-    let mut words = [0; SEED_WORDS];
-    for word in &mut words {
-        let mut random = [0; 8];
-        aws_lc_rs::rand::fill(&mut random).map_err(|_| Error::Random)?;
-        *word = u64::from_ne_bytes(random);
-    }
-    Ok(words)
 }
 
 /// The machine's clock.

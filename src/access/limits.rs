@@ -48,7 +48,7 @@ impl Default for Config {
                 IpNet::V4(ipnet::Ipv4Net::new_assert([127, 0, 0, 0].into(), 8)),
                 IpNet::V6(ipnet::Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128)),
             ],
-            firm_writes_per_sec: 2000,
+            firm_writes_per_sec: 5000,
             firm_writes_burst: 20_000,
         }
     }
@@ -115,24 +115,28 @@ impl Limits {
         }
     }
 
-    /// Counts `count` writes of `firm`.
+    /// Counts `count` writes of `payer`, which is the name of a firm as a resource,
+    /// or that of a prefix.
     ///
     /// # Errors
     /// `RateLimited` if it wrote too much; then they do not count.
-    pub fn take_writes(&self, firm: &str, count: u64, now: Duration) -> Result<(), Refusal> {
+    pub fn take_writes(&self, payer: &str, count: u64, now: Duration) -> Result<(), Refusal> {
         let Some(debts) = &self.firms else {
             return Ok(());
         };
-        let taken = debts.take(self.hash_of_text(firm), count, now);
+        let taken = debts.take(self.hash_of_text(payer), count, now);
         taken.map(drop).map_err(|exhausted| {
             let per_sec = debts.rate().per_sec();
-            refusal(format!("firms/{firm}"), per_sec, exhausted)
+            refusal(payer.to_owned(), per_sec, exhausted)
         })
     }
 
     /// What `source` is told once it has asked for too much.
     pub fn refusal(&self, source: Source, exhausted: Exhausted) -> Refusal {
-        let per_sec = self.sources.as_ref().map_or(0, |debts| debts.rate().per_sec());
+        let per_sec = self
+            .sources
+            .as_ref()
+            .map_or(0, |debts| debts.rate().per_sec());
         let value = match canonical(source.address) {
             IpAddr::V4(address) => format!("sources/{address}"),
             IpAddr::V6(network) => format!("sources/{network}/64"),
@@ -259,8 +263,14 @@ mod tests {
         let exhausted = limits.take_requests(neighbour, 1, NOW);
         let refusal = limits.refusal(neighbour, exhausted.expect_err("used up"));
         assert_eq!(refusal.shown_value(), "sources/2001:db8::/64");
-        assert_eq!(limits.take_requests(source("2001:db8:0:1::1"), 2, NOW), Ok(()));
-        assert_eq!(limits.take_requests(source("::ffff:192.0.2.1"), 2, NOW), Ok(()));
+        assert_eq!(
+            limits.take_requests(source("2001:db8:0:1::1"), 2, NOW),
+            Ok(())
+        );
+        assert_eq!(
+            limits.take_requests(source("::ffff:192.0.2.1"), 2, NOW),
+            Ok(())
+        );
         assert!(limits.take_requests(source("192.0.2.1"), 1, NOW).is_err());
     }
 
@@ -277,12 +287,14 @@ mod tests {
     #[test]
     fn counts_the_writes_of_each_firm() {
         let limits = limits(&small());
-        assert_eq!(limits.take_writes("mingfeng", 2, NOW), Ok(()));
-        let refusal = limits.take_writes("mingfeng", 2, NOW).expect_err("used up");
+        assert_eq!(limits.take_writes("firms/mingfeng", 2, NOW), Ok(()));
+        let refusal = limits
+            .take_writes("firms/mingfeng", 2, NOW)
+            .expect_err("used up");
         let remaining = refusal.shown_remaining().expect("told");
         assert_eq!(remaining.left, 0);
         assert_eq!(remaining.retry_after, Some(Duration::from_millis(200)));
-        assert_eq!(limits.take_writes("huatai", 2, NOW), Ok(()));
+        assert_eq!(limits.take_writes("firms/huatai", 2, NOW), Ok(()));
     }
 
     #[test]
@@ -294,7 +306,7 @@ mod tests {
         });
         for _ in 0..100 {
             assert_eq!(limits.take_requests(source("192.0.2.1"), 9, NOW), Ok(()));
-            assert_eq!(limits.take_writes("mingfeng", 9, NOW), Ok(()));
+            assert_eq!(limits.take_writes("firms/mingfeng", 9, NOW), Ok(()));
         }
     }
 

@@ -390,7 +390,10 @@ fn limits(config: &Config, problems: &mut Vec<Problem>) {
     let limits = &config.limits;
     let pairs = [
         (
-            ("limits.source_requests_per_sec", limits.source_requests_per_sec),
+            (
+                "limits.source_requests_per_sec",
+                limits.source_requests_per_sec,
+            ),
             ("limits.source_requests_burst", limits.source_requests_burst),
         ),
         (

@@ -162,6 +162,19 @@ reasons! {
     RateLimited "RATE_LIMITED" Exhausted
         "{value} may make {limit} requests a second and has {left} left; try again in {wait}"
         "{value} 每秒最多 {limit} 次请求，当前剩余 {left} 次，请在 {wait} 后重试";
+    IdInvalid "ID_INVALID" Invalid
+        "{field} id {value} must be 1 to {limit} lower-case letters, digits and \"-\""
+        "{field} 编号 {value} 须为 1 至 {limit} 个小写字母、数字或“-”";
+    FirmNotFound "FIRM_NOT_FOUND" Missing
+        "firm {value} does not exist" "企业 {value} 不存在";
+    PrincipalNotFound "PRINCIPAL_NOT_FOUND" Missing
+        "principal {value} does not exist" "主体 {value} 不存在";
+    GroupExists "GROUP_EXISTS" Conflict
+        "group {value} exists already" "企业组 {value} 已存在";
+    GroupNotFound "GROUP_NOT_FOUND" Missing
+        "group {value} does not exist" "企业组 {value} 不存在";
+    ShareNotFound "SHARE_NOT_FOUND" Missing
+        "share {value} does not exist" "共享链接 {value} 不存在";
     BatchTooLarge "BATCH_TOO_LARGE" Invalid
         "the batch has {value} items; the limit is {limit}" "批量请求含 {value} 项，超过上限 {limit}";
     BatchEmpty "BATCH_EMPTY" Invalid
@@ -347,7 +360,9 @@ impl Refusal {
     }
 
     fn left(&self) -> u64 {
-        self.remaining.as_ref().map_or(0, |remaining| remaining.left)
+        self.remaining
+            .as_ref()
+            .map_or(0, |remaining| remaining.left)
     }
 
     /// How long to wait, rounded up, as `250 ms` or `3 s`.

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use metrics::{Histogram, describe_histogram, histogram};
 
-use crate::access::permit;
+use crate::access::{Action, permit};
 use crate::model::limits::BATCH_ITEMS_MAX;
-use crate::model::{Action, Caller, Reason, Refusal};
+use crate::model::{Caller, Reason, Refusal, Who};
 use crate::node::{Clock, Node, Write, told};
 use crate::registry::{
     Applied, Change, Command, Origin, Outcome, Request, Touched, Undecided, apply, decide,
@@ -55,10 +55,11 @@ impl Node {
     /// Makes one change; durable once it returns.
     ///
     /// # Errors
-    /// `KeyRequired`, `PermissionDenied`, every rule of the registry, `DiskFull`,
-    /// `StoreUnavailable`, `Overloaded`, `ShuttingDown`.
+    /// `KeyRequired`, `PermissionDenied`, `RateLimited`, every rule of the registry,
+    /// `DiskFull`, `StoreUnavailable`, `Overloaded`, `ShuttingDown`.
     pub async fn execute(&self, caller: &Caller, write: Write) -> Judged {
         permit(caller, action(&write.change))?;
+        self.take_writes(caller, 1)?;
         let command = self.command(caller, write)?;
         let outcomes = self.inner.log.append(vec![command]).await;
         let outcomes = outcomes.map_err(|error| error.refusal())?;
@@ -73,13 +74,36 @@ impl Node {
     ///
     /// # Errors
     /// `KeyRequired`, `PermissionDenied`, `BatchEmpty`, `BatchTooLarge`,
-    /// `ShuttingDown`.
+    /// `RateLimited`, `ShuttingDown`.
     pub async fn execute_many(
         &self,
         caller: &Caller,
         writes: Vec<Write>,
     ) -> Result<Vec<Judged>, Refusal> {
+        let count = writes.len();
         let prepared = self.prepared(caller, writes)?;
+        self.take_writes(caller, count)?;
+        self.append(prepared).await
+    }
+
+    /// Makes changes as [`Node::execute_many`] does that were counted before, by
+    /// [`Node::take_writes`].
+    ///
+    /// # Errors
+    /// As [`Node::execute_many`], but for `RateLimited`.
+    pub async fn execute_counted(
+        &self,
+        caller: &Caller,
+        writes: Vec<Write>,
+    ) -> Result<Vec<Judged>, Refusal> {
+        let prepared = self.prepared(caller, writes)?;
+        self.append(prepared).await
+    }
+
+    async fn append(
+        &self,
+        prepared: Vec<Result<Command, Refusal>>,
+    ) -> Result<Vec<Judged>, Refusal> {
         let mut commands = Vec::with_capacity(prepared.len());
         let mut places = Vec::with_capacity(prepared.len());
         for outcome in prepared {
@@ -123,7 +147,7 @@ impl Node {
     /// # Errors
     /// Every rule of the registry but those of permission; `Internal`.
     pub fn precheck(&self, change: Change) -> Result<(), Refusal> {
-        let anyone = Caller::Operator { key_id: "".into() };
+        let anyone = Caller::system_administrator("");
         let write = Write {
             change,
             request_id: None,
@@ -163,9 +187,9 @@ impl Node {
         let Write { change, request_id } = write;
         let change = prepare(change)?;
         let request = request_id.map(|id| Request {
-            id: match caller {
-                Caller::Identity(identity) => id.of(identity),
-                Caller::Operator { .. } | Caller::Anonymous => id,
+            id: match &caller.who {
+                Who::Operator(_) | Who::Anonymous => id,
+                Who::Identity(_) | Who::Member(_) | Who::Guest(_) => id.of(caller.name()),
             },
             body: fingerprint(&change),
         });
@@ -182,6 +206,8 @@ fn action(change: &Change) -> Action {
     match change {
         Change::Record { .. } => Action::Write,
         Change::Prefix { .. } => Action::ManagePrefixes,
+        // Who may is decided with the change alone: `access::Office` says it.
+        Change::Office(_) => Action::ReadPublic,
     }
 }
 

@@ -95,7 +95,11 @@ async fn a_stream_waits_until_it_may_go_on() {
     let messages = tokio_stream::iter(vec![message; 3]);
     let began = tokio::time::Instant::now();
     let mut resolution = node.anonymous().resolution();
-    let mut answers = resolution.resolve_stream(messages).await.unwrap().into_inner();
+    let mut answers = resolution
+        .resolve_stream(messages)
+        .await
+        .unwrap()
+        .into_inner();
     let mut answer_count = 0;
     while let Some(answer) = answers.message().await.unwrap() {
         assert_eq!(answer.results.len(), 100);
@@ -103,7 +107,11 @@ async fn a_stream_waits_until_it_may_go_on() {
     }
     assert_eq!(answer_count, 3);
     // The first message is paid by the burst, each further one in a second.
-    assert!(began.elapsed() >= Duration::from_millis(1900), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() >= Duration::from_millis(1900),
+        "{:?}",
+        began.elapsed()
+    );
 }
 
 /// Asks over UDP until `enough` answers were cut, and returns the others.
@@ -136,7 +144,9 @@ fn ask_over_tcp(to: SocketAddr) -> (usize, Vec<u8>) {
     let packet = query(NAME, 2, Some(1232));
     let length = u16::try_from(packet.len()).expect("short").to_be_bytes();
     for count in 0..TOO_MANY {
-        stream.write_all(&[&length, &packet[..]].concat()).expect("sent");
+        stream
+            .write_all(&[&length, &packet[..]].concat())
+            .expect("sent");
         let mut length = [0; 2];
         stream.read_exact(&mut length).expect("a length");
         let mut answer = vec![0; usize::from(u16::from_be_bytes(length))];
@@ -156,7 +166,11 @@ async fn dns_cuts_over_udp_and_refuses_over_tcp() {
     let asked = tokio::task::spawn_blocking(run).await.expect("no panic");
     let (answered, (served_count, refused)) = asked;
     assert!(answered.len() >= 20, "{}", answered.len());
-    assert!(answered.iter().all(|answer| answer.starts_with("NoError aa [")));
+    assert!(
+        answered
+            .iter()
+            .all(|answer| answer.starts_with("NoError aa ["))
+    );
     // Datagrams count apart: a false address takes nothing from its owner.
     assert!(served_count >= 20, "{served_count}");
     assert_eq!(shown(&refused), "Refused +15");
@@ -212,7 +226,10 @@ async fn http_answers_429_but_to_probes() {
     first_refusal(&node).await;
     let (head, body) = http(node.http, "GET /nothing", &[]).await;
     assert!(head.starts_with("HTTP/1.1 429"), "{head}");
-    assert!(head.to_ascii_lowercase().contains("retry-after: 1\r\n"), "{head}");
+    assert!(
+        head.to_ascii_lowercase().contains("retry-after: 1\r\n"),
+        "{head}"
+    );
     let problem: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
     assert_eq!(problem["reason"], "RATE_LIMITED");
     for probe in ["GET /livez", "GET /readyz"] {

@@ -268,7 +268,11 @@ mod tests {
             IpAddr::V4(_) => Ok(()),
             IpAddr::V6(_) => Err(Refusal::new(Reason::RateLimited).remaining(0, None)),
         };
-        Arc::new(Rules::new(&config, Arc::new(Metrics::new()), Arc::new(admit)))
+        Arc::new(Rules::new(
+            &config,
+            Arc::new(Metrics::new()),
+            Arc::new(admit),
+        ))
     }
 
     async fn call<F>(rules: &Arc<Rules>, path: &str, timeout: &str, answer: F) -> Response<Body>
@@ -331,7 +335,9 @@ mod tests {
             let mut request = Request::new(Body::empty());
             let peer = Peer(peer.parse().expect("an address"));
             request.extensions_mut().insert(peer);
-            let answered = Ruled::new(tower::service_fn(never), &rules).call(request).await;
+            let answered = Ruled::new(tower::service_fn(never), &rules)
+                .call(request)
+                .await;
             reason(&answered.unwrap_or_else(|never| match never {}))
         };
         assert_eq!(ask("[2001:db8::1]:7").await, "RATE_LIMITED");

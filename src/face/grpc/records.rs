@@ -48,7 +48,7 @@ fn applied(shared: &Shared, caller: &Caller, applied: Applied) -> Result<v1::Rec
             let record = Arc::unwrap_or_clone(record);
             Ok(shared.message(shared.node.visible(caller, record)))
         }
-        Applied::Prefix(_) => Err(Refusal::new(Reason::Internal)),
+        Applied::Prefix(_) | Applied::Entry(_) => Err(Refusal::new(Reason::Internal)),
     }
 }
 
@@ -78,6 +78,7 @@ pub(super) async fn batch(
     let outcomes = if writes.is_empty() {
         Vec::new()
     } else if validate_only {
+        shared.node.admit_items(caller, writes.len())?;
         shared.validate(caller, writes).await?
     } else {
         shared.node.execute_many(caller, writes).await?

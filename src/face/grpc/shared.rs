@@ -18,6 +18,7 @@ use crate::face::grpc::convert::{self, Zone};
 use crate::face::grpc::metrics::Metrics;
 use crate::face::grpc::{Config, ServerInfo, status};
 use crate::model::{Caller, Prefix, Reason, Record, Refusal, SuffixCase};
+use crate::net::http::Peer;
 use crate::node::{Applied, Node, Write};
 use crate::wire::proto::v1;
 
@@ -63,10 +64,11 @@ impl Shared {
     /// # Errors
     /// `KeyInvalid`.
     pub(super) fn open<T>(&self, request: Request<T>) -> Result<(Caller, T), Status> {
+        let source = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
         let caller = self
             .caller(request.metadata())
             .map_err(|refusal| status::status(&refusal))?;
-        Ok((caller, request.into_inner()))
+        Ok((caller.with_source(source), request.into_inner()))
     }
 
     fn caller(&self, metadata: &MetadataMap) -> Result<Caller, Refusal> {
@@ -187,6 +189,33 @@ impl<T> Incoming<T> {
             message = self.messages.message() => message
                 .map_err(|status| status::from_transport(status, self.message_bytes_max)),
         }
+    }
+}
+
+impl<T> Incoming<T> {
+    /// Waits until `take` is not refused for the number of what was asked for: a
+    /// stream is slowed, its client feels it by the flow control of HTTP/2.
+    ///
+    /// # Errors
+    /// `ShuttingDown`, `DeadlineExceeded`, and what `take` is refused for else.
+    pub(super) async fn until_allowed(
+        &self,
+        mut take: impl FnMut() -> Result<(), Refusal>,
+    ) -> Result<(), Status> {
+        while let Err(refusal) = take() {
+            let told = refusal.shown_remaining();
+            let Some(wait) = told.and_then(|remaining| remaining.retry_after) else {
+                return Err(status::status(&refusal));
+            };
+            let refuse = |reason| Err(status::status(&Refusal::new(reason)));
+            tokio::select! {
+                biased;
+                () = self.shutdown.cancelled() => return refuse(Reason::ShuttingDown),
+                () = passed(self.deadline) => return refuse(Reason::DeadlineExceeded),
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+        Ok(())
     }
 }
 

@@ -248,12 +248,19 @@ mod tests {
         let status = status(&refusal);
         assert_eq!(status.code(), Code::ResourceExhausted);
         let details = status.get_error_details();
-        assert_eq!(details.retry_info().expect("RetryInfo").retry_delay, Some(wait));
+        assert_eq!(
+            details.retry_info().expect("RetryInfo").retry_delay,
+            Some(wait)
+        );
         let violation = &details.quota_failure().expect("QuotaFailure").violations[0];
         assert_eq!(violation.subject, "firms/mingfeng");
         let metadata = &details.error_info().expect("ErrorInfo").metadata;
         for (key, expected) in [("left", "3"), ("retry_after_ms", "2"), ("limit", "2000")] {
-            assert_eq!(metadata.get(key).map(String::as_str), Some(expected), "{key}");
+            assert_eq!(
+                metadata.get(key).map(String::as_str),
+                Some(expected),
+                "{key}"
+            );
         }
     }
 

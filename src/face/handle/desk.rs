@@ -61,12 +61,7 @@ impl Desk {
     }
 
     /// Takes a whole message, unless its sender asks for too much.
-    pub(super) fn admit(
-        &self,
-        message: &[u8],
-        source: &Source<'_>,
-        out: &mut Vec<u8>,
-    ) -> Outcome {
+    pub(super) fn admit(&self, message: &[u8], source: &Source<'_>, out: &mut Vec<u8>) -> Outcome {
         let node = self.service.node();
         let asking = node::Source {
             address: source.peer.ip(),

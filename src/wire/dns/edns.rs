@@ -106,7 +106,10 @@ mod tests {
         };
         let limited = |retry_ms| ExtendedError::RateLimited { retry_ms };
         check(limited(0), "rate limited; try again in 0 ms");
-        check(limited(u32::MAX), "rate limited; try again in 4294967295 ms");
+        check(
+            limited(u32::MAX),
+            "rate limited; try again in 4294967295 ms",
+        );
         check(ExtendedError::Prohibited, "");
     }
 }
