@@ -7,6 +7,7 @@ mod office;
 mod proof;
 mod rate;
 mod rights;
+mod sight;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -20,6 +21,7 @@ pub use config::Config;
 pub use office::{Office, permit_office};
 pub use proof::{Challenge, Proof, Unproven, prove};
 pub use rights::{Denied, Operation, Records, is_named_by, permit_record, value_bits};
+pub use sight::sight;
 
 use crate::model::{
     Caller, FirmRole, Member, Party, Principal, PrincipalState, Reason, Refusal, Timestamp, Verb,

@@ -10,7 +10,7 @@ use crate::model::{Caller, Reason, Refusal, Who};
 use crate::node::{Clock, Node, Write, told};
 use crate::registry::{
     Applied, Change, Command, Origin, Outcome, Request, Touched, Undecided, apply, decide,
-    fingerprint, prepare,
+    fingerprint, precheck, prepare,
 };
 use crate::resolve::Stamps;
 use crate::store::{Batch, Error, Store};
@@ -141,20 +141,15 @@ impl Node {
         Ok(outcomes)
     }
 
-    /// Judges a change by every rule but who may make it, and changes nothing.
-    /// Blocks on the store.
+    /// Judges a change of a record by every rule but who may make it, for nobody
+    /// in particular, and changes nothing. Blocks on the store.
     ///
     /// # Errors
     /// Every rule of the registry but those of permission; `Internal`.
     pub fn precheck(&self, change: Change) -> Result<(), Refusal> {
-        let anyone = Caller::system_administrator("");
-        let write = Write {
-            change,
-            request_id: None,
-        };
-        let Command { origin, change } = self.command(&anyone, write)?;
-        match decide(&Batch::new(&self.inner.store), &origin, change) {
-            Ok(_) => Ok(()),
+        let change = prepare(change)?;
+        match precheck(&Batch::new(&self.inner.store), self.now(), change) {
+            Ok(()) => Ok(()),
             Err(Undecided::Refused(refusal)) => Err(refusal),
             Err(Undecided::Store(error)) => Err(told(&error)),
         }

@@ -22,6 +22,8 @@ pub enum Action {
     RemoveValues,
     /// A record was deleted.
     DeleteRecord,
+    /// Who may read a record was set.
+    SetReaders,
     /// A prefix was registered.
     CreatePrefix,
     /// Firm, case rule or quota of a prefix changed.
@@ -53,6 +55,7 @@ impl Action {
             Self::ModifyValues => 5,
             Self::RemoveValues => 6,
             Self::DeleteRecord => 7,
+            Self::SetReaders => 8,
             Self::CreatePrefix => 16,
             Self::UpdatePrefix => 17,
             Self::HomePrefix => 18,
