@@ -33,7 +33,7 @@ pub const PER_SEC_MAX: u32 = 1_000_000;
 
 /// So many a second in the long run, and so many at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate {
+pub(super) struct Rate {
     /// How many a second.
     per_sec: u32,
     /// Units of time to earn one.
@@ -54,7 +54,7 @@ pub struct Exhausted {
 impl Rate {
     /// `per_sec` a second and `burst` at once, each at least 1; cut to
     /// [`PER_SEC_MAX`] and to what is earned in [`BURST_SECS_MAX`].
-    pub fn new(per_sec: u32, burst: u32) -> Self {
+    pub(super) fn new(per_sec: u32, burst: u32) -> Self {
         let per_sec = per_sec.clamp(1, PER_SEC_MAX);
         let interval = UNITS_PER_SEC / u64::from(per_sec);
         let burst = interval.saturating_mul(u64::from(burst.max(1)));
@@ -67,18 +67,13 @@ impl Rate {
     }
 
     /// How many a second.
-    pub const fn per_sec(&self) -> u32 {
+    pub(super) const fn per_sec(&self) -> u32 {
         self.per_sec
-    }
-
-    /// How many at once.
-    pub const fn burst(&self) -> u64 {
-        self.burst / self.interval
     }
 }
 
 /// The debts of many callers, all of one rate.
-pub struct Debts {
+pub(super) struct Debts {
     rate: Rate,
     rows: Box<[Row]>,
 }
@@ -104,7 +99,7 @@ impl std::fmt::Debug for Debts {
 
 impl Debts {
     /// A table of 2^`row_bits` rows of 8 cells; at most 2^20 rows.
-    pub fn new(rate: Rate, row_bits: u32) -> Self {
+    pub(super) fn new(rate: Rate, row_bits: u32) -> Self {
         let row_count = 1_usize << row_bits.min(20);
         Self {
             rate,
@@ -113,7 +108,7 @@ impl Debts {
     }
 
     /// The rate of each caller.
-    pub const fn rate(&self) -> Rate {
+    pub(super) const fn rate(&self) -> Rate {
         self.rate
     }
 
@@ -122,7 +117,7 @@ impl Debts {
     ///
     /// # Errors
     /// [`Exhausted`] if that many are not there; then none is taken.
-    pub fn take(&self, hash: u64, count: u64, now: Duration) -> Result<u64, Exhausted> {
+    pub(super) fn take(&self, hash: u64, count: u64, now: Duration) -> Result<u64, Exhausted> {
         let Rate {
             interval, burst, ..
         } = self.rate;
@@ -148,17 +143,6 @@ impl Debts {
                 return Ok((burst - debt) / interval);
             }
         }
-    }
-
-    /// How many the caller whose name hashes to `hash` may take.
-    pub fn left(&self, hash: u64, now: Duration) -> u64 {
-        let Rate {
-            interval, burst, ..
-        } = self.rate;
-        let mark = hash >> TIME_BITS;
-        let seen = self.row(hash).map(|row| row.find(mark, units(now), burst));
-        let owed = seen.filter(|seen| seen.cell >> TIME_BITS == mark);
-        burst.saturating_sub(owed.map_or(0, |seen| seen.debt)) / interval
     }
 
     fn row(&self, hash: u64) -> Option<&Row> {
@@ -230,6 +214,26 @@ mod tests {
     use super::*;
 
     const START: Duration = Duration::from_secs(1000);
+
+    impl Rate {
+        /// How many at once.
+        fn burst(&self) -> u64 {
+            self.burst / self.interval
+        }
+    }
+
+    impl Debts {
+        /// How many the caller whose name hashes to `hash` may take.
+        fn left(&self, hash: u64, now: Duration) -> u64 {
+            let Rate {
+                interval, burst, ..
+            } = self.rate;
+            let mark = hash >> TIME_BITS;
+            let seen = self.row(hash).map(|row| row.find(mark, units(now), burst));
+            let owed = seen.filter(|seen| seen.cell >> TIME_BITS == mark);
+            burst.saturating_sub(owed.map_or(0, |seen| seen.debt)) / interval
+        }
+    }
 
     fn debts(per_sec: u32, burst: u32) -> Debts {
         Debts::new(Rate::new(per_sec, burst), 4)

@@ -21,8 +21,8 @@ pub mod sharing;
 pub mod time;
 
 pub use case::SuffixCase;
+pub use fault::Remaining;
 pub use fault::{Fault, Language, Reason, Refusal};
-pub use fault::{Fault, Language, Reason, Refusal, Remaining};
 pub use firm::{Firm, FirmState};
 pub use identifier::{Identifier, Prefix, Suffix};
 pub use ids::{FirmId, GroupId, PrincipalId, ShareId, TemplateId};

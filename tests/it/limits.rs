@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
 use hickory_proto::op::Message;
+use hickory_proto::rr::rdata::opt::EdnsOption;
 use idnode::wire::handle::{Flags, List, OpCode, ResolutionRequest, ResponseCode};
 use idnode::wire::proto::v1;
 use tonic::{Code, Status};
@@ -177,7 +178,10 @@ async fn dns_cuts_over_udp_and_refuses_over_tcp() {
     let message = Message::from_vec(&refused).expect("readable");
     let option = message.edns.and_then(|edns| {
         let options = &edns.options().options;
-        options.first().map(|(_, option)| Vec::<u8>::from(option))
+        options.iter().find_map(|(_, option)| match option {
+            EdnsOption::Unknown(15, data) => Some(data.clone()),
+            _ => None,
+        })
     });
     let option = option.expect("an extended error");
     let text = String::from_utf8_lossy(&option[2..]).into_owned();
