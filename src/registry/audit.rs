@@ -42,6 +42,24 @@ pub enum Action {
     UpdateGroup,
     /// A group of firms was removed.
     DeleteGroup,
+    /// A principal was made.
+    CreatePrincipal,
+    /// Name, role or scope of a principal changed.
+    UpdatePrincipal,
+    /// A principal was disabled.
+    DisablePrincipal,
+    /// A principal was enabled.
+    EnablePrincipal,
+    /// A principal was revoked.
+    RevokePrincipal,
+    /// A person was given, or chose, a password.
+    SetPassword,
+    /// A person was given a secret for one-time codes, or none.
+    SetOneTimeCode,
+    /// A key was given another secret.
+    RotateKey,
+    /// A person signed in with a one-time code, which is used up.
+    SignIn,
 }
 
 impl Action {
@@ -65,6 +83,15 @@ impl Action {
             Self::CreateGroup => 32,
             Self::UpdateGroup => 33,
             Self::DeleteGroup => 34,
+            Self::CreatePrincipal => 40,
+            Self::UpdatePrincipal => 41,
+            Self::DisablePrincipal => 42,
+            Self::EnablePrincipal => 43,
+            Self::RevokePrincipal => 44,
+            Self::SetPassword => 45,
+            Self::SetOneTimeCode => 46,
+            Self::RotateKey => 47,
+            Self::SignIn => 48,
         }
     }
 }
