@@ -28,9 +28,13 @@ mod handle_mutations;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod matrix;
+#[cfg(test)]
 mod registry;
 #[cfg(test)]
 mod restart;
+#[cfg(test)]
+mod secrets;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 mod cli;
 mod keys;
-mod people;
+pub(crate) mod people;
 mod tls;
 
 use std::sync::Arc;
@@ -60,7 +60,8 @@ impl World {
     }
 }
 
-fn firm(id: &str) -> AnyEntry {
+/// An active firm.
+pub(crate) fn firm(id: &str) -> AnyEntry {
     AnyEntry::Firm(Arc::new(Firm {
         id: FirmId::parse(id).unwrap(),
         name: id.into(),

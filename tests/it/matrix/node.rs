@@ -12,27 +12,45 @@ use super::{Row, row};
 const NO_BACKUP: &str = "backups/none";
 
 pub(super) const ROWS: &[Row] = &[
-    row!("Node/GetStatus", "yuy", |_, _| GetStatusRequest {}),
-    row!("Node/SetLogLevel", "uuy", |_, _| SetLogLevelRequest {
-        filter: "info".into()
+    row!("Node/GetStatus", "yuu yyy yyy yyy", |_, _| {
+        GetStatusRequest {}
     }),
-    row!("Node/CreateBackup", "uuy", |_, _| CreateBackupRequest {
-        backup_id: "NO NAME".into()
+    row!("Node/SetLogLevel", "uuu ddd ddd ydd", |_, _| {
+        SetLogLevelRequest {
+            filter: "info".into(),
+        }
     }),
-    row!("Node/ListBackups", "uuy", |_, _| ListBackupsRequest {}),
-    row!("Node/VerifyBackup", "uuy", |_, _| VerifyBackupRequest {
-        name: NO_BACKUP.into()
+    row!("Node/CreateBackup", "uuu ddd ddd ydd", |_, _| {
+        CreateBackupRequest {
+            backup_id: "NO NAME".into(),
+        }
     }),
-    row!("Node/RestoreBackup", "uuy", |_, _| RestoreBackupRequest {
-        name: NO_BACKUP.into()
+    row!("Node/ListBackups", "uuu ddd ddd ydd", |_, _| {
+        ListBackupsRequest {}
+    }),
+    row!("Node/VerifyBackup", "uuu ddd ddd ydd", |_, _| {
+        VerifyBackupRequest {
+            name: NO_BACKUP.into(),
+        }
+    }),
+    row!("Node/RestoreBackup", "uuu ddd ddd ydd", |_, _| {
+        RestoreBackupRequest {
+            name: NO_BACKUP.into(),
+        }
     }),
     // What is not there is so for system administrators only.
-    row!("Node/GetOperation", "uu-", |_, _| GetOperationRequest {
-        name: "operations/0".into()
+    row!("Node/GetOperation", "uuu ddd ddd -dd", |_, _| {
+        GetOperationRequest {
+            name: "operations/0".into(),
+        }
     }),
-    row!("Node/ListOperations", "uuy", |_, _| ListOperationsRequest {}),
-    row!("Node/WaitOperation", "uu-", |_, _| WaitOperationRequest {
-        name: "operations/0".into(),
-        ..WaitOperationRequest::default()
+    row!("Node/ListOperations", "uuu ddd ddd ydd", |_, _| {
+        ListOperationsRequest {}
+    }),
+    row!("Node/WaitOperation", "uuu ddd ddd -dd", |_, _| {
+        WaitOperationRequest {
+            name: "operations/0".into(),
+            ..WaitOperationRequest::default()
+        }
     }),
 ];

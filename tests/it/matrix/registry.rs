@@ -20,54 +20,70 @@ use super::{Row, row};
 use crate::support::{record, text};
 
 pub(super) const ROWS: &[Row] = &[
-    row!("Registry/CreateRecord", "uuy", |_, _| CreateRecordRequest {
-        record: Some(record("88.118.7/new", vec![text(1, "DESC", "x")])),
-        validate_only: true,
-        ..CreateRecordRequest::default()
+    row!("Registry/CreateRecord", "uuu ddd dyy ydd", |_, _| {
+        CreateRecordRequest {
+            record: Some(record("88.118.7/new", vec![text(1, "DESC", "x")])),
+            validate_only: true,
+            ..CreateRecordRequest::default()
+        }
     }),
-    row!("Registry/GetRecord", "yuy", |_, _| GetRecordRequest {
-        name: public()
+    row!("Registry/GetRecord", "yuu yyy yyy yyy", |_, _| {
+        GetRecordRequest { name: public() }
     }),
-    row!("Registry/ListRecords", "yuy", |_, _| ListRecordsRequest {
-        parent: prefix(),
-        ..ListRecordsRequest::default()
+    row!("Registry/ListRecords", "yuu yyy yyy yyy", |_, _| {
+        ListRecordsRequest {
+            parent: prefix(),
+            ..ListRecordsRequest::default()
+        }
     }),
-    row!("Registry/UpdateRecord", "uuy", |_, _| UpdateRecordRequest {
-        record: Some(record(PUBLIC, vec![text(1, "DESC", "x")])),
-        validate_only: true,
-        ..UpdateRecordRequest::default()
+    row!("Registry/UpdateRecord", "uuu ddd dyy ydd", |_, _| {
+        UpdateRecordRequest {
+            record: Some(record(PUBLIC, vec![text(1, "DESC", "x")])),
+            validate_only: true,
+            ..UpdateRecordRequest::default()
+        }
     }),
-    row!("Registry/DeleteRecord", "uuy", |_, _| DeleteRecordRequest {
-        name: public(),
-        validate_only: true,
-        ..DeleteRecordRequest::default()
+    row!("Registry/DeleteRecord", "uuu ddd dyy ydd", |_, _| {
+        DeleteRecordRequest {
+            name: public(),
+            validate_only: true,
+            ..DeleteRecordRequest::default()
+        }
     }),
-    row!("Registry/AddValues", "uuy", |_, _| AddValuesRequest {
-        name: public(),
-        values: vec![text(2, "DESC", "x")],
-        validate_only: true,
-        ..AddValuesRequest::default()
+    row!("Registry/AddValues", "uuu ddd dyy ydd", |_, _| {
+        AddValuesRequest {
+            name: public(),
+            values: vec![text(2, "DESC", "x")],
+            validate_only: true,
+            ..AddValuesRequest::default()
+        }
     }),
-    row!("Registry/ModifyValues", "uuy", |_, _| ModifyValuesRequest {
-        name: public(),
-        values: vec![text(1, "DESC", "x")],
-        validate_only: true,
-        ..ModifyValuesRequest::default()
+    row!("Registry/ModifyValues", "uuu ddd dyy ydd", |_, _| {
+        ModifyValuesRequest {
+            name: public(),
+            values: vec![text(1, "DESC", "x")],
+            validate_only: true,
+            ..ModifyValuesRequest::default()
+        }
     }),
-    row!("Registry/RemoveValues", "uuy", |_, _| RemoveValuesRequest {
-        name: public(),
-        indices: vec![1],
-        validate_only: true,
-        ..RemoveValuesRequest::default()
+    row!("Registry/RemoveValues", "uuu ddd dyy ydd", |_, _| {
+        RemoveValuesRequest {
+            name: public(),
+            indices: vec![1],
+            validate_only: true,
+            ..RemoveValuesRequest::default()
+        }
     }),
-    row!("Registry/SetReaders", "uuy", |_, _| SetReadersRequest {
-        name: public(),
-        validate_only: true,
-        ..SetReadersRequest::default()
+    row!("Registry/SetReaders", "uuu ddd dyy ydd", |_, _| {
+        SetReadersRequest {
+            name: public(),
+            validate_only: true,
+            ..SetReadersRequest::default()
+        }
     }),
     row!(
         "Registry/BatchWrite",
-        "uuy",
+        "uuu ddd dyy ydd",
         |_, _| BatchWriteRequest {
             items: vec![Item {
                 change: Some(Change::Create(CreateRecordRequest {
@@ -88,7 +104,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     row!(
         "Registry/ImportRecords",
-        "uuy",
+        "uuu ddd dyy ydd",
         |_, _| ImportRecordsRequest {
             records: vec![record("88.118.7/new", vec![text(1, "DESC", "x")])],
             validate_only: true,
@@ -101,54 +117,68 @@ pub(super) const ROWS: &[Row] = &[
             error.map_or(Code::Ok, |error| Code::from(error.code))
         }
     ),
-    row!("Registry/ExportRecords", "yuy", |_, _| ExportRecordsRequest {
-        parent: prefix(),
-        ..ExportRecordsRequest::default()
+    row!("Registry/ExportRecords", "yuu yyy yyy yyy", |_, _| {
+        ExportRecordsRequest {
+            parent: prefix(),
+            ..ExportRecordsRequest::default()
+        }
     }),
-    row!("Registry/CreatePrefix", "uuy", |_, _| CreatePrefixRequest {
-        prefix: Some(Prefix {
-            name: "prefixes/88.118.99".into(),
-            firm: "A firm".into(),
-            ..Prefix::default()
-        }),
-        validate_only: true,
-        ..CreatePrefixRequest::default()
+    row!("Registry/CreatePrefix", "uuu ddd ddd ydd", |_, _| {
+        CreatePrefixRequest {
+            prefix: Some(Prefix {
+                name: "prefixes/88.118.99".into(),
+                firm: "A firm".into(),
+                ..Prefix::default()
+            }),
+            validate_only: true,
+            ..CreatePrefixRequest::default()
+        }
     }),
-    row!("Registry/GetPrefix", "yuy", |_, _| GetPrefixRequest {
-        name: prefix()
+    row!("Registry/GetPrefix", "yuu yyy yyy yyy", |_, _| {
+        GetPrefixRequest { name: prefix() }
     }),
-    row!("Registry/ListPrefixes", "yuy", |_, _| {
+    row!("Registry/ListPrefixes", "yuu yyy yyy yyy", |_, _| {
         ListPrefixesRequest::default()
     }),
-    row!("Registry/UpdatePrefix", "uuy", |_, _| UpdatePrefixRequest {
-        prefix: Some(Prefix {
+    row!("Registry/UpdatePrefix", "uuu ddd ddd ydd", |_, _| {
+        UpdatePrefixRequest {
+            prefix: Some(Prefix {
+                name: prefix(),
+                firm: "Another name".into(),
+                ..Prefix::default()
+            }),
+            validate_only: true,
+            ..UpdatePrefixRequest::default()
+        }
+    }),
+    row!("Registry/HomePrefix", "uuu ddd ddd ydd", |_, _| {
+        HomePrefixRequest {
             name: prefix(),
-            firm: "Another name".into(),
-            ..Prefix::default()
-        }),
-        validate_only: true,
-        ..UpdatePrefixRequest::default()
+            validate_only: true,
+            ..HomePrefixRequest::default()
+        }
     }),
-    row!("Registry/HomePrefix", "uuy", |_, _| HomePrefixRequest {
-        name: prefix(),
-        validate_only: true,
-        ..HomePrefixRequest::default()
+    row!("Registry/UnhomePrefix", "uuu ddd ddd ydd", |_, _| {
+        UnhomePrefixRequest {
+            name: prefix(),
+            validate_only: true,
+            ..UnhomePrefixRequest::default()
+        }
     }),
-    row!("Registry/UnhomePrefix", "uuy", |_, _| UnhomePrefixRequest {
-        name: prefix(),
-        validate_only: true,
-        ..UnhomePrefixRequest::default()
+    row!("Registry/SuspendPrefix", "uuu ddd ddd ydd", |_, _| {
+        SuspendPrefixRequest {
+            name: prefix(),
+            reason: "a test".into(),
+            validate_only: true,
+            ..SuspendPrefixRequest::default()
+        }
     }),
-    row!("Registry/SuspendPrefix", "uuy", |_, _| SuspendPrefixRequest {
-        name: prefix(),
-        reason: "a test".into(),
-        validate_only: true,
-        ..SuspendPrefixRequest::default()
-    }),
-    row!("Registry/ActivatePrefix", "uuy", |_, _| ActivatePrefixRequest {
-        name: prefix(),
-        validate_only: true,
-        ..ActivatePrefixRequest::default()
+    row!("Registry/ActivatePrefix", "uuu ddd ddd ydd", |_, _| {
+        ActivatePrefixRequest {
+            name: prefix(),
+            validate_only: true,
+            ..ActivatePrefixRequest::default()
+        }
     }),
 ];
 

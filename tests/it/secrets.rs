@@ -1,0 +1,302 @@
+//! Secrets stay where they belong: canaries that look like nothing else are used as
+//! clients use theirs, and then looked for in logs at their most talkative, in
+//! metrics, in the texts of refusals, in every file of the store and of a backup, and
+//! in what a crash leaves.
+//!
+//! An `HS_SECKEY` is a value of a record, which the node must have as it is to check
+//! proofs with: the store keeps it like any other value, and who may read the files of
+//! the store may read it. It is looked for everywhere else.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use idnode::wire::handle::{Flags, HandleRequest, OpCode, ResponseCode};
+use idnode::wire::proto::v1::{self, Value, value};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tonic::{Response, Status};
+
+use crate::accounts::people::{code_of, secret_of};
+use crate::support::handle::{HandleClient, Identity, Key};
+use crate::support::{Clients, NodeProcess, record};
+
+const PASSWORD: &str = "Kanarienvogel-7391-Passwort";
+const WRONG_PASSWORD: &str = "Kanarienvogel-5527-falsch";
+const HANDLE_SECRET: &str = "Kanarienvogel-8846-HS_SECKEY";
+
+/// What must not be found, and whether the store may have it.
+struct Canary {
+    what: &'static str,
+    text: String,
+    is_value: bool,
+}
+
+/// Canaries that were used, and everything that clients were told meanwhile.
+#[derive(Default)]
+struct Told {
+    canaries: Vec<Canary>,
+    refusals: Vec<String>,
+}
+
+impl Told {
+    fn secret(&mut self, what: &'static str, text: &str) {
+        assert!(text.len() >= 8, "{what}: {text} could be found by chance");
+        self.canaries.push(Canary {
+            what,
+            text: text.to_owned(),
+            is_value: false,
+        });
+    }
+
+    /// Takes note of a refusal.
+    fn refused<T>(&mut self, answer: Result<Response<T>, Status>) {
+        let status = answer.err().expect("refused");
+        let details = String::from_utf8_lossy(status.details()).into_owned();
+        self.refusals.push(format!("{status:?} {details}"));
+    }
+}
+
+fn hidden(index: u32, value_type: &str, data: &str) -> Value {
+    Value {
+        index,
+        r#type: value_type.to_owned(),
+        data: Some(value::Data::Binary(data.as_bytes().to_vec().into())),
+        permissions: Some(v1::Permissions {
+            admin_read: true,
+            admin_write: true,
+            ..v1::Permissions::default()
+        }),
+        ..Value::default()
+    }
+}
+
+fn of_node(name: &str) -> v1::Principal {
+    v1::Principal {
+        node_role: v1::NodeRole::Auditor.into(),
+        display_name: name.into(),
+        ..v1::Principal::default()
+    }
+}
+
+/// Keys: made, used, rotated, cut and misspelled.
+async fn use_keys(node: &NodeProcess, told: &mut Told) {
+    for key in node.keys() {
+        let (_, secret) = key.rsplit_once('_').expect("a key");
+        told.secret("a first key", secret);
+    }
+    let mut accounts = node.security().accounts();
+    let request = v1::CreateKeyRequest {
+        principal: Some(of_node("for the canaries")),
+    };
+    let made = accounts.create_key(request).await.unwrap().into_inner();
+    let rotate = v1::RotateKeyRequest {
+        name: made.principal.unwrap().name,
+        ..v1::RotateKeyRequest::default()
+    };
+    let rotated = accounts.rotate_key(rotate).await.unwrap().into_inner();
+    for key in [made.key, rotated.key] {
+        let (_, secret) = key.rsplit_once('_').expect("a key");
+        told.secret("a key", secret);
+        let who = v1::WhoAmIRequest {};
+        let clients = node.clients_with(&key);
+        clients.accounts().who_am_i(who).await.unwrap();
+        // A reader of audits that asks for what it may not.
+        let backup = v1::CreateBackupRequest::default();
+        told.refused(clients.node().create_backup(backup).await);
+        let misspelled = node.clients_with(&format!("{key}x"));
+        told.refused(misspelled.accounts().who_am_i(who).await);
+    }
+}
+
+/// A person: its first password, its own, a wrong one, its session, and the secret
+/// of its one-time codes.
+async fn use_passwords(node: &NodeProcess, told: &mut Told) {
+    let security = node.security();
+    let request = v1::CreatePersonRequest {
+        principal: Some(of_node("kanari")),
+        one_time_code: true,
+    };
+    let made = security.accounts().create_person(request).await.unwrap();
+    let made = made.into_inner();
+    told.secret("a first password", &made.first_password);
+    let uri = &made.one_time_code_uri;
+    let secret = uri.split_once("secret=").expect("a secret").1;
+    let secret = secret.split('&').next().expect("a secret");
+    told.secret("the secret of one-time codes", secret);
+    told.secret("a password", PASSWORD);
+    told.secret("a wrong password", WRONG_PASSWORD);
+    let sign_in = |password: &str, code: &str| v1::SignInRequest {
+        login: "kanari".into(),
+        password: password.into(),
+        one_time_code: code.into(),
+        new_password: PASSWORD.into(),
+    };
+    let anonymous = Clients::new(node.address(), None);
+    let mut accounts = anonymous.accounts();
+    told.refused(accounts.sign_in(sign_in(WRONG_PASSWORD, "123456")).await);
+    // A password where a login name belongs, as people do.
+    let slip = v1::SignInRequest {
+        login: WRONG_PASSWORD.into(),
+        ..v1::SignInRequest::default()
+    };
+    told.refused(accounts.sign_in(slip).await);
+    let code = code_of(&secret_of(uri), 0);
+    let signed_in = accounts.sign_in(sign_in(&made.first_password, &code)).await;
+    let token = signed_in.unwrap().into_inner().token;
+    let (_, secret) = token.rsplit_once('_').expect("a token");
+    told.secret("a session", secret);
+    let clients = node.clients_with(&token);
+    let who = v1::WhoAmIRequest {};
+    clients.accounts().who_am_i(who).await.unwrap();
+    let change = v1::ChangePasswordRequest {
+        password: WRONG_PASSWORD.into(),
+        new_password: PASSWORD.into(),
+    };
+    told.refused(clients.accounts().change_password(change).await);
+}
+
+/// The key of a Handle identity: kept, refused where the public could read it, and
+/// proven over the Handle protocol.
+async fn use_handle_secrets(node: &NodeProcess, told: &mut Told) {
+    told.canaries.push(Canary {
+        what: "an HS_SECKEY",
+        text: HANDLE_SECRET.into(),
+        is_value: true,
+    });
+    let clients = node.clients();
+    clients.home_prefix("88.118.7").await;
+    let create = |name: &str, value: Value| v1::CreateRecordRequest {
+        record: Some(record(name, vec![value])),
+        ..v1::CreateRecordRequest::default()
+    };
+    let kept = hidden(300, "HS_SECKEY", HANDLE_SECRET);
+    let request = create("88.118.7/App_a", kept.clone());
+    clients
+        .registry()
+        .create_record(request.clone())
+        .await
+        .unwrap();
+    told.refused(clients.registry().create_record(request).await);
+    let public = Value {
+        permissions: None,
+        ..kept
+    };
+    let request = create("88.118.7/App_b", public);
+    told.refused(clients.registry().create_record(request).await);
+    let mut client = HandleClient::connect(node.handle()).await;
+    client.identity = Some(Identity {
+        handle: "88.118.7/App_a".into(),
+        index: 300,
+        key: Key::Secret(HANDLE_SECRET.as_bytes().to_vec(), 0x13),
+    });
+    let reply = client
+        .ask(OpCode::DELETE_HANDLE, Flags::RESOLUTION, |body| {
+            HandleRequest {
+                handle: b"88.118.7/App_a",
+            }
+            .encode(body);
+        })
+        .await;
+    assert_eq!(reply.code(), ResponseCode::INVALID_ADMIN);
+    told.refusals.push(reply.text());
+}
+
+/// Every file below `folder`.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else {
+            found.push(path);
+        }
+    }
+    found
+}
+
+fn contains(bytes: &[u8], text: &str) -> bool {
+    let canary = text.as_bytes();
+    bytes
+        .windows(canary.len())
+        .any(|part| part.eq_ignore_ascii_case(canary))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_secret_is_found_where_it_does_not_belong() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut node = NodeProcess::start_with(folder.path(), &["telemetry.filter=trace"]).await;
+    let mut told = Told::default();
+    use_keys(&node, &mut told).await;
+    use_passwords(&node, &mut told).await;
+    use_handle_secrets(&node, &mut told).await;
+    back_up(&node.clients()).await;
+    let metrics = node.metrics().await;
+    let limits = fs::read_to_string(format!("/proc/{}/limits", node.id())).unwrap();
+    let cores = limits
+        .lines()
+        .find(|line| line.starts_with("Max core file size"));
+    let cores: Vec<_> = cores.expect("a limit").split_whitespace().collect();
+    assert_eq!(cores[4..6], ["0", "0"], "no octet of a core file");
+    let pid = Pid::from_raw(i32::try_from(node.id()).unwrap());
+    kill(pid, Signal::SIGABRT).unwrap();
+    node.wait();
+
+    let log = fs::read_to_string(folder.path().join("log")).unwrap();
+    assert!(log.contains("TRACE"), "the log is at its most talkative");
+    let printed: Vec<_> = log
+        .lines()
+        .filter(|line| is_first_key(&node, line))
+        .collect();
+    assert_eq!(printed.len(), 3, "each first key is shown once");
+    let log: String = log
+        .lines()
+        .filter(|line| !is_first_key(&node, line))
+        .collect();
+    let refusals = told.refusals.join("\n");
+    let texts = [("log", log), ("metrics", metrics), ("refusals", refusals)];
+    let mut found = Vec::new();
+    for canary in &told.canaries {
+        for (place, text) in &texts {
+            if contains(text.as_bytes(), &canary.text) {
+                found.push(format!("{} in the {place}", canary.what));
+            }
+        }
+    }
+    for path in files(folder.path()) {
+        let name = path
+            .strip_prefix(folder.path())
+            .unwrap()
+            .display()
+            .to_string();
+        assert!(!name.starts_with("core"), "a core file: {name}");
+        if name == "log" {
+            continue;
+        }
+        let bytes = fs::read(&path).unwrap();
+        for canary in told.canaries.iter().filter(|canary| !canary.is_value) {
+            if contains(&bytes, &canary.text) {
+                found.push(format!("{} in {name}", canary.what));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+fn is_first_key(node: &NodeProcess, line: &str) -> bool {
+    node.keys().iter().any(|key| line.contains(key.as_str()))
+}
+
+/// Makes a backup and waits for it.
+async fn back_up(clients: &Clients) {
+    let request = v1::CreateBackupRequest {
+        backup_id: "canaries".into(),
+    };
+    let made = clients.node().create_backup(request).await.unwrap();
+    let wait = v1::WaitOperationRequest {
+        name: made.into_inner().name,
+        ..v1::WaitOperationRequest::default()
+    };
+    let done = clients.node().wait_operation(wait).await.unwrap();
+    assert!(done.into_inner().done);
+}
