@@ -116,6 +116,9 @@ impl Node {
     /// # Errors
     /// [`Reason::KeyInvalid`] for what does not count, whatever the reason.
     pub fn authenticate(&self, presented: &Presented<'_>) -> Result<Caller, Refusal> {
+        if let Some(guest) = presented.bearer.and_then(|bearer| self.guest(bearer)) {
+            return guest.map(|guest| guest.with_source(presented.source));
+        }
         let desk = self.inner.desk.load();
         let sessions = (&desk.sessions, self.elapsed());
         let found = identify(presented, &*self.inner.store, sessions, self.now())?;

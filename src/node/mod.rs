@@ -2,12 +2,15 @@
 
 mod account;
 mod answers;
+mod firm;
 mod identity;
 mod limits;
 mod operate;
 mod principals;
 mod read;
+mod sharing;
 mod site;
+mod template;
 mod write;
 
 use std::fmt;
@@ -22,17 +25,21 @@ use data_encoding::BASE32_NOPAD;
 pub use account::{SignIn, SignedIn};
 pub use answers::{Answers, Kept, Marks};
 
+pub use firm::{Application, FirmView, Paper, firm_of};
 pub use identity::KeyDigest;
 pub use principals::{Account, WithSecret};
 
 pub use crate::access::limits::{Exhausted, Source};
 pub use crate::access::{Challenge, NewSession, Presented, Proof};
+pub use crate::registry::firm::{FirmAction, Opened};
 pub use crate::registry::group::GroupAction;
+pub use crate::registry::template::TemplateAction;
 pub use crate::registry::{
     Applied, Change, Effect, NewPrincipal, OfficeChange, OnConflict, PrefixAction, PrincipalAction,
     RecordAction, RequestId, etag, parse_etag,
 };
 pub use crate::resolve::{Query, Stamp, TypeFilter};
+pub use crate::store::AnyEntry;
 pub use crate::store::backup::BackupInfo;
 
 use crate::access::limits::Limits;
@@ -44,7 +51,9 @@ use crate::node::account::Desk;
 use crate::registry::Command;
 use crate::resolve::{Site, Stamps};
 use crate::store::{Error, Store};
+pub use sharing::{Asked, MadeShare, ShareInput};
 pub use site::Referral;
+pub use template::template_faults;
 pub use write::Metrics;
 
 /// The file below the data folder with the key of personal data: made at the
@@ -65,9 +74,9 @@ pub struct Write {
 pub struct PrefixView {
     /// The prefix.
     pub entry: Arc<PrefixEntry>,
-    /// Identifiers below it that resolve.
+    /// Identifiers below it that resolve; 0 for who may not know.
     pub active_count: u64,
-    /// Identifiers below it that were deleted.
+    /// Identifiers below it that were deleted; 0 for who may not know.
     pub deleted_count: u64,
 }
 
@@ -194,12 +203,11 @@ impl Node {
             sealing,
             started,
         };
-        Ok((
-            Self {
-                inner: Arc::new(inner),
-            },
-            writer,
-        ))
+        let node = Self {
+            inner: Arc::new(inner),
+        };
+        node.check_sealing_key();
+        Ok((node, writer))
     }
 
     /// The time, as `server` gives it.

@@ -10,6 +10,7 @@ use crate::registry::command::{Applied, Effect, Origin, Request};
 use crate::registry::decide::Decision;
 use crate::registry::office::{ENTRY_ANSWER, OfficeDecision};
 use crate::registry::touched::{SHORTEST_ZONE_BYTES, Touched};
+use crate::registry::under;
 use crate::store::codec_types::{AuditEntry, Digest, RequestRow};
 use crate::store::{Batch, Counts, Error, PrefixRow};
 
@@ -40,7 +41,9 @@ pub fn apply(batch: &mut Batch<'_>, origin: &Origin, decision: Decision) -> Resu
             before,
             revived,
             record,
+            uniques,
         } => {
+            under::index(batch, &key, uniques)?;
             let put = Put {
                 action,
                 key,
@@ -50,7 +53,23 @@ pub fn apply(batch: &mut Batch<'_>, origin: &Origin, decision: Decision) -> Resu
             };
             put_record(batch, origin, put, record)
         }
-        Decision::Delete { key, row, before } => delete_record(batch, origin, (&key, row), &before),
+        Decision::Delete {
+            key,
+            row,
+            before,
+            uniques,
+        } => {
+            under::index(batch, &key, uniques)?;
+            delete_record(batch, origin, (&key, row), &before)
+        }
+        Decision::Look { action, entry } => {
+            batch.advance(origin.now);
+            audit(batch, origin, action, &entry.key().to_bytes(), (None, None))?;
+            Ok(Outcome {
+                applied: Applied::Entry(entry),
+                touched: None,
+            })
+        }
         Decision::Office(decision) => apply_office(batch, origin, *decision),
         Decision::PutPrefix {
             action,
@@ -131,6 +150,11 @@ fn put_record(
     {
         batch.remove_record(&key, before)?;
     }
+    // A restricted tombstone stands where a restricted record will.
+    if let Some(tombstone) = &revived {
+        batch.remove_tombstone(&key, tombstone)?;
+        uncount(&mut row.counts, tombstone);
+    }
     let encoded = batch.put_record(&key, Arc::clone(&record))?;
     let after_digest = sha256(encoded);
     let answer = origin.request.as_ref().map(|_| encoded.into());
@@ -140,10 +164,6 @@ fn put_record(
         before: before.as_ref().map(|before| before.is_restricted()),
         after: Some(record.is_restricted()),
     };
-    if let Some(tombstone) = &revived {
-        batch.remove_tombstone(&key, tombstone)?;
-        uncount(&mut row.counts, tombstone);
-    }
     let touched = shape.changed(batch, (&key, row), &record.identifier)?;
     let digests = (before_digest, Some(after_digest));
     audit(batch, origin, action, key.as_bytes(), digests)?;
@@ -332,7 +352,7 @@ fn apply_office(
         others,
         removed,
         sealed,
-        prefix,
+        prefixes,
     } = decision;
     let position = batch.advance(origin.now);
     let before_digest = match before {
@@ -357,8 +377,8 @@ fn apply_office(
     for (key, bytes) in sealed {
         batch.put_sealed(key, bytes)?;
     }
-    let mut touched = None;
-    if let Some(changed) = prefix {
+    let mut touched: Option<Touched> = None;
+    for changed in prefixes {
         let canonical = changed.prefix.canonical();
         let counts = batch.prefix(&canonical).map(|row| row.counts);
         let row = PrefixRow {
@@ -369,7 +389,11 @@ fn apply_office(
             counts: counts.unwrap_or_default(),
         };
         batch.put_prefix(&canonical, row)?;
-        touched = Some(Touched::prefix(&canonical));
+        let also = Touched::prefix(&canonical);
+        touched = Some(match touched {
+            Some(touched) => touched.and(also),
+            None => also,
+        });
     }
     audit(
         batch,

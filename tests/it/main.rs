@@ -20,6 +20,8 @@ mod dns;
 #[cfg(test)]
 mod faces;
 #[cfg(test)]
+mod firms;
+#[cfg(test)]
 mod grpc;
 #[cfg(test)]
 mod handle;
@@ -35,8 +37,11 @@ mod registry;
 mod restart;
 #[cfg(test)]
 mod secrets;
+mod rights;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod templates;
 #[cfg(test)]
 mod tidy;
 #[cfg(test)]

@@ -10,8 +10,8 @@ use idnode::model::{
 use idnode::store::{self, AnyEntry, Batch, PrefixRow, Store};
 use tonic::transport::{Channel, Endpoint};
 
-use crate::accounts::firm;
-use crate::support::{Clients, TestNode, record, text};
+use idnode::model::FirmState;
+use crate::support::{Clients, TestNode, firm, record, text};
 
 /// Who calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,7 +154,8 @@ fn fill(config: &store::Config) -> Vec<(Party, String)> {
     let store = Store::open(config.clone(), store::Metrics::new()).unwrap();
     let mut batch = Batch::new(&store);
     for (id, prefix) in [(FIRM, PREFIX), (OTHER_FIRM, "88.118.8")] {
-        batch.put_entry(firm(id)).unwrap();
+        let entry = AnyEntry::Firm(Arc::new(firm(id, FirmState::Active)));
+        batch.put_entry(entry).unwrap();
         batch.put_prefix(prefix, held(prefix, id)).unwrap();
     }
     let mut keys = Vec::new();
