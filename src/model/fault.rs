@@ -377,6 +377,7 @@ pub struct Refusal {
     value: String,
     limit: String,
     remaining: Option<Box<Remaining>>,
+    faults: Vec<Self>,
 }
 
 /// What is left of a quota that is used up or nearly so.
@@ -386,7 +387,6 @@ pub struct Remaining {
     pub left: u64,
     /// When as many as were asked for may be; `None` if time alone brings nothing.
     pub retry_after: Option<Duration>,
-    faults: Vec<Self>,
 }
 
 impl Refusal {

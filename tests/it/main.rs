@@ -35,9 +35,9 @@ mod matrix;
 mod registry;
 #[cfg(test)]
 mod restart;
+mod rights;
 #[cfg(test)]
 mod secrets;
-mod rights;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

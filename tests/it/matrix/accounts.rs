@@ -15,24 +15,24 @@ use super::{Row, row};
 
 pub(super) const ROWS: &[Row] = &[
     // Nobody has this name and password.
-    row!("Accounts/SignIn", "uuu uuu uuu uuu", |_, _| SignInRequest {
-        login: "nobody".into(),
-        password: "wrong".into(),
-        ..SignInRequest::default()
+    row!("Accounts/SignIn", "uuu uuu uuu uuu u", |_, _| {
+        SignInRequest {
+            login: "nobody".into(),
+            password: "wrong".into(),
+            ..SignInRequest::default()
+        }
     }),
     // All call with a key, none in a session.
-    row!("Accounts/SignOut", "uuu yyy yyy yyy", |_, _| {
+    row!("Accounts/SignOut", "uuu yyy yyy yyy y", |_, _| {
         SignOutRequest {}
     }),
-    row!(
-        "Accounts/WhoAmI",
-        "yuu yyy yyy yyy",
-        |_, _| WhoAmIRequest {}
-    ),
-    row!("Accounts/ChangePassword", "uuu ddd ddd ddd", |_, _| {
+    row!("Accounts/WhoAmI", "yuu yyy yyy yyy y", |_, _| {
+        WhoAmIRequest {}
+    }),
+    row!("Accounts/ChangePassword", "uuu ddd ddd ddd d", |_, _| {
         ChangePasswordRequest::default()
     }),
-    row!("Accounts/CreatePerson", "uuu ddd ddy dyd", |_, party| {
+    row!("Accounts/CreatePerson", "uuu ddd ddy dyd d", |_, party| {
         CreatePersonRequest {
             principal: Some(Principal {
                 display_name: format!("{party:?}").to_ascii_lowercase(),
@@ -41,25 +41,25 @@ pub(super) const ROWS: &[Row] = &[
             one_time_code: false,
         }
     }),
-    row!("Accounts/ResetPassword", "uuu --- ddy dyd", |_, _| {
+    row!("Accounts/ResetPassword", "uuu --- ddy dyd -", |_, _| {
         ResetPasswordRequest {
             name: PRINCIPAL.into(),
             etag: STALE.into(),
         }
     }),
-    row!("Accounts/SetOneTimeCode", "uuu --- ydy dyd", |_, _| {
+    row!("Accounts/SetOneTimeCode", "uuu --- ydy dyd -", |_, _| {
         SetOneTimeCodeRequest {
             name: PRINCIPAL.into(),
             enabled: true,
             etag: STALE.into(),
         }
     }),
-    row!("Accounts/CreateKey", "uuu ddd ddy dyd", |_, _| {
+    row!("Accounts/CreateKey", "uuu ddd ddy dyd d", |_, _| {
         CreateKeyRequest {
             principal: Some(member()),
         }
     }),
-    row!("Accounts/CreateKey", "uuu ddd ddd dyd", |_, _| {
+    row!("Accounts/CreateKey", "uuu ddd ddd dyd d", |_, _| {
         CreateKeyRequest {
             principal: Some(Principal {
                 node_role: NodeRole::Auditor.into(),
@@ -68,7 +68,7 @@ pub(super) const ROWS: &[Row] = &[
             }),
         }
     }),
-    row!("Accounts/RotateKey", "uuu --- ydy dyd", |_, _| {
+    row!("Accounts/RotateKey", "uuu --- ydy dyd -", |_, _| {
         RotateKeyRequest {
             name: PRINCIPAL.into(),
             etag: STALE.into(),
@@ -77,7 +77,7 @@ pub(super) const ROWS: &[Row] = &[
     }),
     row!(
         "Accounts/CreateCertificate",
-        "uuu ddd ddy dyd",
+        "uuu ddd ddy dyd d",
         |scene, _| {
             CreateCertificateRequest {
                 principal: Some(member()),
@@ -85,18 +85,18 @@ pub(super) const ROWS: &[Row] = &[
             }
         }
     ),
-    row!("Accounts/GetPrincipal", "uuu --- yyy yyy", |_, _| {
+    row!("Accounts/GetPrincipal", "uuu --- yyy yyy -", |_, _| {
         GetPrincipalRequest {
             name: PRINCIPAL.into(),
         }
     }),
-    row!("Accounts/ListPrincipals", "uuu ddd yyy yyy", |_, _| {
+    row!("Accounts/ListPrincipals", "uuu ddd yyy yyy d", |_, _| {
         ListPrincipalsRequest {
             parent: format!("firms/{FIRM}"),
             ..ListPrincipalsRequest::default()
         }
     }),
-    row!("Accounts/UpdatePrincipal", "uuu --- ddy dyd", |_, _| {
+    row!("Accounts/UpdatePrincipal", "uuu --- ddy dyd -", |_, _| {
         UpdatePrincipalRequest {
             principal: Some(Principal {
                 name: PRINCIPAL.into(),
@@ -109,26 +109,26 @@ pub(super) const ROWS: &[Row] = &[
             }),
         }
     }),
-    row!("Accounts/DisablePrincipal", "uuu --- ddy dyd", |_, _| {
+    row!("Accounts/DisablePrincipal", "uuu --- ddy dyd -", |_, _| {
         DisablePrincipalRequest {
             name: PRINCIPAL.into(),
             etag: STALE.into(),
             ..DisablePrincipalRequest::default()
         }
     }),
-    row!("Accounts/EnablePrincipal", "uuu --- ddy dyd", |_, _| {
+    row!("Accounts/EnablePrincipal", "uuu --- ddy dyd -", |_, _| {
         EnablePrincipalRequest {
             name: PRINCIPAL.into(),
             etag: STALE.into(),
         }
     }),
-    row!("Accounts/RevokePrincipal", "uuu --- ddy dyd", |_, _| {
+    row!("Accounts/RevokePrincipal", "uuu --- ddy dyd -", |_, _| {
         RevokePrincipalRequest {
             name: PRINCIPAL.into(),
             etag: STALE.into(),
         }
     }),
-    row!("Accounts/UnlockPrincipal", "uuu --- ddy dyd", |_, _| {
+    row!("Accounts/UnlockPrincipal", "uuu --- ddy dyd -", |_, _| {
         UnlockPrincipalRequest {
             name: PRINCIPAL.into(),
         }

@@ -37,10 +37,10 @@ pub(super) struct Row {
 
 /// A row whose outcome is the status of the call.
 macro_rules! row {
-    ($method:literal, $expected:literal, $request:expr) => {
+    ($method:literal, $expected:expr, $request:expr) => {
         row!($method, $expected, $request, |_| tonic::Code::Ok)
     };
-    ($method:literal, $expected:literal, $request:expr, $judge:expr) => {
+    ($method:literal, $expected:expr, $request:expr, $judge:expr) => {
         crate::matrix::Row {
             method: $method,
             expected: $expected,

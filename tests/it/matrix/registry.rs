@@ -15,42 +15,47 @@ use idnode::wire::proto::v1::{
 use prost::Message;
 use tonic::Code;
 
-use super::scene::{PREFIX, PUBLIC};
+use super::scene::{PREFIX, PUBLIC, RESTRICTED};
 use super::{Row, row};
 use crate::support::{record, text};
 
 pub(super) const ROWS: &[Row] = &[
-    row!("Registry/CreateRecord", "uuu ddd dyy ydd", |_, _| {
+    row!("Registry/CreateRecord", "uuu ddd dyy ydd d", |_, _| {
         CreateRecordRequest {
             record: Some(record("88.118.7/new", vec![text(1, "DESC", "x")])),
             validate_only: true,
             ..CreateRecordRequest::default()
         }
     }),
-    row!("Registry/GetRecord", "yuu yyy yyy yyy", |_, _| {
+    row!("Registry/GetRecord", "yuu yyy yyy yyy y", |_, _| {
         GetRecordRequest { name: public() }
     }),
-    row!("Registry/ListRecords", "yuu yyy yyy yyy", |_, _| {
+    row!("Registry/GetRecord", "-uu --- yyy y-- -", |_, _| {
+        GetRecordRequest {
+            name: format!("records/{RESTRICTED}"),
+        }
+    }),
+    row!("Registry/ListRecords", "yuu yyy yyy yyy y", |_, _| {
         ListRecordsRequest {
             parent: prefix(),
             ..ListRecordsRequest::default()
         }
     }),
-    row!("Registry/UpdateRecord", "uuu ddd dyy ydd", |_, _| {
+    row!("Registry/UpdateRecord", "uuu ddd dyy ydd d", |_, _| {
         UpdateRecordRequest {
             record: Some(record(PUBLIC, vec![text(1, "DESC", "x")])),
             validate_only: true,
             ..UpdateRecordRequest::default()
         }
     }),
-    row!("Registry/DeleteRecord", "uuu ddd dyy ydd", |_, _| {
+    row!("Registry/DeleteRecord", "uuu ddd dyy ydd d", |_, _| {
         DeleteRecordRequest {
             name: public(),
             validate_only: true,
             ..DeleteRecordRequest::default()
         }
     }),
-    row!("Registry/AddValues", "uuu ddd dyy ydd", |_, _| {
+    row!("Registry/AddValues", "uuu ddd dyy ydd d", |_, _| {
         AddValuesRequest {
             name: public(),
             values: vec![text(2, "DESC", "x")],
@@ -58,7 +63,7 @@ pub(super) const ROWS: &[Row] = &[
             ..AddValuesRequest::default()
         }
     }),
-    row!("Registry/ModifyValues", "uuu ddd dyy ydd", |_, _| {
+    row!("Registry/ModifyValues", "uuu ddd dyy ydd d", |_, _| {
         ModifyValuesRequest {
             name: public(),
             values: vec![text(1, "DESC", "x")],
@@ -66,7 +71,7 @@ pub(super) const ROWS: &[Row] = &[
             ..ModifyValuesRequest::default()
         }
     }),
-    row!("Registry/RemoveValues", "uuu ddd dyy ydd", |_, _| {
+    row!("Registry/RemoveValues", "uuu ddd dyy ydd d", |_, _| {
         RemoveValuesRequest {
             name: public(),
             indices: vec![1],
@@ -74,7 +79,7 @@ pub(super) const ROWS: &[Row] = &[
             ..RemoveValuesRequest::default()
         }
     }),
-    row!("Registry/SetReaders", "uuu ddd dyy ydd", |_, _| {
+    row!("Registry/SetReaders", "uuu ddd dyy ydd d", |_, _| {
         SetReadersRequest {
             name: public(),
             validate_only: true,
@@ -83,7 +88,7 @@ pub(super) const ROWS: &[Row] = &[
     }),
     row!(
         "Registry/BatchWrite",
-        "uuu ddd dyy ydd",
+        "uuu ddd dyy ydd d",
         |_, _| BatchWriteRequest {
             items: vec![Item {
                 change: Some(Change::Create(CreateRecordRequest {
@@ -104,7 +109,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     row!(
         "Registry/ImportRecords",
-        "uuu ddd dyy ydd",
+        "uuu ddd dyy ydd d",
         |_, _| ImportRecordsRequest {
             records: vec![record("88.118.7/new", vec![text(1, "DESC", "x")])],
             validate_only: true,
@@ -117,13 +122,13 @@ pub(super) const ROWS: &[Row] = &[
             error.map_or(Code::Ok, |error| Code::from(error.code))
         }
     ),
-    row!("Registry/ExportRecords", "yuu yyy yyy yyy", |_, _| {
+    row!("Registry/ExportRecords", "yuu yyy yyy yyy y", |_, _| {
         ExportRecordsRequest {
             parent: prefix(),
             ..ExportRecordsRequest::default()
         }
     }),
-    row!("Registry/CreatePrefix", "uuu ddd ddd ydd", |_, _| {
+    row!("Registry/CreatePrefix", "uuu ddd ddd ydd d", |_, _| {
         CreatePrefixRequest {
             prefix: Some(Prefix {
                 name: "prefixes/88.118.99".into(),
@@ -134,13 +139,13 @@ pub(super) const ROWS: &[Row] = &[
             ..CreatePrefixRequest::default()
         }
     }),
-    row!("Registry/GetPrefix", "yuu yyy yyy yyy", |_, _| {
+    row!("Registry/GetPrefix", "yuu yyy yyy yyy y", |_, _| {
         GetPrefixRequest { name: prefix() }
     }),
-    row!("Registry/ListPrefixes", "yuu yyy yyy yyy", |_, _| {
+    row!("Registry/ListPrefixes", "yuu yyy yyy yyy y", |_, _| {
         ListPrefixesRequest::default()
     }),
-    row!("Registry/UpdatePrefix", "uuu ddd ddd ydd", |_, _| {
+    row!("Registry/UpdatePrefix", "uuu ddd ddd ydd d", |_, _| {
         UpdatePrefixRequest {
             prefix: Some(Prefix {
                 name: prefix(),
@@ -151,21 +156,21 @@ pub(super) const ROWS: &[Row] = &[
             ..UpdatePrefixRequest::default()
         }
     }),
-    row!("Registry/HomePrefix", "uuu ddd ddd ydd", |_, _| {
+    row!("Registry/HomePrefix", "uuu ddd ddd ydd d", |_, _| {
         HomePrefixRequest {
             name: prefix(),
             validate_only: true,
             ..HomePrefixRequest::default()
         }
     }),
-    row!("Registry/UnhomePrefix", "uuu ddd ddd ydd", |_, _| {
+    row!("Registry/UnhomePrefix", "uuu ddd ddd ydd d", |_, _| {
         UnhomePrefixRequest {
             name: prefix(),
             validate_only: true,
             ..UnhomePrefixRequest::default()
         }
     }),
-    row!("Registry/SuspendPrefix", "uuu ddd ddd ydd", |_, _| {
+    row!("Registry/SuspendPrefix", "uuu ddd ddd ydd d", |_, _| {
         SuspendPrefixRequest {
             name: prefix(),
             reason: "a test".into(),
@@ -173,7 +178,7 @@ pub(super) const ROWS: &[Row] = &[
             ..SuspendPrefixRequest::default()
         }
     }),
-    row!("Registry/ActivatePrefix", "uuu ddd ddd ydd", |_, _| {
+    row!("Registry/ActivatePrefix", "uuu ddd ddd ydd d", |_, _| {
         ActivatePrefixRequest {
             name: prefix(),
             validate_only: true,

@@ -2,23 +2,29 @@
 
 use idnode::wire::proto::v1::{BatchResolveRequest, ResolveRequest, ResolveStreamRequest};
 
-use super::scene::PUBLIC;
+use super::scene::{PUBLIC, RESTRICTED};
 use super::{Row, row};
 
 pub(super) const ROWS: &[Row] = &[
-    row!("Resolution/Resolve", "yuu yyy yyy yyy", |_, _| {
+    row!("Resolution/Resolve", "-uu --- yyy y-- -", |_, _| {
+        ResolveRequest {
+            identifier: RESTRICTED.into(),
+            ..ResolveRequest::default()
+        }
+    }),
+    row!("Resolution/Resolve", "yuu yyy yyy yyy y", |_, _| {
         ResolveRequest {
             identifier: PUBLIC.into(),
             ..ResolveRequest::default()
         }
     }),
-    row!("Resolution/BatchResolve", "yuu yyy yyy yyy", |_, _| {
+    row!("Resolution/BatchResolve", "yuu yyy yyy yyy y", |_, _| {
         BatchResolveRequest {
             identifiers: vec![PUBLIC.into()],
             ..BatchResolveRequest::default()
         }
     }),
-    row!("Resolution/ResolveStream", "yuu yyy yyy yyy", |_, _| {
+    row!("Resolution/ResolveStream", "yuu yyy yyy yyy y", |_, _| {
         ResolveStreamRequest {
             identifiers: vec![PUBLIC.into()],
             ..ResolveStreamRequest::default()

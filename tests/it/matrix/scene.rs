@@ -1,6 +1,7 @@
 //! Two firms, their principals, and those of the node: who calls in the matrix.
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use idnode::access::NewSecret;
 use idnode::model::{
@@ -8,10 +9,11 @@ use idnode::model::{
     Principal, PrincipalId, PrincipalState, Scope, SuffixCase, Timestamp,
 };
 use idnode::store::{self, AnyEntry, Batch, PrefixRow, Store};
+use idnode::wire::proto::v1;
 use tonic::transport::{Channel, Endpoint};
 
-use idnode::model::FirmState;
 use crate::support::{Clients, TestNode, firm, record, text};
+use idnode::model::FirmState;
 
 /// Who calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,11 +42,13 @@ pub(super) enum Party {
     Security,
     /// An auditor.
     Auditor,
+    /// Who has a share link of the firm.
+    Guest,
 }
 
 impl Party {
     /// All of them, in the order of the letters of a row.
-    pub(super) const ALL: [Self; 12] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::Anonymous,
         Self::Expired,
         Self::Revoked,
@@ -57,6 +61,7 @@ impl Party {
         Self::System,
         Self::Security,
         Self::Auditor,
+        Self::Guest,
     ];
 
     /// Whose principal it is; `None` for whoever shows no key.
@@ -66,7 +71,7 @@ impl Party {
             role,
         };
         Some(match self {
-            Self::Anonymous => return None,
+            Self::Anonymous | Self::Guest => return None,
             Self::Expired | Self::Revoked | Self::Owner => member(FIRM, FirmRole::Owner),
             Self::OtherReader => member(OTHER_FIRM, FirmRole::Reader),
             Self::OtherRegistrar => member(OTHER_FIRM, FirmRole::Registrar),
@@ -93,6 +98,10 @@ const OTHER_FIRM: &str = "f-2";
 pub(super) const PREFIX: &str = "88.118.7";
 /// A record that anyone may read.
 pub(super) const PUBLIC: &str = "88.118.7/public";
+/// A record that the firm keeps to itself.
+pub(super) const RESTRICTED: &str = "88.118.7/restricted";
+/// A template of the firm.
+pub(super) const TEMPLATE: &str = "templates/t-1";
 /// A principal of the firm that is kept: the key of its reader.
 pub(super) const PRINCIPAL: &str = "principals/k-reader";
 /// An etag that nothing has: what asks for it by right is refused as stale, and
@@ -103,6 +112,8 @@ pub(super) const STALE: &str = "rffffff";
 pub(super) struct Scene {
     keys: Vec<(Party, String)>,
     certificate: String,
+    group: String,
+    share: String,
     channel: Channel,
     /// Last: it waits for the connections of those above.
     _node: TestNode,
@@ -114,11 +125,37 @@ impl Scene {
         let node = TestNode::start_on(|config| keys = fill(config)).await;
         let clients = node.clients();
         let values = vec![text(1, "URL", "https://a.example/")];
-        create(&clients, PUBLIC, values).await;
+        create(&clients, record(PUBLIC, values.clone())).await;
+        let restricted = v1::Record {
+            readers: Some(v1::Readers::default()),
+            ..record(RESTRICTED, values)
+        };
+        create(&clients, restricted).await;
+        let owner = keys.iter().find(|(party, _)| *party == Party::Owner);
+        let owner = node.clients_with(&owner.unwrap().1);
+        let template = v1::CreateTemplateRequest {
+            template: Some(template(TEMPLATE, FIRM)),
+            ..v1::CreateTemplateRequest::default()
+        };
+        owner.templates().create_template(template).await.unwrap();
+        let group = v1::CreateGroupRequest {
+            group: Some(group()),
+            ..v1::CreateGroupRequest::default()
+        };
+        let group = owner.sharing().create_group(group).await.unwrap();
+        let share = v1::CreateShareRequest {
+            share: Some(share()),
+            ..v1::CreateShareRequest::default()
+        };
+        let share = owner.sharing().create_share(share).await.unwrap();
+        let share = share.into_inner();
+        keys.push((Party::Guest, share.token));
         let endpoint = Endpoint::from_shared(format!("http://{}", node.http)).unwrap();
         let certificate = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         Self {
             keys,
+            group: group.into_inner().name,
+            share: share.share.unwrap().name,
             certificate: certificate.cert.pem(),
             channel: endpoint.connect_lazy(),
             _node: node,
@@ -134,6 +171,16 @@ impl Scene {
         self.certificate.clone()
     }
 
+    /// The name of a group of the firm.
+    pub(super) fn group(&self) -> String {
+        self.group.clone()
+    }
+
+    /// The name of a share of the firm.
+    pub(super) fn share(&self) -> String {
+        self.share.clone()
+    }
+
     /// What a caller proves itself with.
     pub(super) fn bearer(&self, party: Party) -> Option<&str> {
         let key = self.keys.iter().find(|(other, _)| *other == party);
@@ -141,12 +188,55 @@ impl Scene {
     }
 }
 
-async fn create(clients: &Clients, identifier: &str, values: Vec<idnode::wire::proto::v1::Value>) {
-    let request = idnode::wire::proto::v1::CreateRecordRequest {
-        record: Some(record(identifier, values)),
-        ..Default::default()
+async fn create(clients: &Clients, record: v1::Record) {
+    let request = v1::CreateRecordRequest {
+        record: Some(record),
+        ..v1::CreateRecordRequest::default()
     };
     clients.registry().create_record(request).await.unwrap();
+}
+
+/// A template, to be made.
+pub(super) fn template(name: &str, firm: &str) -> v1::Template {
+    let firm = match firm {
+        "" => String::new(),
+        firm => format!("firms/{firm}"),
+    };
+    v1::Template {
+        name: name.into(),
+        firm,
+        label: "模板".into(),
+        items: vec![v1::TemplateItem {
+            index: 2000,
+            name: "name".into(),
+            label: "产品名称".into(),
+            kind: Some(v1::template_item::Kind::Text(v1::TextKind::default())),
+            ..v1::TemplateItem::default()
+        }],
+        ..v1::Template::default()
+    }
+}
+
+/// A group of the firm, to be made.
+pub(super) fn group() -> v1::Group {
+    v1::Group {
+        owner: format!("firms/{FIRM}"),
+        display_name: "Buyers".into(),
+        members: vec![format!("firms/{OTHER_FIRM}")],
+        ..v1::Group::default()
+    }
+}
+
+/// A share of the firm, to be made: of nothing that other rows ask for.
+pub(super) fn share() -> v1::Share {
+    let tomorrow = SystemTime::now() + Duration::from_secs(86_400);
+    v1::Share {
+        owner: format!("firms/{FIRM}"),
+        purpose: "the matrix".into(),
+        targets: vec!["88.118.7/shared.*".into()],
+        expire_time: Some(tomorrow.into()),
+        ..v1::Share::default()
+    }
 }
 
 /// Puts firms, their prefixes and everybody's keys into an empty store.

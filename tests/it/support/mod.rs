@@ -22,6 +22,8 @@ use idnode::wire::proto::v1::firms_client::FirmsClient;
 use idnode::wire::proto::v1::node_client::NodeClient;
 use idnode::wire::proto::v1::registry_client::RegistryClient;
 use idnode::wire::proto::v1::resolution_client::ResolutionClient;
+use idnode::wire::proto::v1::sharing_client::SharingClient;
+use idnode::wire::proto::v1::templates_client::TemplatesClient;
 use idnode::wire::proto::v1::{self, Value, value};
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
@@ -102,6 +104,14 @@ impl Clients {
 
     pub(crate) fn accounts(&self) -> AccountsClient<Authenticated> {
         AccountsClient::with_interceptor(self.channel.clone(), self.bearer.clone())
+    }
+
+    pub(crate) fn sharing(&self) -> SharingClient<Authenticated> {
+        SharingClient::with_interceptor(self.channel.clone(), self.bearer.clone())
+    }
+
+    pub(crate) fn templates(&self) -> TemplatesClient<Authenticated> {
+        TemplatesClient::with_interceptor(self.channel.clone(), self.bearer.clone())
     }
 
     /// Registers and homes a prefix.
