@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use hickory_proto::op::Message;
 use hickory_proto::rr::rdata::opt::EdnsOption;
+use idnode::config::{Error, Sources, load};
 use idnode::wire::handle::{Flags, List, OpCode, ResolutionRequest, ResponseCode};
 use idnode::wire::proto::v1;
 use tonic::{Code, Status};
@@ -22,6 +23,32 @@ const BURST: u32 = 20;
 /// More requests than a source has, however slow the machine is that tests.
 const TOO_MANY: usize = 200;
 const NAME: &str = "id.example.";
+
+#[test]
+fn settings_out_of_range_are_named() {
+    let check = |key: &str, text: &str, rule: &str| {
+        let sources = Sources {
+            flags: vec![(format!("limits.{key}"), text.to_owned())],
+            ..Sources::default()
+        };
+        let Err(Error::Problems(problems)) = load(&sources) else {
+            panic!("{key} = {text} passes");
+        };
+        assert_eq!(problems[0].key, format!("limits.{key}"));
+        assert!(problems[0].rule.contains(rule), "{}", problems[0].rule);
+    };
+    check("exempt_networks", "10.0.0.0/8,10/33", "must be a network");
+    let most = "must be from 0 to 1000000";
+    check("source_requests_per_sec", "1000001", most);
+    check("firm_writes_per_sec", "1000001", most);
+    // What is earned back in an hour.
+    check(
+        "firm_writes_burst",
+        "18000001",
+        "must be from 1 to 18000000",
+    );
+    check("source_requests_burst", "0", "must be from 1 to");
+}
 
 /// A node that takes one request a second of a source, and [`BURST`] at once.
 async fn strict() -> TestNode {

@@ -35,6 +35,7 @@ mod matrix;
 mod registry;
 #[cfg(test)]
 mod restart;
+#[cfg(test)]
 mod rights;
 #[cfg(test)]
 mod secrets;

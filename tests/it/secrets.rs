@@ -9,6 +9,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use idnode::wire::handle::{Flags, HandleRequest, OpCode, ResponseCode};
 use idnode::wire::proto::v1::{self, Value, value};
@@ -22,6 +23,11 @@ use crate::support::{Clients, NodeProcess, record};
 
 const PASSWORD: &str = "Kanarienvogel-7391-Passwort";
 const WRONG_PASSWORD: &str = "Kanarienvogel-5527-falsch";
+const LEGAL_PERSON: &str = "李金丝雀之七";
+const PHONE: &str = "13873917391";
+const EMAIL: &str = "kanarienvogel-7391@example.com";
+const LICENCE: &[u8] = b"%PDF-1.4\nKanarienvogel-6604-Dokument\n%%EOF\n";
+const DOCUMENT_TEXT: &str = "Kanarienvogel-6604-Dokument";
 const HANDLE_SECRET: &str = "Kanarienvogel-8846-HS_SECKEY";
 
 /// What must not be found, and whether the store may have it.
@@ -49,6 +55,7 @@ impl Told {
     }
 
     /// Takes note of a refusal.
+    #[track_caller]
     fn refused<T>(&mut self, answer: Result<Response<T>, Status>) {
         let status = answer.err().expect("refused");
         let details = String::from_utf8_lossy(status.details()).into_owned();
@@ -113,7 +120,7 @@ async fn use_keys(node: &NodeProcess, told: &mut Told) {
 async fn use_passwords(node: &NodeProcess, told: &mut Told) {
     let security = node.security();
     let request = v1::CreatePersonRequest {
-        principal: Some(of_node("kanari")),
+        principal: Some(of_node("zhao")),
         one_time_code: true,
     };
     let made = security.accounts().create_person(request).await.unwrap();
@@ -126,7 +133,7 @@ async fn use_passwords(node: &NodeProcess, told: &mut Told) {
     told.secret("a password", PASSWORD);
     told.secret("a wrong password", WRONG_PASSWORD);
     let sign_in = |password: &str, code: &str| v1::SignInRequest {
-        login: "kanari".into(),
+        login: "zhao".into(),
         password: password.into(),
         one_time_code: code.into(),
         new_password: PASSWORD.into(),
@@ -178,7 +185,11 @@ async fn use_handle_secrets(node: &NodeProcess, told: &mut Told) {
         .unwrap();
     told.refused(clients.registry().create_record(request).await);
     let public = Value {
-        permissions: None,
+        permissions: Some(v1::Permissions {
+            admin_read: true,
+            public_read: true,
+            ..v1::Permissions::default()
+        }),
         ..kept
     };
     let request = create("88.118.7/App_b", public);
@@ -199,6 +210,101 @@ async fn use_handle_secrets(node: &NodeProcess, told: &mut Told) {
         .await;
     assert_eq!(reply.code(), ResponseCode::INVALID_ADMIN);
     told.refusals.push(reply.text());
+}
+
+/// A firm: its people and papers, its owner's key, a share link.
+async fn use_firm(node: &NodeProcess, told: &mut Told) {
+    for (what, text) in [
+        ("the name of a person", LEGAL_PERSON),
+        ("a telephone number", PHONE),
+        ("an address of mail", EMAIL),
+        ("a document", DOCUMENT_TEXT),
+    ] {
+        told.secret(what, text);
+    }
+    let apply = v1::ApplyFirmRequest {
+        facts: Some(v1::FirmFacts {
+            display_name: "温州霁澜川电器有限公司".into(),
+            credit_code: "91350100M000100Y43".into(),
+            region: "330382".into(),
+            address: "柳市镇电器大道 1 号".into(),
+            industry: "C3823".into(),
+            wanted_prefix: "88.118.8".into(),
+            servers: Vec::new(),
+        }),
+        people: Some(v1::FirmPeople {
+            legal_person: LEGAL_PERSON.into(),
+            contact: LEGAL_PERSON.into(),
+            phone: PHONE.into(),
+            email: EMAIL.into(),
+            ..v1::FirmPeople::default()
+        }),
+        validate_only: false,
+    };
+    let anonymous = Clients::new(node.address(), None);
+    let applied = anonymous.firms().apply_firm(apply).await.unwrap();
+    let applied = applied.into_inner();
+    let (_, secret) = applied.owner_key.rsplit_once('_').expect("a key");
+    told.secret("an owner's key", secret);
+    let name = applied.firm.unwrap().name;
+    let owner = node.clients_with(&applied.owner_key);
+    let people = || v1::GetFirmPeopleRequest { name: name.clone() };
+    owner.firms().get_firm_people(people()).await.unwrap();
+    told.refused(anonymous.firms().get_firm_people(people()).await);
+    admit(node, &owner, &name).await;
+    let in_an_hour = SystemTime::now() + Duration::from_secs(3600);
+    let share = v1::CreateShareRequest {
+        share: Some(v1::Share {
+            owner: name.clone(),
+            purpose: "a test".into(),
+            targets: vec!["88.118.8/A*".into()],
+            expire_time: Some(in_an_hour.into()),
+            ..v1::Share::default()
+        }),
+        ..v1::CreateShareRequest::default()
+    };
+    let share = owner.sharing().create_share(share).await.unwrap();
+    let token = share.into_inner().token;
+    let (_, secret) = token.rsplit_once('_').expect("a token");
+    told.secret("a share link", secret);
+    let guest = node.clients_with(&token);
+    told.refused(guest.firms().get_firm_people(people()).await);
+}
+
+/// The way of a firm from its papers to its prefix.
+async fn admit(node: &NodeProcess, owner: &Clients, name: &str) {
+    let attach = v1::AttachDocumentRequest {
+        name: name.into(),
+        kind: v1::FirmDocumentKind::BusinessLicence.into(),
+        file_name: "licence.pdf".into(),
+        content: LICENCE.to_vec(),
+        ..v1::AttachDocumentRequest::default()
+    };
+    owner.firms().attach_document(attach).await.unwrap();
+    let submit = v1::SubmitFirmRequest {
+        name: name.into(),
+        ..v1::SubmitFirmRequest::default()
+    };
+    owner.firms().submit_firm(submit).await.unwrap();
+    let verify = v1::VerifyFirmRequest {
+        name: name.into(),
+        ..v1::VerifyFirmRequest::default()
+    };
+    node.clients().firms().verify_firm(verify).await.unwrap();
+    let approve = v1::ApproveFirmRequest {
+        name: name.into(),
+        ..v1::ApproveFirmRequest::default()
+    };
+    node.security().firms().approve_firm(approve).await.unwrap();
+    let activate = v1::ActivateFirmRequest {
+        name: name.into(),
+        ..v1::ActivateFirmRequest::default()
+    };
+    node.clients()
+        .firms()
+        .activate_firm(activate)
+        .await
+        .unwrap();
 }
 
 /// Every file below `folder`.
@@ -230,6 +336,7 @@ async fn no_secret_is_found_where_it_does_not_belong() {
     use_keys(&node, &mut told).await;
     use_passwords(&node, &mut told).await;
     use_handle_secrets(&node, &mut told).await;
+    use_firm(&node, &mut told).await;
     back_up(&node.clients()).await;
     let metrics = node.metrics().await;
     let limits = fs::read_to_string(format!("/proc/{}/limits", node.id())).unwrap();
@@ -256,6 +363,7 @@ async fn no_secret_is_found_where_it_does_not_belong() {
     let refusals = told.refusals.join("\n");
     let texts = [("log", log), ("metrics", metrics), ("refusals", refusals)];
     let mut found = Vec::new();
+    let mut kept_count = 0;
     for canary in &told.canaries {
         for (place, text) in &texts {
             if contains(text.as_bytes(), &canary.text) {
@@ -274,6 +382,7 @@ async fn no_secret_is_found_where_it_does_not_belong() {
             continue;
         }
         let bytes = fs::read(&path).unwrap();
+        kept_count += usize::from(contains(&bytes, HANDLE_SECRET));
         for canary in told.canaries.iter().filter(|canary| !canary.is_value) {
             if contains(&bytes, &canary.text) {
                 found.push(format!("{} in {name}", canary.what));
@@ -281,6 +390,7 @@ async fn no_secret_is_found_where_it_does_not_belong() {
         }
     }
     assert!(found.is_empty(), "{found:#?}");
+    assert!(kept_count >= 2, "what is in a file is found: {kept_count}");
 }
 
 fn is_first_key(node: &NodeProcess, line: &str) -> bool {

@@ -10,12 +10,13 @@ use std::collections::BTreeSet;
 
 use idnode::model::data::AdminPermissions;
 use idnode::wire::handle::{Flags, OpCode, RemoveRequest, ResponseCode};
+use idnode::wire::proto::v1::Value;
 
 use super::{Fixture, SECRET, admin, create, handle_only, resolution, secret, values};
 use crate::support::handle::{HandleClient, Identity, Key, Reply};
 use crate::support::text;
 
-const FLAGS: Flags = Flags::RESOLUTION;
+const FLAGS: Flags = Flags::RESOLUTION.without(Flags::PUBLIC_ONLY);
 /// The prefix that is administered.
 const PREFIX: &str = "88.118.7";
 
@@ -41,7 +42,7 @@ const ROWS: &[Row] = &[
     // A value that the public may not read.
     (OpCode::RESOLUTION, "uddyy", |_| {
         let mut body = Vec::new();
-        resolution(&target(0), &[300], &[])(&mut body);
+        resolution(&target(0), &[3], &[])(&mut body);
         body
     }),
     (OpCode::GET_SITE_INFO, "yyyyy", |_| named("/")),
@@ -126,7 +127,10 @@ async fn scene() -> Fixture {
     for caller in 0..CALLERS.len() {
         let mut values = admins();
         values.push(text(1, "URL", "https://a.example/"));
-        values.push(secret(300, b"hidden"));
+        values.push(Value {
+            r#type: "DESC".into(),
+            ..secret(3, b"hidden")
+        });
         create(&clients, &target(caller), values).await;
     }
     fixture

@@ -22,14 +22,14 @@ pub(super) const ROWS: &[Row] = &[
             ..SignInRequest::default()
         }
     }),
-    // All call with a key, none in a session.
-    row!("Accounts/SignOut", "uuu yyy yyy yyy y", |_, _| {
+    // All call with a key: none has a session to end, and no key is a person.
+    row!("Accounts/SignOut", "uuu uuu uuu uuu u", |_, _| {
         SignOutRequest {}
     }),
     row!("Accounts/WhoAmI", "yuu yyy yyy yyy y", |_, _| {
         WhoAmIRequest {}
     }),
-    row!("Accounts/ChangePassword", "uuu ddd ddd ddd d", |_, _| {
+    row!("Accounts/ChangePassword", "uuu yyy yyy yyy u", |_, _| {
         ChangePasswordRequest::default()
     }),
     row!("Accounts/CreatePerson", "uuu ddd ddy dyd d", |_, party| {
@@ -68,7 +68,7 @@ pub(super) const ROWS: &[Row] = &[
             }),
         }
     }),
-    row!("Accounts/RotateKey", "uuu --- ydy dyd -", |_, _| {
+    row!("Accounts/RotateKey", "-uu --- ydy dyd -", |_, _| {
         RotateKeyRequest {
             name: PRINCIPAL.into(),
             etag: STALE.into(),
@@ -96,7 +96,7 @@ pub(super) const ROWS: &[Row] = &[
             ..ListPrincipalsRequest::default()
         }
     }),
-    row!("Accounts/UpdatePrincipal", "uuu --- ddy dyd -", |_, _| {
+    row!("Accounts/UpdatePrincipal", "-uu --- ddy dyd -", |_, _| {
         UpdatePrincipalRequest {
             principal: Some(Principal {
                 name: PRINCIPAL.into(),
@@ -109,20 +109,20 @@ pub(super) const ROWS: &[Row] = &[
             }),
         }
     }),
-    row!("Accounts/DisablePrincipal", "uuu --- ddy dyd -", |_, _| {
+    row!("Accounts/DisablePrincipal", "-uu --- ddy dyd -", |_, _| {
         DisablePrincipalRequest {
             name: PRINCIPAL.into(),
             etag: STALE.into(),
             ..DisablePrincipalRequest::default()
         }
     }),
-    row!("Accounts/EnablePrincipal", "uuu --- ddy dyd -", |_, _| {
+    row!("Accounts/EnablePrincipal", "-uu --- ddy dyd -", |_, _| {
         EnablePrincipalRequest {
             name: PRINCIPAL.into(),
             etag: STALE.into(),
         }
     }),
-    row!("Accounts/RevokePrincipal", "uuu --- ddy dyd -", |_, _| {
+    row!("Accounts/RevokePrincipal", "-uu --- ddy dyd -", |_, _| {
         RevokePrincipalRequest {
             name: PRINCIPAL.into(),
             etag: STALE.into(),

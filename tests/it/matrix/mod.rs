@@ -8,10 +8,13 @@
 
 mod accounts;
 mod call;
+mod firms;
 mod node;
 mod registry;
 mod resolution;
 mod scene;
+mod sharing;
+mod templates;
 
 use std::collections::BTreeSet;
 
@@ -57,9 +60,17 @@ pub(super) use row;
 
 /// The rows of all services.
 fn rows() -> impl Iterator<Item = &'static Row> {
-    [registry::ROWS, resolution::ROWS, node::ROWS, accounts::ROWS]
-        .into_iter()
-        .flatten()
+    [
+        registry::ROWS,
+        resolution::ROWS,
+        node::ROWS,
+        accounts::ROWS,
+        firms::ROWS,
+        sharing::ROWS,
+        templates::ROWS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// Every method of the API, as `Registry/CreateRecord`.

@@ -8,7 +8,7 @@ use idnode::model::{
     Credential, FirmId, FirmRole, NodeRole, Party as Whose, Prefix, PrefixEntry, PrefixState,
     Principal, PrincipalId, PrincipalState, Scope, SuffixCase, Timestamp,
 };
-use idnode::store::{self, AnyEntry, Batch, PrefixRow, Store};
+use idnode::store::{self, AnyEntry, Batch, PrefixRow};
 use idnode::wire::proto::v1;
 use tonic::transport::{Channel, Endpoint};
 
@@ -101,7 +101,7 @@ pub(super) const PUBLIC: &str = "88.118.7/public";
 /// A record that the firm keeps to itself.
 pub(super) const RESTRICTED: &str = "88.118.7/restricted";
 /// A template of the firm.
-pub(super) const TEMPLATE: &str = "templates/t-1";
+pub(super) const TEMPLATE: &str = "templates/f-1-t";
 /// A principal of the firm that is kept: the key of its reader.
 pub(super) const PRINCIPAL: &str = "principals/k-reader";
 /// An etag that nothing has: what asks for it by right is refused as stale, and
@@ -122,7 +122,8 @@ pub(super) struct Scene {
 impl Scene {
     pub(super) async fn new() -> Self {
         let mut keys = Vec::new();
-        let node = TestNode::start_on(|config| keys = fill(config)).await;
+        let node = TestNode::start().await;
+        let node = node.seed_with(|batch| keys = fill(batch)).await;
         let clients = node.clients();
         let values = vec![text(1, "URL", "https://a.example/")];
         create(&clients, record(PUBLIC, values.clone())).await;
@@ -239,10 +240,8 @@ pub(super) fn share() -> v1::Share {
     }
 }
 
-/// Puts firms, their prefixes and everybody's keys into an empty store.
-fn fill(config: &store::Config) -> Vec<(Party, String)> {
-    let store = Store::open(config.clone(), store::Metrics::new()).unwrap();
-    let mut batch = Batch::new(&store);
+/// Puts firms, their prefixes and everybody's keys into a store.
+fn fill(batch: &mut Batch<'_>) -> Vec<(Party, String)> {
     for (id, prefix) in [(FIRM, PREFIX), (OTHER_FIRM, "88.118.8")] {
         let entry = AnyEntry::Firm(Arc::new(firm(id, FirmState::Active)));
         batch.put_entry(entry).unwrap();
@@ -259,7 +258,6 @@ fn fill(config: &store::Config) -> Vec<(Party, String)> {
         batch.put_entry(entry).unwrap();
         keys.push((party, secret.text.to_string()));
     }
-    batch.commit().unwrap();
     keys
 }
 
