@@ -146,12 +146,7 @@ impl Server {
     /// # Errors
     /// [`Error`], by what could not be had.
     pub async fn bind(config: Config, set_log_filter: SetLogFilter) -> Result<Self, Error> {
-        let recorder = Recorder::new(&BuildInfo {
-            version: env!("CARGO_PKG_VERSION"),
-            revision: option_env!("IDNODE_REVISION").unwrap_or_default(),
-            rustc: option_env!("IDNODE_RUSTC").unwrap_or_default(),
-        })?;
-        recorder.within(count_panics);
+        let recorder = recorder()?;
         let Config {
             http,
             tls,
@@ -300,6 +295,17 @@ impl Server {
         }
         parts.close().await;
     }
+}
+
+/// What counts, from here on panics too.
+fn recorder() -> Result<Recorder, Error> {
+    let recorder = Recorder::new(&BuildInfo {
+        version: env!("CARGO_PKG_VERSION"),
+        revision: option_env!("IDNODE_REVISION").unwrap_or_default(),
+        rustc: option_env!("IDNODE_RUSTC").unwrap_or_default(),
+    })?;
+    recorder.within(count_panics);
+    Ok(recorder)
 }
 
 /// Serves a face. The node ends with the first that ends, as `failed` tells.

@@ -368,7 +368,7 @@ mod tests {
             let mut now = START;
             for (caller, count, pause_micros) in steps {
                 now += Duration::from_micros(pause_micros);
-                let (held, since) = tokens.entry(caller).or_insert((f64::from(burst), now));
+                let (held, since) = tokens.entry(caller).or_insert_with(|| (f64::from(burst), now));
                 let earned = (now - *since).as_secs_f64()
                     * UNITS_PER_SEC as f64 / rate.interval as f64;
                 *held = (*held + earned).min(f64::from(burst));

@@ -252,7 +252,8 @@ async fn use_firm(node: &NodeProcess, told: &mut Told) {
     owner.firms().get_firm_people(people()).await.unwrap();
     told.refused(anonymous.firms().get_firm_people(people()).await);
     admit(node, &owner, &name).await;
-    let in_an_hour = SystemTime::now() + Duration::from_secs(3600);
+    let now = SystemTime::UNIX_EPOCH + SystemTime::UNIX_EPOCH.elapsed().unwrap();
+    let in_an_hour = now + Duration::from_secs(3600);
     let share = v1::CreateShareRequest {
         share: Some(v1::Share {
             owner: name.clone(),

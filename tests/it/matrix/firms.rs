@@ -42,7 +42,7 @@ pub(super) const ROWS: &[Row] = &[
             name: name(),
             kind: FirmDocumentKind::BusinessLicence.into(),
             file_name: "licence.pdf".into(),
-            content: b"%PDF-1.4".to_vec().into(),
+            content: b"%PDF-1.4".to_vec(),
             validate_only: true,
             ..AttachDocumentRequest::default()
         }

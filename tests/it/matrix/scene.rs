@@ -230,7 +230,7 @@ pub(super) fn group() -> v1::Group {
 
 /// A share of the firm, to be made: of nothing that other rows ask for.
 pub(super) fn share() -> v1::Share {
-    let tomorrow = SystemTime::now() + Duration::from_secs(86_400);
+    let tomorrow = now() + Duration::from_secs(86_400);
     v1::Share {
         owner: format!("firms/{FIRM}"),
         purpose: "the matrix".into(),
@@ -238,6 +238,10 @@ pub(super) fn share() -> v1::Share {
         expire_time: Some(tomorrow.into()),
         ..v1::Share::default()
     }
+}
+
+fn now() -> SystemTime {
+    SystemTime::UNIX_EPOCH + SystemTime::UNIX_EPOCH.elapsed().unwrap()
 }
 
 /// Puts firms, their prefixes and everybody's keys into a store.
