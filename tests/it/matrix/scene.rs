@@ -123,7 +123,7 @@ impl Scene {
     pub(super) async fn new() -> Self {
         let mut keys = Vec::new();
         let node = TestNode::start().await;
-        let node = node.seed_with(|batch| keys = fill(batch)).await;
+        let node = node.seed_by(|batch| keys = fill(batch)).await;
         let clients = node.clients();
         let values = vec![text(1, "URL", "https://a.example/")];
         create(&clients, record(PUBLIC, values.clone())).await;

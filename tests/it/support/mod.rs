@@ -98,16 +98,16 @@ impl Clients {
         NodeClient::with_interceptor(self.channel.clone(), self.bearer.clone())
     }
 
+    pub(crate) fn sharing(&self) -> SharingClient<Authenticated> {
+        SharingClient::with_interceptor(self.channel.clone(), self.bearer.clone())
+    }
+
     pub(crate) fn firms(&self) -> FirmsClient<Authenticated> {
         FirmsClient::with_interceptor(self.channel.clone(), self.bearer.clone())
     }
 
     pub(crate) fn accounts(&self) -> AccountsClient<Authenticated> {
         AccountsClient::with_interceptor(self.channel.clone(), self.bearer.clone())
-    }
-
-    pub(crate) fn sharing(&self) -> SharingClient<Authenticated> {
-        SharingClient::with_interceptor(self.channel.clone(), self.bearer.clone())
     }
 
     pub(crate) fn templates(&self) -> TemplatesClient<Authenticated> {

@@ -76,11 +76,11 @@ impl TestNode {
                 batch.put_entry(entry).unwrap();
             }
         };
-        self.seed_with(put).await
+        self.seed_by(put).await
     }
 
-    /// Changes its store behind its back, and starts it again.
-    pub(crate) async fn seed_with(mut self, fill: impl FnOnce(&mut Batch<'_>)) -> Self {
+    /// Starts it again with what `fill` puts into its store.
+    pub(crate) async fn seed_by(mut self, fill: impl FnOnce(&mut Batch<'_>)) -> Self {
         self.stop();
         {
             let store = Store::open(self.config.store.clone(), Metrics::new()).unwrap();
