@@ -1,6 +1,8 @@
 //! Whoever asks for too much is told so on each face in its own terms, and is
 //! served again once the time is over that was named.
 
+mod firms;
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;

@@ -6,4 +6,4 @@ mod matrix;
 mod probes;
 mod restricted;
 mod sharing;
-mod world;
+pub(crate) mod world;

@@ -17,9 +17,9 @@ use idnode::store::{AnyEntry, Batch, Counts, PrefixRow};
 use crate::registry::{Bare, block_on, record_change};
 
 /// The prefix of firm "a".
-pub(super) const PREFIX: &str = "88.118.7";
+pub(crate) const PREFIX: &str = "88.118.7";
 /// The prefix of firm "c".
-pub(super) const OTHER_PREFIX: &str = "88.118.9";
+pub(crate) const OTHER_PREFIX: &str = "88.118.9";
 /// A prefix that no firm holds.
 pub(super) const NOBODYS_PREFIX: &str = "88.118.99";
 /// Every role of a firm.
@@ -130,7 +130,7 @@ fn rows_of(bare: &Bare) -> Vec<String> {
 }
 
 /// Puts the firms, principals, groups and prefixes of a [`World`].
-pub(super) fn fill(batch: &mut Batch<'_>) {
+pub(crate) fn fill(batch: &mut Batch<'_>) {
     let now = Timestamp::from_millis(1);
     let mut put = |entry| {
         batch.put_entry(entry).expect("encodes");
@@ -185,7 +185,7 @@ fn secret_of(id: &PrincipalId) -> NewSecret {
 }
 
 /// The key of the principal of `firm` that has `role`.
-pub(super) fn key_of(firm: &str, role: FirmRole) -> String {
+pub(crate) fn key_of(firm: &str, role: FirmRole) -> String {
     secret_of(&principal_id(firm, role)).text.to_string()
 }
 
