@@ -8,6 +8,7 @@
 //! the store may read it. It is looked for everywhere else.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -346,6 +347,9 @@ async fn no_secret_is_found_where_it_does_not_belong() {
         .find(|line| line.starts_with("Max core file size"));
     let cores: Vec<_> = cores.expect("a limit").split_whitespace().collect();
     assert_eq!(cores[4..6], ["0", "0"], "no octet of a core file");
+    // Of a process that may not be looked into, all but `/proc/<id>` itself is root's.
+    let owner = fs::metadata(format!("/proc/{}/mem", node.id())).unwrap();
+    assert_eq!(owner.uid(), 0, "its memory is root's");
     let pid = Pid::from_raw(i32::try_from(node.id()).unwrap());
     kill(pid, Signal::SIGABRT).unwrap();
     node.wait();
@@ -363,6 +367,10 @@ async fn no_secret_is_found_where_it_does_not_belong() {
         .collect();
     let refusals = told.refusals.join("\n");
     let texts = [("log", log), ("metrics", metrics), ("refusals", refusals)];
+    // What does belong there is found: the search can fail.
+    for ((place, text), known) in texts.iter().zip(["TRACE", "idnode_", "PERMISSION_DENIED"]) {
+        assert!(contains(text.as_bytes(), known), "{known} in the {place}");
+    }
     let mut found = Vec::new();
     let mut kept_count = 0;
     for canary in &told.canaries {
