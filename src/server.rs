@@ -367,7 +367,8 @@ fn open(
     let metrics = recorder.within(store::Metrics::new);
     let store = Arc::new(Store::open(config, metrics).map_err(fail)?);
     let metrics = recorder.within(node::Metrics::new);
-    let (node, writer) = Node::start(Arc::clone(&store), log, clock(), metrics).map_err(fail)?;
+    let (node, writer) =
+        Node::start(Arc::clone(&store), log, (clock(), fill_random), metrics).map_err(fail)?;
     let new_key = if node.has_no_keys() {
         Some(random_key()?)
     } else {

@@ -40,7 +40,8 @@ fn answerer(folder: &std::path::Path, dns: &Config) -> Answerer {
         elapsed: || Duration::ZERO,
     };
     let log = cluster::Config::default();
-    let (node, _writer) = Node::start(store, &log, clock, node::Metrics::new()).expect("starts");
+    let (node, _writer) =
+        Node::start(store, &log, (clock, |_| ()), node::Metrics::new()).expect("starts");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime");

@@ -1,22 +1,29 @@
-//! Who may: a token or a [`Proof`] becomes a [`Caller`]; [`permit`] and
-//! [`permit_record`] decide.
+//! Who may: a token or a [`Proof`] becomes a [`Caller`]; [`permit`],
+//! [`permit_record`] and [`permit_office`] decide.
 
 pub mod config;
+mod office;
 mod proof;
 mod rights;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::{BASE32_NOPAD, HEXLOWER};
 
 pub use config::Config;
+pub use office::{Office, permit_office};
 pub use proof::{Challenge, Proof, Unproven, prove};
 pub use rights::{Denied, Operation, Records, is_named_by, permit_record, value_bits};
 
-use crate::model::{Action, Caller, Reason, Refusal};
+use crate::model::{
+    Caller, FirmRole, Member, Party, Principal, PrincipalState, Reason, Refusal, Timestamp, Verb,
+    Who,
+};
+use crate::store::{Batch, Store};
 
 /// Random bytes of a key's public id.
 const ID_BYTES: usize = 4;
@@ -60,7 +67,7 @@ impl Keys {
     /// [`Reason::KeyInvalid`] for a token that is no key of this node.
     pub fn authenticate(&self, token: Option<&str>) -> Result<Caller, Refusal> {
         let Some(token) = token else {
-            return Ok(Caller::Anonymous);
+            return Ok(Caller::ANONYMOUS);
         };
         self.known(token)
             .ok_or_else(|| Refusal::new(Reason::KeyInvalid))
@@ -80,7 +87,7 @@ impl Keys {
         let presented = digest(&SHA256, &secret);
         let hash = self.hashes.get(id)?;
         verify_slices_are_equal(hash, presented.as_ref()).ok()?;
-        Some(Caller::Operator { key_id: id.into() })
+        Some(Caller::system_administrator(id))
     }
 }
 
@@ -113,29 +120,114 @@ impl NewKey {
     }
 }
 
+/// What a caller wants to do, as far as its class decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Read values that anyone may read.
+    ReadPublic,
+    /// Read any value whose public-read permission is unset.
+    ReadPrivate,
+    /// List or export identifiers.
+    List,
+    /// Change identifiers.
+    Write,
+    /// Register, change or suspend prefixes.
+    ManagePrefixes,
+    /// Back up, restore, and read the node's inner state.
+    Operate,
+}
+
 /// Whether `caller` may do `action`. Default: no.
 ///
-/// For an identity that is no operator this is the first of two gates: which
-/// records it may list, read in private and write, their `HS_ADMIN` say.
+/// For whoever is no system administrator this is the first of two gates: which
+/// records it may list, read in private and write, [`permit_record`] says.
 ///
 /// # Errors
 /// [`Reason::KeyRequired`] for what only a known caller may,
-/// [`Reason::PermissionDenied`] for what only an operator may.
+/// [`Reason::PermissionDenied`] for what this one may not.
 pub fn permit(caller: &Caller, action: Action) -> Result<(), Refusal> {
     if caller.is_operator() {
         return Ok(());
     }
-    match (caller, action) {
-        (_, Action::ReadPublic | Action::List) | (Caller::Operator { .. }, _) => Ok(()),
-        (Caller::Identity(_), Action::Write) => Ok(()),
-        (Caller::Identity(_), Action::ReadPrivate | Action::ManagePrefixes | Action::Operate) => {
-            Err(Refusal::new(Reason::PermissionDenied).limit("only an operator may"))
+    let refused = |who| Err(Refusal::new(Reason::PermissionDenied).limit(who));
+    match (&caller.who, action) {
+        (_, Action::ReadPublic | Action::List) | (Who::Identity(_), Action::Write) => Ok(()),
+        (Who::Member(member), Action::Write) => {
+            let verbs = &member.scope.verbs;
+            if member.role < FirmRole::Registrar {
+                refused("a reader may not write")
+            } else if !verbs.is_empty() && !verbs.contains(&Verb::Write) {
+                refused("the key's scope does not allow to write")
+            } else {
+                Ok(())
+            }
         }
         (
-            Caller::Anonymous,
+            Who::Anonymous,
             Action::ReadPrivate | Action::Write | Action::ManagePrefixes | Action::Operate,
         ) => Err(Refusal::new(Reason::KeyRequired)),
+        (Who::Operator(_) | Who::Guest(_), Action::Write) => {
+            refused("only a firm's registrar or a system administrator may")
+        }
+        (
+            Who::Operator(_) | Who::Identity(_) | Who::Member(_) | Who::Guest(_),
+            Action::ReadPrivate | Action::ManagePrefixes | Action::Operate,
+        ) => refused("only a system administrator may"),
     }
+}
+
+/// Principals as they are when a question is asked.
+pub trait Principals {
+    /// The principal named `id`.
+    fn principal(&self, id: &str) -> Option<Arc<Principal>>;
+}
+
+impl Principals for Batch<'_> {
+    fn principal(&self, id: &str) -> Option<Arc<Principal>> {
+        self.entry::<Principal>(id)
+    }
+}
+
+impl Principals for Store {
+    fn principal(&self, id: &str) -> Option<Arc<Principal>> {
+        self.directory().find::<Principal>(id).cloned()
+    }
+}
+
+/// The caller as it stands now: a member may have been given another role, been
+/// disabled or have expired since it proved itself.
+///
+/// # Errors
+/// [`Reason::KeyInvalid`] once it counts no longer.
+pub fn renewed(
+    caller: &Caller,
+    principals: &dyn Principals,
+    now: Timestamp,
+) -> Result<Caller, Refusal> {
+    let Who::Member(member) = &caller.who else {
+        return Ok(caller.clone());
+    };
+    let invalid = || Refusal::new(Reason::KeyInvalid);
+    let principal = principals
+        .principal(member.principal.as_str())
+        .ok_or_else(invalid)?;
+    let Party::Firm { firm, role } = &principal.party else {
+        return Err(invalid());
+    };
+    let is_active = principal.state == PrincipalState::Active;
+    let is_expired = principal.scope.expires.is_some_and(|until| until <= now);
+    if !is_active || is_expired || *firm != member.firm {
+        return Err(invalid());
+    }
+    let member = Member {
+        role: *role,
+        scope: Arc::new(principal.scope.clone()),
+        ..member.clone()
+    };
+    Ok(Caller {
+        who: Who::Member(member),
+        source: caller.source,
+    })
 }
 
 #[cfg(test)]
@@ -146,11 +238,9 @@ mod tests {
     fn knows_its_own_keys_only() {
         let key = NewKey::new(&[7; KEY_RANDOM_BYTES]);
         let keys = Keys::new([(key.id.clone(), key.hash)]);
-        let operator = Caller::Operator {
-            key_id: key.id.clone().into(),
-        };
+        let operator = Caller::system_administrator(&key.id);
         assert_eq!(keys.authenticate(Some(&key.text)), Ok(operator));
-        assert_eq!(keys.authenticate(None), Ok(Caller::Anonymous));
+        assert_eq!(keys.authenticate(None), Ok(Caller::ANONYMOUS));
         let other = NewKey::new(&[8; KEY_RANDOM_BYTES]);
         let swapped = key.text.replace(&key.id, &other.id);
         let cut = key.text.strip_suffix(|_: char| true).unwrap_or_default();
@@ -163,7 +253,7 @@ mod tests {
 
     #[test]
     fn anonymous_callers_read_only() {
-        let may = |action| permit(&Caller::Anonymous, action).is_ok();
+        let may = |action| permit(&Caller::ANONYMOUS, action).is_ok();
         assert!(may(Action::ReadPublic) && may(Action::List));
         for action in [
             Action::ReadPrivate,

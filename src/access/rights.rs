@@ -23,7 +23,8 @@ use std::sync::Arc;
 
 use crate::model::data::{Admin, AdminPermissions, ReferenceList};
 use crate::model::{
-    Caller, Identifier, Identity, Key, Prefix, Reason, Record, Reference, Refusal, Value,
+    Caller, FirmId, FirmRole, Identifier, Identity, Key, Member, Prefix, Reason, Record, Reference,
+    Refusal, Scope, Value, Verb, Who,
 };
 use crate::store::{Batch, Error, Store};
 
@@ -48,6 +49,9 @@ pub trait Records {
     /// # Errors
     /// As [`Store::record`].
     fn record(&self, key: &Key) -> Result<Option<Arc<Record>>, Error>;
+
+    /// The firm that holds a prefix.
+    fn holder(&self, prefix: &Prefix) -> Option<FirmId>;
 }
 
 impl Records for Batch<'_> {
@@ -59,6 +63,10 @@ impl Records for Batch<'_> {
 
     fn record(&self, key: &Key) -> Result<Option<Arc<Record>>, Error> {
         Batch::record(self, key)
+    }
+
+    fn holder(&self, prefix: &Prefix) -> Option<FirmId> {
+        self.prefix(&prefix.canonical())?.entry.holder.clone()
     }
 }
 
@@ -73,6 +81,11 @@ impl Records for Store {
 
     fn record(&self, key: &Key) -> Result<Option<Arc<Record>>, Error> {
         Ok(Self::record(self, key)?.map(Arc::new))
+    }
+
+    fn holder(&self, prefix: &Prefix) -> Option<FirmId> {
+        let prefixes = self.prefixes();
+        prefixes.get(&prefix.canonical())?.entry.holder.clone()
     }
 }
 
@@ -126,10 +139,54 @@ pub fn permit_record(
     if caller.is_operator() {
         return Ok(());
     }
-    let Caller::Identity(identity) = caller else {
-        return Err(Refusal::new(Reason::KeyRequired).into());
+    match &caller.who {
+        Who::Anonymous => Err(Refusal::new(Reason::KeyRequired).into()),
+        Who::Identity(identity) => Question::new(identity, records).permit(operation),
+        Who::Member(member) => Ok(permit_member(member, records, operation)?),
+        Who::Operator(_) | Who::Guest(_) => Err(denied(NOT_HOLDER).into()),
+    }
+}
+
+/// Who may not, since the prefix is another firm's or nobody's.
+const NOT_HOLDER: &str = "only members of the firm that holds the prefix may";
+
+fn denied(who_may: &'static str) -> Refusal {
+    Refusal::new(Reason::PermissionDenied).limit(who_may)
+}
+
+/// Whether a member of a firm may: below the firm's own prefixes, as its role and
+/// scope say.
+fn permit_member(
+    member: &Member,
+    records: &dyn Records,
+    operation: Operation<'_>,
+) -> Result<(), Refusal> {
+    let (prefix, role, verb) = match operation {
+        Operation::Create(identifier) => (identifier.prefix(), FirmRole::Registrar, Verb::Write),
+        Operation::Delete(record)
+        | Operation::Change(record, _)
+        | Operation::Replace(record, _) => {
+            (record.identifier.prefix(), FirmRole::Registrar, Verb::Write)
+        }
+        Operation::Read(record) => (record.identifier.prefix(), FirmRole::Reader, Verb::Read),
+        Operation::List(prefix) => (prefix, FirmRole::Reader, Verb::List),
     };
-    Question::new(identity, records).permit(operation)
+    if records.holder(prefix).as_ref() != Some(&member.firm) {
+        return Err(denied(NOT_HOLDER));
+    }
+    let Scope {
+        prefixes, verbs, ..
+    } = &*member.scope;
+    if !prefixes.is_empty() && !prefixes.contains(&prefix.canonical()) {
+        return Err(denied("the key's scope does not hold the prefix"));
+    }
+    if !verbs.is_empty() && !verbs.contains(&verb) {
+        return Err(denied("the key's scope does not allow it"));
+    }
+    if member.role < role {
+        return Err(denied("a reader may not write"));
+    }
+    Ok(())
 }
 
 /// The rights that it takes to make `after` of `before`, at one index.

@@ -170,6 +170,8 @@ struct PrefixShape {
     create_time: Option<String>,
     update_time: Option<String>,
     suspend_reason: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    holder: String,
 }
 
 impl From<v1::Prefix> for PrefixShape {
@@ -196,6 +198,7 @@ impl From<v1::Prefix> for PrefixShape {
             create_time,
             update_time,
             suspend_reason,
+            holder,
         } = prefix;
         Self {
             prefix: name.strip_prefix("prefixes/").unwrap_or(&name).to_owned(),
@@ -209,6 +212,7 @@ impl From<v1::Prefix> for PrefixShape {
             create_time: create_time.map(|time| time.to_string()),
             update_time: update_time.map(|time| time.to_string()),
             suspend_reason,
+            holder: holder.strip_prefix("firms/").unwrap_or(&holder).to_owned(),
         }
     }
 }
@@ -436,6 +440,7 @@ fn show(prefix: v1::Prefix, output: &Output) -> Result<(), Failure> {
             ("firm", shape.firm.clone()),
             ("state", shape.state.to_owned()),
             ("suspended because", shape.suspend_reason.clone()),
+            ("held by", shape.holder.clone()),
             ("suffix case", shape.suffix_case.to_owned()),
             ("quota", quota_text(shape.quota)),
             ("active", shape.active_count.to_string()),

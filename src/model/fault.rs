@@ -158,6 +158,19 @@ reasons! {
         "the text is longer than {limit} characters" "文本超过 {limit} 个字符";
     QuotaExceeded "QUOTA_EXCEEDED" Exhausted
         "prefix {value} has used its quota of {limit} identifiers" "前缀 {value} 已用完 {limit} 个标识的配额";
+    IdInvalid "ID_INVALID" Invalid
+        "{field} id {value} must be 1 to {limit} lower-case letters, digits and \"-\""
+        "{field} 编号 {value} 须为 1 至 {limit} 个小写字母、数字或“-”";
+    FirmNotFound "FIRM_NOT_FOUND" Missing
+        "firm {value} does not exist" "企业 {value} 不存在";
+    PrincipalNotFound "PRINCIPAL_NOT_FOUND" Missing
+        "principal {value} does not exist" "主体 {value} 不存在";
+    GroupExists "GROUP_EXISTS" Conflict
+        "group {value} exists already" "企业组 {value} 已存在";
+    GroupNotFound "GROUP_NOT_FOUND" Missing
+        "group {value} does not exist" "企业组 {value} 不存在";
+    ShareNotFound "SHARE_NOT_FOUND" Missing
+        "share {value} does not exist" "共享链接 {value} 不存在";
     BatchTooLarge "BATCH_TOO_LARGE" Invalid
         "the batch has {value} items; the limit is {limit}" "批量请求含 {value} 项，超过上限 {limit}";
     BatchEmpty "BATCH_EMPTY" Invalid

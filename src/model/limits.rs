@@ -30,6 +30,10 @@ pub const PAGE_ITEMS_MAX: usize = 1000;
 pub const PAGE_ITEMS_DEFAULT: usize = 100;
 /// Bytes of a request id.
 pub const REQUEST_ID_BYTES_MAX: usize = 64;
+/// Characters of the id of a firm, principal, group, share or template.
+pub const ID_CHARS_MAX: usize = 64;
+/// Firms in one group.
+pub const GROUP_MEMBERS_MAX: usize = 1000;
 /// Characters of a firm's name.
 pub const FIRM_CHARS_MAX: usize = 200;
 /// Characters of a note (why a prefix is suspended).

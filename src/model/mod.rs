@@ -7,21 +7,30 @@
 mod case;
 pub mod data;
 pub mod fault;
+pub mod firm;
 pub mod identifier;
+pub mod ids;
 pub mod key;
 pub mod limits;
 pub mod owner_name;
 pub mod prefix;
 pub mod principal;
 pub mod record;
+pub mod sharing;
 pub mod time;
 
 pub use case::SuffixCase;
 pub use fault::{Fault, Language, Reason, Refusal};
+pub use firm::{Firm, FirmState};
 pub use identifier::{Identifier, Prefix, Suffix};
+pub use ids::{FirmId, GroupId, PrincipalId, ShareId, TemplateId};
 pub use key::Key;
 pub use owner_name::OwnerName;
 pub use prefix::{PrefixEntry, PrefixState};
-pub use principal::{Action, Caller, Identity};
+pub use principal::{
+    Caller, Credential, FirmRole, Guest, Identity, Member, NodeRole, Operator, Party, Principal,
+    PrincipalState, Scope, Verb, Who,
+};
 pub use record::{Permissions, Record, Reference, Tombstone, Ttl, Value, ValueType};
+pub use sharing::{Group, Share};
 pub use time::Timestamp;

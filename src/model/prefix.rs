@@ -3,6 +3,7 @@
 use crate::model::case::SuffixCase;
 use crate::model::fault::{Reason, Refusal};
 use crate::model::identifier::Prefix;
+use crate::model::ids::FirmId;
 use crate::model::limits::{FIRM_CHARS_MAX, NOTE_CHARS_MAX};
 use crate::model::time::Timestamp;
 
@@ -13,6 +14,9 @@ pub struct PrefixEntry {
     pub prefix: Prefix,
     /// The name of the firm that holds it, 1 to [`FIRM_CHARS_MAX`] characters.
     pub firm: String,
+    /// The firm itself, if it is one that the node knows: its members keep the
+    /// identifiers below the prefix.
+    pub holder: Option<FirmId>,
     /// Where it stands in its life.
     pub state: PrefixState,
     /// How suffixes below it compare.

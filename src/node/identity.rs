@@ -3,7 +3,7 @@
 use aws_lc_rs::digest::{Context, SHA256};
 
 use crate::access::{Proof, is_named_by, prove};
-use crate::model::{Caller, Identity, Reason, Record, Reference, Refusal};
+use crate::model::{Caller, Identity, Reason, Record, Reference, Refusal, Who};
 use crate::node::{Node, told};
 use crate::resolve::{Unresolved, stored};
 
@@ -39,7 +39,10 @@ impl Node {
         let is_operator = admins
             .iter()
             .any(|admin| is_named_by(store, &reference, admin));
-        Ok(Caller::Identity(Identity::new(reference, is_operator)))
+        Ok(Caller::of(Who::Identity(Identity::new(
+            reference,
+            is_operator,
+        ))))
     }
 
     /// The key that `reference` names, as a digest of the value; `None` if it is

@@ -13,23 +13,24 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
+use data_encoding::BASE32_NOPAD;
 
 pub use answers::{Answers, Kept, Marks};
 
 pub use identity::KeyDigest;
 
 pub use crate::access::{Challenge, Proof};
+pub use crate::registry::group::GroupAction;
 pub use crate::registry::{
-    Applied, Change, Effect, OnConflict, PrefixAction, RecordAction, RequestId, etag, parse_etag,
+    Applied, Change, Effect, OfficeChange, OnConflict, PrefixAction, RecordAction, RequestId, etag,
+    parse_etag,
 };
 pub use crate::resolve::{Query, Stamp, TypeFilter};
 pub use crate::store::backup::BackupInfo;
 
-use crate::access::{Keys, NewKey, permit};
+use crate::access::{Action, Keys, NewKey, permit};
 use crate::cluster::{Config, Log};
-use crate::model::{
-    Action, Caller, PrefixEntry, Reason, Record, Reference, Refusal, Timestamp, Tombstone,
-};
+use crate::model::{Caller, PrefixEntry, Reason, Record, Reference, Refusal, Timestamp, Tombstone};
 use crate::registry::Command;
 use crate::resolve::{Site, Stamps};
 use crate::store::{Error, Store};
@@ -105,6 +106,9 @@ pub struct Clock {
     pub elapsed: fn() -> Duration,
 }
 
+/// Fills a buffer with random octets: given by `server`, like the time.
+pub type Chance = fn(&mut [u8]);
+
 /// The node. Cheap to clone.
 #[derive(Clone)]
 pub struct Node {
@@ -121,6 +125,7 @@ struct Inner {
     /// Where it answers, once that is known.
     site: ArcSwapOption<Site>,
     clock: Clock,
+    chance: Chance,
     started: Timestamp,
 }
 
@@ -140,7 +145,7 @@ impl Node {
     pub fn start(
         store: Arc<Store>,
         config: &Config,
-        clock: Clock,
+        (clock, chance): (Clock, Chance),
         metrics: Metrics,
     ) -> Result<(Self, JoinHandle<()>), Error> {
         let keys = ArcSwap::from_pointee(Keys::new(store.operator_keys()?));
@@ -160,6 +165,7 @@ impl Node {
             admins: ArcSwap::default(),
             site: ArcSwapOption::empty(),
             clock,
+            chance,
             started,
         };
         Ok((
@@ -178,6 +184,20 @@ impl Node {
     /// Time since some fixed moment, for durations.
     pub fn elapsed(&self) -> Duration {
         (self.inner.clock.elapsed)()
+    }
+
+    /// Random octets, for ids, secrets and nonces.
+    pub fn random<const N: usize>(&self) -> [u8; N] {
+        let mut octets = [0; N];
+        (self.inner.chance)(&mut octets);
+        octets
+    }
+
+    /// A new id for an entry of the directory: 13 letters and digits.
+    pub fn new_id(&self) -> String {
+        BASE32_NOPAD
+            .encode(&self.random::<8>())
+            .to_ascii_lowercase()
     }
 
     /// Who presents `bearer`, the token behind `authorization: Bearer`.

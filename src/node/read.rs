@@ -3,11 +3,11 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use crate::access::{Denied, Operation, permit, permit_record};
+use crate::access::{Action, Denied, Operation, permit, permit_record};
 use crate::model::owner_name::is_plain;
 use crate::model::{
-    Action, Caller, Identifier, Prefix, PrefixEntry, PrefixState, Reason, Record, Refusal,
-    SuffixCase, Value,
+    Caller, Identifier, Prefix, PrefixEntry, PrefixState, Reason, Record, Refusal, SuffixCase,
+    Value, Who,
 };
 use crate::node::{Listed, Node, Page, PrefixView, told};
 use crate::resolve::{Query, Stamp, Unresolved, resolve, stored};
@@ -388,7 +388,7 @@ impl Node {
         if !self.may_read_private(caller) {
             entry.serving()?;
         }
-        if matches!(caller, Caller::Identity(_)) {
+        if matches!(caller.who, Who::Identity(_)) {
             let listed = permit_record(caller, &*self.inner.store, Operation::List(prefix));
             listed.map_err(|denied| match denied {
                 Denied::Refused(refusal) => refusal.field("parent"),

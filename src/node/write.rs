@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use metrics::{Histogram, describe_histogram, histogram};
 
-use crate::access::permit;
+use crate::access::{Action, permit};
 use crate::model::limits::BATCH_ITEMS_MAX;
-use crate::model::{Action, Caller, Reason, Refusal};
+use crate::model::{Caller, Reason, Refusal, Who};
 use crate::node::{Clock, Node, Write, told};
 use crate::registry::{
     Applied, Change, Command, Origin, Outcome, Request, Touched, Undecided, apply, decide,
@@ -123,7 +123,7 @@ impl Node {
     /// # Errors
     /// Every rule of the registry but those of permission; `Internal`.
     pub fn precheck(&self, change: Change) -> Result<(), Refusal> {
-        let anyone = Caller::Operator { key_id: "".into() };
+        let anyone = Caller::system_administrator("");
         let write = Write {
             change,
             request_id: None,
@@ -163,9 +163,9 @@ impl Node {
         let Write { change, request_id } = write;
         let change = prepare(change)?;
         let request = request_id.map(|id| Request {
-            id: match caller {
-                Caller::Identity(identity) => id.of(identity),
-                Caller::Operator { .. } | Caller::Anonymous => id,
+            id: match &caller.who {
+                Who::Operator(_) | Who::Anonymous => id,
+                Who::Identity(_) | Who::Member(_) | Who::Guest(_) => id.of(caller.name()),
             },
             body: fingerprint(&change),
         });
@@ -182,6 +182,8 @@ fn action(change: &Change) -> Action {
     match change {
         Change::Record { .. } => Action::Write,
         Change::Prefix { .. } => Action::ManagePrefixes,
+        // Who may is decided with the change alone: `access::Office` says it.
+        Change::Office(_) => Action::ReadPublic,
     }
 }
 

@@ -8,6 +8,7 @@ use crate::model::{Identifier, Key, OwnerName, PrefixEntry, Record, SuffixCase, 
 use crate::registry::audit::{Action, sha256};
 use crate::registry::command::{Applied, Effect, Origin, Request};
 use crate::registry::decide::Decision;
+use crate::registry::office::{ENTRY_ANSWER, OfficeDecision};
 use crate::registry::touched::{SHORTEST_ZONE_BYTES, Touched};
 use crate::store::codec_types::{AuditEntry, Digest, RequestRow};
 use crate::store::{Batch, Error, PrefixRow};
@@ -50,6 +51,7 @@ pub fn apply(batch: &mut Batch<'_>, origin: &Origin, decision: Decision) -> Resu
             put_record(batch, origin, put, record)
         }
         Decision::Delete { key, row, before } => delete_record(batch, origin, (&key, row), &before),
+        Decision::Office(decision) => apply_office(batch, origin, *decision),
         Decision::PutPrefix {
             action,
             before,
@@ -76,6 +78,10 @@ fn keep(
                     key.as_bytes(),
                     Some(answer.into()),
                 )?;
+            }
+            (Applied::Entry(entry), _) => {
+                let (subject, answer) = (entry.key().to_bytes(), entry.encode()?);
+                remember(batch, origin, ENTRY_ANSWER, &subject, Some(answer.into()))?;
             }
             (Applied::Record { .. }, None) => return Err(Error::Corrupt { what: "decision" }),
             (Applied::Prefix(entry), _) => {
@@ -241,6 +247,76 @@ fn put_prefix(
     let touched = Some(Touched::prefix(&canonical));
     Ok(Outcome {
         applied: Applied::Prefix(entry),
+        touched,
+    })
+}
+
+/// Puts and removes what an office decision names: all at one position, under
+/// one audit entry, that of its first entry.
+fn apply_office(
+    batch: &mut Batch<'_>,
+    origin: &Origin,
+    decision: OfficeDecision,
+) -> Result<Outcome, Error> {
+    let OfficeDecision {
+        action,
+        before,
+        entry,
+        others,
+        removed,
+        sealed,
+        prefix,
+    } = decision;
+    let position = batch.advance(origin.now);
+    let before_digest = match before {
+        Some(before) => Some(sha256(&before.encode()?)),
+        None => None,
+    };
+    let subject = entry.key().to_bytes();
+    let is_removed = removed.contains(&entry.key());
+    let entry = entry.at(position);
+    let encoded = if is_removed {
+        entry.encode()?
+    } else {
+        batch.put_entry(entry.clone())?
+    };
+    let after_digest = (!is_removed).then(|| sha256(&encoded));
+    for other in others {
+        batch.put_entry(other.at(position))?;
+    }
+    for key in removed {
+        batch.remove_entry(key)?;
+    }
+    for (key, bytes) in sealed {
+        batch.put_sealed(key, bytes)?;
+    }
+    let mut touched = None;
+    if let Some(changed) = prefix {
+        let canonical = changed.prefix.canonical();
+        let counts = batch.prefix(&canonical);
+        let (active, deleted) = counts.map_or((0, 0), |row| (row.active, row.deleted));
+        let row = PrefixRow {
+            entry: Arc::new(PrefixEntry {
+                revision: position,
+                ..changed
+            }),
+            active,
+            deleted,
+        };
+        batch.put_prefix(&canonical, row)?;
+        touched = Some(Touched::prefix(&canonical));
+    }
+    audit(
+        batch,
+        origin,
+        action,
+        &subject,
+        (before_digest, after_digest),
+    )?;
+    let answer = origin.request.as_ref().map(|_| encoded.into());
+    remember(batch, origin, ENTRY_ANSWER, &subject, answer)?;
+    Ok(Outcome {
+        applied: Applied::Entry(entry),
         touched,
     })
 }

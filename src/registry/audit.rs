@@ -34,6 +34,12 @@ pub enum Action {
     ActivatePrefix,
     /// A prefix was unhomed.
     UnhomePrefix,
+    /// A group of firms was made.
+    CreateGroup,
+    /// Name or members of a group of firms changed.
+    UpdateGroup,
+    /// A group of firms was removed.
+    DeleteGroup,
 }
 
 impl Action {
@@ -53,6 +59,9 @@ impl Action {
             Self::SuspendPrefix => 19,
             Self::ActivatePrefix => 20,
             Self::UnhomePrefix => 21,
+            Self::CreateGroup => 32,
+            Self::UpdateGroup => 33,
+            Self::DeleteGroup => 34,
         }
     }
 }

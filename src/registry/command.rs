@@ -7,7 +7,9 @@ use crate::model::identifier::{Identifier, Prefix};
 use crate::model::limits::REQUEST_ID_BYTES_MAX;
 use crate::model::prefix::PrefixEntry;
 use crate::model::record::{Record, Value};
-use crate::model::{Caller, Identity, SuffixCase, Timestamp};
+use crate::model::{Caller, SuffixCase, Timestamp};
+use crate::registry::office::OfficeChange;
+use crate::store::AnyEntry;
 use crate::store::codec_types::Digest;
 
 /// A change, by whom and when: all that [`super::apply`] needs beside the state.
@@ -26,6 +28,7 @@ impl Command {
         let values = match &self.change {
             Change::Record { action, .. } => action.values(),
             Change::Prefix { .. } => &[],
+            Change::Office(change) => return FIXED_BYTES + change.byte_count(),
         };
         let of = |value: &Value| value.data.len() + value.value_type.as_str().len();
         FIXED_BYTES + values.iter().map(of).sum::<usize>()
@@ -70,6 +73,8 @@ pub enum Change {
         /// What happens to it.
         action: PrefixAction,
     },
+    /// Something that is kept beside records and prefixes.
+    Office(OfficeChange),
 }
 
 /// What happens to a record. An `etag` is the revision that it must have.
@@ -221,6 +226,8 @@ pub enum Applied {
     },
     /// A prefix, as it is then.
     Prefix(Arc<PrefixEntry>),
+    /// An entry of the directory, as it is then, or as it last was.
+    Entry(AnyEntry),
 }
 
 /// What happened to a record.
@@ -239,7 +246,8 @@ pub enum Effect {
 }
 
 impl Effect {
-    /// The number under which a first answer is stored; 0 is a prefix's.
+    /// The number under which a first answer is stored; 0 is a prefix's, 255 that
+    /// of an entry of the directory.
     pub(super) const fn number(self) -> u8 {
         match self {
             Self::Created => 1,
@@ -292,11 +300,11 @@ impl RequestId {
         Self(format!("{} {position}", self.0).into())
     }
 
-    /// The id as `identity` sent it. A space keeps it apart from every id that an
-    /// operator can send, and the name from those of others.
+    /// The id as the caller `name` sent it. A space keeps it apart from every id
+    /// that an operator can send, and the name from those of others.
     #[must_use]
-    pub fn of(&self, identity: &Identity) -> Self {
-        Self(format!("{} {}", self.0, identity.name()).into())
+    pub fn of(&self, name: &str) -> Self {
+        Self(format!("{} {name}", self.0).into())
     }
 
     /// The text.

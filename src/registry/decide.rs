@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::access::{Denied, Operation, permit, permit_record};
+use crate::access::{Action as Access, Denied, Operation, permit, permit_record, renewed};
 use crate::model::limits::REQUEST_ID_HOURS;
 use crate::model::record::checked_values;
 use crate::model::{
-    Action as Access, Caller, Identifier, Key, PrefixEntry, Reason, Record, Refusal, Timestamp,
-    Tombstone, Value,
+    Caller, Identifier, Key, PrefixEntry, Reason, Record, Refusal, Timestamp, Tombstone, Value, Who,
 };
 use crate::registry::audit::Action;
 use crate::registry::command::{
@@ -15,6 +14,7 @@ use crate::registry::command::{
 };
 use crate::registry::decide_prefix::{decide_prefix, not_homed};
 use crate::registry::edit::Edit;
+use crate::registry::office::{self, ENTRY_ANSWER, OfficeDecision};
 use crate::store::codec_types::RequestRow;
 use crate::store::{Batch, Error, PrefixRow};
 
@@ -54,6 +54,8 @@ pub enum Decision {
         /// The record.
         before: Arc<Record>,
     },
+    /// Entries of the directory, and what belongs to them, are put or removed.
+    Office(Box<OfficeDecision>),
     /// A prefix is put.
     PutPrefix {
         /// What the audit trail calls it.
@@ -81,6 +83,15 @@ pub enum Undecided {
 /// # Errors
 /// [`Undecided::Refused`] with the rule, [`Undecided::Store`].
 pub fn decide(batch: &Batch<'_>, origin: &Origin, change: Change) -> Result<Decision, Undecided> {
+    // A right that was taken away before this command is gone.
+    let renewed = match &origin.caller.who {
+        Who::Member(_) => Some(Origin {
+            caller: renewed(&origin.caller, batch, origin.now)?,
+            ..origin.clone()
+        }),
+        Who::Anonymous | Who::Operator(_) | Who::Identity(_) | Who::Guest(_) => None,
+    };
+    let origin = renewed.as_ref().unwrap_or(origin);
     if let Some(first) = first_answer(batch, origin)? {
         return Ok(Decision::Repeat(first));
     }
@@ -90,6 +101,7 @@ pub fn decide(batch: &Batch<'_>, origin: &Origin, change: Change) -> Result<Deci
             permit(&origin.caller, Access::ManagePrefixes)?;
             Ok(decide_prefix(batch, origin.now, &prefix, &action)?)
         }
+        Change::Office(change) => office::decide(batch, origin, change),
     }
 }
 
@@ -113,6 +125,9 @@ fn first_answer(batch: &Batch<'_>, origin: &Origin) -> Result<Option<Applied>, U
 }
 
 fn answered(row: &RequestRow) -> Result<Applied, Error> {
+    if row.effect == ENTRY_ANSWER {
+        return Ok(Applied::Entry(Batch::answered_entry(row)?));
+    }
     Ok(match Effect::from_number(row.effect) {
         Some(effect) => Applied::Record {
             effect,

@@ -41,6 +41,7 @@ pub(super) fn decide_prefix(
         let entry = PrefixEntry {
             prefix: prefix.clone(),
             firm: firm.clone(),
+            holder: None,
             state,
             case: *case,
             quota: *quota,

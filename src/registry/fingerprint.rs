@@ -21,6 +21,10 @@ pub fn fingerprint(change: &Change) -> Digest {
             sink.text(prefix.as_str());
             prefix_action(&mut sink, action);
         }
+        Change::Office(change) => {
+            sink.text("office");
+            sink.bytes(&change.fingerprint_bytes());
+        }
     }
     let mut digest = Digest::default();
     digest.copy_from_slice(sink.0.finish().as_ref());

@@ -12,6 +12,8 @@ mod decide;
 mod decide_prefix;
 mod edit;
 mod fingerprint;
+pub mod group;
+pub mod office;
 mod prepare;
 mod touched;
 
@@ -22,5 +24,6 @@ pub use command::{
 };
 pub use decide::{Decision, Undecided, decide};
 pub use fingerprint::fingerprint;
+pub use office::OfficeChange;
 pub use prepare::prepare;
 pub use touched::Touched;

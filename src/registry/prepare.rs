@@ -23,6 +23,8 @@ pub fn prepare(change: Change) -> Result<Change, Refusal> {
             check_prefix(&action)?;
             Change::Prefix { prefix, action }
         }
+        // Its values were checked when they were made.
+        Change::Office(change) => Change::Office(change),
     })
 }
 

@@ -3,7 +3,7 @@
 //! What is put into a batch is read back through it, so that a later change of
 //! the group sees an earlier one. Dropping it drops everything.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -12,6 +12,7 @@ use rocksdb::WriteBatch;
 use crate::model::{Key, PrefixEntry, Record, Timestamp, Tombstone};
 use crate::store::codec_types::{AuditEntry, RequestRow};
 use crate::store::columns::Column;
+use crate::store::directory::{AnyEntry, Entry, EntryKey};
 use crate::store::prefixes::PrefixRow;
 use crate::store::{Error, META_POSITION, Store, codec};
 
@@ -25,6 +26,8 @@ pub struct Batch<'s> {
     tombstones: HashMap<Key, Option<Tombstone>>,
     requests: HashMap<Box<str>, RequestRow>,
     prefixes: HashMap<String, PrefixRow>,
+    entries: BTreeMap<EntryKey, Option<AnyEntry>>,
+    sealed: HashMap<Vec<u8>, Option<Vec<u8>>>,
     position: u64,
     latest: Timestamp,
     buffer: Vec<u8>,
@@ -48,6 +51,8 @@ impl<'s> Batch<'s> {
             tombstones: HashMap::new(),
             requests: HashMap::new(),
             prefixes: HashMap::new(),
+            entries: BTreeMap::new(),
+            sealed: HashMap::new(),
             position: store.position(),
             latest: Timestamp::default(),
             buffer: Vec::new(),
@@ -84,6 +89,40 @@ impl<'s> Batch<'s> {
         }
     }
 
+    /// The `T` named `id`, as this batch leaves it.
+    pub fn entry<T: Entry>(&self, id: &str) -> Option<Arc<T>> {
+        match self.entries.get(&EntryKey::of::<T>(id)) {
+            Some(pending) => pending.as_ref().and_then(T::from_any).map(Arc::clone),
+            None => self.store.directory().find::<T>(id).map(Arc::clone),
+        }
+    }
+
+    /// Every `T` that is as `wanted` says, as this batch leaves them. Looks at all.
+    pub fn entries<T: Entry>(&self, wanted: impl Fn(&T) -> bool) -> Vec<Arc<T>> {
+        let is_pending = |entry: &T| self.entries.contains_key(&EntryKey::of::<T>(entry.id()));
+        let pending = self.entries.values().flatten().filter_map(T::from_any);
+        let mut found: Vec<_> = pending.filter(|entry| wanted(entry)).cloned().collect();
+        let directory = self.store.directory();
+        let stored = directory.all::<T>();
+        found.extend(
+            stored
+                .filter(|entry| wanted(entry) && !is_pending(entry))
+                .cloned(),
+        );
+        found
+    }
+
+    /// The encrypted bytes under `key`, as this batch leaves them.
+    ///
+    /// # Errors
+    /// As [`Store::record`].
+    pub fn sealed(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        match self.sealed.get(key) {
+            Some(pending) => Ok(pending.clone()),
+            None => self.store.sealed(key),
+        }
+    }
+
     /// What is remembered of a request id.
     ///
     /// # Errors
@@ -104,6 +143,14 @@ impl<'s> Batch<'s> {
     /// [`Error::Corrupt`], [`Error::Version`].
     pub fn answered_record(row: &RequestRow) -> Result<Record, Error> {
         codec::record::decode(&row.subject, &row.answer)
+    }
+
+    /// The entry of the directory that a remembered answer holds.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`], [`Error::Version`].
+    pub fn answered_entry(row: &RequestRow) -> Result<AnyEntry, Error> {
+        AnyEntry::decode(&row.subject, &row.answer)
     }
 
     /// The prefix that a remembered answer holds.
@@ -218,6 +265,44 @@ impl<'s> Batch<'s> {
         Ok(())
     }
 
+    /// Puts an entry of the directory and gives its encoding.
+    ///
+    /// # Errors
+    /// As [`Batch::put_record`].
+    pub fn put_entry(&mut self, entry: AnyEntry) -> Result<Vec<u8>, Error> {
+        let encoded = entry.encode()?;
+        let key = entry.key();
+        let column = self.store.column(Column::Directory)?;
+        self.writes.put_cf(column, key.to_bytes(), &encoded);
+        self.entries.insert(key, Some(entry));
+        Ok(encoded)
+    }
+
+    /// Removes an entry of the directory.
+    ///
+    /// # Errors
+    /// As [`Batch::put_record`].
+    pub fn remove_entry(&mut self, key: EntryKey) -> Result<(), Error> {
+        let column = self.store.column(Column::Directory)?;
+        self.writes.delete_cf(column, key.to_bytes());
+        self.entries.insert(key, None);
+        Ok(())
+    }
+
+    /// Puts encrypted bytes under `key`, or removes them.
+    ///
+    /// # Errors
+    /// As [`Batch::put_record`].
+    pub fn put_sealed(&mut self, key: Vec<u8>, bytes: Option<Vec<u8>>) -> Result<(), Error> {
+        let column = self.store.column(Column::Sealed)?;
+        match &bytes {
+            Some(bytes) => self.writes.put_cf(column, &key, bytes),
+            None => self.writes.delete_cf(column, &key),
+        }
+        self.sealed.insert(key, bytes);
+        Ok(())
+    }
+
     /// Remembers the first answer to a request id.
     ///
     /// # Errors
@@ -290,6 +375,15 @@ impl<'s> Batch<'s> {
             prefixes.set(&canonical, row);
         }
         drop(prefixes);
+        if !self.entries.is_empty() {
+            let mut directory = store.directory.write();
+            for (key, entry) in self.entries {
+                match entry {
+                    Some(entry) => directory.set(entry),
+                    None => directory.remove(&key),
+                }
+            }
+        }
         store
             .now_millis
             .fetch_max(self.latest.millis(), Ordering::Relaxed);

@@ -10,6 +10,9 @@
 //! |              | several chunks, right to left, `.` behind each  |                                |
 //! | `audit`      | log position, u64 BE                            | audit entry, `codec::audit`    |
 //! | `requests`   | request id                                      | first answer, `codec::request` |
+//! | `directory`  | kind and id                                     | an entry, `directory`          |
+//! | `sealed`     | whose, `/`, what                                | encrypted; the store cannot    |
+//! |              |                                                 | read it                        |
 //! | `meta`       | name                                            | as `store` says at each name   |
 //!
 //! Keys sort as their subjects do, so that a prefix is one range. `records` is
@@ -41,11 +44,13 @@ pub(crate) enum Column {
     Tails,
     Audit,
     Requests,
+    Directory,
+    Sealed,
     Meta,
 }
 
 impl Column {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Records,
         Self::Tombstones,
         Self::Prefixes,
@@ -53,6 +58,8 @@ impl Column {
         Self::Tails,
         Self::Audit,
         Self::Requests,
+        Self::Directory,
+        Self::Sealed,
         Self::Meta,
     ];
 
@@ -65,6 +72,8 @@ impl Column {
             Self::Tails => "tails",
             Self::Audit => "audit",
             Self::Requests => "requests",
+            Self::Directory => "directory",
+            Self::Sealed => "sealed",
             Self::Meta => "meta",
         }
     }
@@ -149,7 +158,13 @@ fn column_options(
                 }
             });
         }
-        Column::Prefixes | Column::Counts | Column::Tails | Column::Audit | Column::Meta => {}
+        Column::Prefixes
+        | Column::Counts
+        | Column::Tails
+        | Column::Audit
+        | Column::Directory
+        | Column::Sealed
+        | Column::Meta => {}
     }
     options
 }
@@ -175,7 +190,12 @@ fn table_options(column: Column, cache: &Cache) -> BlockBasedOptions {
         }
         // Read in order or rarely: larger blocks pack better.
         Column::Audit => table.set_block_size(4 * BLOCK_BYTES),
-        Column::Prefixes | Column::Counts | Column::Tails | Column::Meta => {}
+        Column::Prefixes
+        | Column::Counts
+        | Column::Tails
+        | Column::Directory
+        | Column::Sealed
+        | Column::Meta => {}
     }
     table
 }

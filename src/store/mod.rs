@@ -1,8 +1,8 @@
 //! How it is kept: RocksDB behind typed reads and one kind of write, the
 //! [`Batch`]. The only module that names `rocksdb`. Synchronous.
 //!
-//! Prefixes and their counts are few and read with every request: they are held
-//! in memory beside their columns. Identifiers are many: nothing here grows with
+//! Prefixes with their counts, and the directory of firms and principals, are few
+//! and read with every request: they are held in memory beside their columns. Identifiers are many: nothing here grows with
 //! their number, nor does the time to open.
 
 pub mod backup;
@@ -12,6 +12,7 @@ mod codec;
 pub mod codec_types;
 mod columns;
 pub mod config;
+pub mod directory;
 mod error;
 mod metrics;
 mod prefixes;
@@ -30,6 +31,7 @@ use rocksdb::{Cache, DB, WriteBatch, WriteOptions};
 
 pub use batch::Batch;
 pub use config::Config;
+pub use directory::{AnyEntry, Directory, Entry, EntryKey};
 pub use error::Error;
 pub use metrics::Metrics;
 pub use prefixes::{PrefixRow, Prefixes};
@@ -59,6 +61,7 @@ pub struct Store {
     cache: Cache,
     config: Config,
     prefixes: RwLock<Prefixes>,
+    directory: RwLock<Directory>,
     position: AtomicU64,
     now_millis: Arc<AtomicU64>,
     /// Why writes stopped for good; the flag is set first for cheap reads.
@@ -100,6 +103,7 @@ impl Store {
             cache,
             config,
             prefixes: RwLock::default(),
+            directory: RwLock::default(),
             position: AtomicU64::new(0),
             now_millis,
             stopped: (AtomicBool::new(false), Mutex::default()),
@@ -138,6 +142,8 @@ impl Store {
         }
         let loaded = Prefixes::load(self)?;
         self.prefixes = RwLock::new(loaded);
+        let loaded = Directory::load(self)?;
+        self.directory = RwLock::new(loaded);
         Ok(())
     }
 
@@ -167,6 +173,20 @@ impl Store {
     /// Reads the prefixes and their counts. Keep the guard for a moment only.
     pub fn prefixes(&self) -> impl std::ops::Deref<Target = Prefixes> + '_ {
         self.prefixes.read()
+    }
+
+    /// Reads firms, principals, groups and shares. Keep the guard for a moment
+    /// only.
+    pub fn directory(&self) -> impl std::ops::Deref<Target = Directory> + '_ {
+        self.directory.read()
+    }
+
+    /// The encrypted bytes under `key`.
+    ///
+    /// # Errors
+    /// [`Error::Engine`].
+    pub fn sealed(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        self.get(Column::Sealed, key)
     }
 
     /// Log position of the last applied change; 0 before the first.

@@ -38,7 +38,7 @@ impl Served {
         };
         let log = cluster::Config::default();
         let (node, _writer) =
-            Node::start(store, &log, clock, node::Metrics::new()).expect("starts");
+            Node::start(store, &log, (clock, |_| ()), node::Metrics::new()).expect("starts");
         let key = NewKey::new(&[7; _]);
         node.add_key(&key).expect("key");
         std::fs::write(folder.path().join("operator.key"), &key.text).expect("key file");

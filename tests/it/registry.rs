@@ -47,7 +47,7 @@ impl Bare {
         };
         let log = cluster::Config::default();
         let (node, writer) =
-            Node::start(Arc::clone(&store), &log, clock, Metrics::new()).expect("starts");
+            Node::start(Arc::clone(&store), &log, (clock, |_| ()), Metrics::new()).expect("starts");
         Self {
             node,
             store,
@@ -74,9 +74,7 @@ impl Bare {
 }
 
 fn operator() -> Caller {
-    Caller::Operator {
-        key_id: "test".into(),
-    }
+    Caller::system_administrator("test")
 }
 
 fn value(index: u32, data: &str) -> Value {
@@ -120,7 +118,7 @@ fn agrees(bare: &Bare, plain: &Plain) -> Result<(), TestCaseError> {
         let identifier = Identifier::parse(&format!("88.118.7/NAME.{name}")).expect("identifier");
         let resolved = bare
             .node
-            .resolve(&Caller::Anonymous, &Query::all(identifier));
+            .resolve(&Caller::ANONYMOUS, &Query::all(identifier));
         match state {
             Some(values) => prop_assert_eq!(&texts(&resolved.expect("resolves")), values),
             None => prop_assert_eq!(
@@ -373,7 +371,7 @@ fn a_backup_restores_to_the_same_records() {
             let bare = Bare::open(&data_dir);
             let resolve = |name: &str| {
                 let id = Identifier::parse(&format!("88.118.7/{name}")).expect("identifier");
-                bare.node.resolve(&Caller::Anonymous, &Query::all(id))
+                bare.node.resolve(&Caller::ANONYMOUS, &Query::all(id))
             };
             assert!(resolve("kept").is_ok());
             assert_eq!(

@@ -49,7 +49,7 @@ fn reference(text: &str) -> Reference {
 }
 
 fn caller(text: &str) -> Caller {
-    Caller::Identity(Identity::new(reference(text), false))
+    Caller::of(Who::Identity(Identity::new(reference(text), false)))
 }
 
 fn value(index: u32, value_type: &str, data: Vec<u8>) -> Value {
@@ -113,13 +113,13 @@ fn check(stored: &Stored, operation: Operation<'_>, expected: Result<(), (Reason
 fn others_need_no_record() {
     let stored = Stored::default();
     let subject = identifier("88.118.7/1");
-    let operator = Caller::Operator { key_id: "k".into() };
-    let named = Caller::Identity(Identity::new(reference(APP), true));
+    let operator = Caller::system_administrator("k");
+    let named = Caller::of(Who::Identity(Identity::new(reference(APP), true)));
     for caller in [operator, named] {
         let created = outcome(&caller, &stored, Operation::Create(&subject));
         assert_eq!(created, Ok(()));
     }
-    let anonymous = outcome(&Caller::Anonymous, &stored, Operation::Create(&subject));
+    let anonymous = outcome(&Caller::ANONYMOUS, &stored, Operation::Create(&subject));
     assert_eq!(anonymous.unwrap_err().0, Reason::KeyRequired);
 }
 

@@ -152,7 +152,7 @@ fn resolve(
         types: Vec::new(),
         indices: Vec::new(),
     };
-    match node.resolve(&Caller::Anonymous, &query) {
+    match node.resolve(&Caller::ANONYMOUS, &query) {
         Ok(record) => Reply::Found(record),
         Err(refusal) => match status(refusal.fault()) {
             (Rcode::NxDomain, None) => absent(below()),

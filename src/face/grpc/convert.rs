@@ -232,6 +232,7 @@ pub(super) fn prefix(
     let PrefixEntry {
         prefix,
         firm,
+        holder,
         state,
         case,
         quota,
@@ -259,6 +260,10 @@ pub(super) fn prefix(
         deleted_count: signed(deleted_count),
         etag: node::etag(*revision),
         create_time: Some(time(*created)),
+        holder: holder
+            .as_ref()
+            .map(|firm| format!("firms/{firm}"))
+            .unwrap_or_default(),
         update_time: Some(time(*changed)),
         suspend_reason: shown_reason.to_owned(),
     }

@@ -189,7 +189,7 @@ impl Import {
             let outcome = place.and_then(|()| outcomes.next().unwrap_or_else(missing));
             let effect = match outcome {
                 Ok(Applied::Record { effect, .. }) => Some(effect),
-                Ok(Applied::Prefix(_)) => None,
+                Ok(Applied::Prefix(_) | Applied::Entry(_)) => None,
                 Err(refusal) if concerns_all(&refusal) => return Err(refusal),
                 Err(refusal) => {
                     answer.rejections.push(Rejection {

@@ -11,7 +11,7 @@ use aws_lc_rs::digest;
 use data_encoding::BASE64URL_NOPAD;
 
 use crate::model::limits::{PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX};
-use crate::model::{Caller, Reason, Refusal};
+use crate::model::{Caller, Reason, Refusal, Who};
 
 const VERSION: u8 = 1;
 const DIGEST_BYTES: usize = 16;
@@ -67,10 +67,9 @@ impl Query<'_> {
             show_deleted,
             caller,
         } = self;
-        let class = match caller {
-            Caller::Anonymous => "anonymous",
-            Caller::Operator { .. } => "operator",
-            Caller::Identity(identity) => identity.name(),
+        let class = match &caller.who {
+            Who::Operator(_) => "operator",
+            Who::Anonymous | Who::Identity(_) | Who::Member(_) | Who::Guest(_) => caller.name(),
         };
         let text = format!("{method}\n{parent}\n{show_deleted}\n{class}");
         digest::digest(&digest::SHA256, text.as_bytes())
@@ -100,7 +99,7 @@ mod tests {
         method: "ListRecords",
         parent: "88.118.7",
         show_deleted: false,
-        caller: &Caller::Anonymous,
+        caller: &Caller::ANONYMOUS,
     };
 
     fn check(query: Query<'_>, token: &str, expected: Result<Option<&[u8]>, Reason>) {
@@ -113,7 +112,7 @@ mod tests {
         let token = QUERY.token(b"88.118.7/a");
         check(QUERY, &token, Ok(Some(b"88.118.7/a")));
         check(QUERY, "", Ok(None));
-        let operator = Caller::Operator { key_id: "k".into() };
+        let operator = Caller::system_administrator("k");
         for other in [
             Query {
                 method: "ListPrefixes",

@@ -64,7 +64,7 @@ pub(super) async fn write(
             let tell_reason = shared.node.may_read_private(caller);
             Ok(convert::prefix(&entry, active, deleted, tell_reason))
         }
-        Applied::Record { .. } => Err(Refusal::new(Reason::Internal)),
+        Applied::Record { .. } | Applied::Entry(_) => Err(Refusal::new(Reason::Internal)),
     }
 }
 

@@ -18,6 +18,7 @@ use crate::face::grpc::convert::{self, Zone};
 use crate::face::grpc::metrics::Metrics;
 use crate::face::grpc::{Config, ServerInfo, status};
 use crate::model::{Caller, Prefix, Reason, Record, Refusal, SuffixCase};
+use crate::net::http::Peer;
 use crate::node::{Applied, Node, Write};
 use crate::wire::proto::v1;
 
@@ -63,10 +64,11 @@ impl Shared {
     /// # Errors
     /// `KeyInvalid`.
     pub(super) fn open<T>(&self, request: Request<T>) -> Result<(Caller, T), Status> {
+        let source = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
         let caller = self
             .caller(request.metadata())
             .map_err(|refusal| status::status(&refusal))?;
-        Ok((caller, request.into_inner()))
+        Ok((caller.with_source(source), request.into_inner()))
     }
 
     fn caller(&self, metadata: &MetadataMap) -> Result<Caller, Refusal> {

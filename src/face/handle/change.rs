@@ -58,7 +58,7 @@ impl Service {
                 return Step::Reply(Reply::refused(&refusal, Asking::Write));
             }
         };
-        if asked.caller == Caller::Anonymous {
+        if asked.caller.is_anonymous() {
             return match self.precheck(&asks) {
                 Ok(()) => Step::Challenge,
                 Err(refusal) => Step::Reply(Reply::refused(&refusal, Asking::Write)),

@@ -5,7 +5,7 @@ use crate::face::handle::reply::{Asked, Reply};
 use crate::face::handle::service::{Later, Made, Service, Step, Transport};
 use crate::face::handle::status::Asking;
 use crate::model::limits::PAGE_ITEMS_MAX;
-use crate::model::{Caller, Identifier, Prefix, PrefixState, Reason, Refusal, SuffixCase};
+use crate::model::{Identifier, Prefix, PrefixState, Reason, Refusal, SuffixCase, Who};
 use crate::node::{Change, Node, Page, PrefixAction, Write};
 use crate::wire::handle::{
     Flags, HandleRequest, LIST_HANDLES_PER_MESSAGE, Message, OpCode, ResponseCode,
@@ -21,7 +21,7 @@ impl Service {
             Ok(prefix) => prefix,
             Err(reply) => return Step::Reply(reply),
         };
-        if asked.caller == Caller::Anonymous {
+        if asked.caller.is_anonymous() {
             return Step::Challenge;
         }
         let action = match (
@@ -62,7 +62,7 @@ impl Service {
 
     /// Lists the prefixes homed here, for operators.
     pub(super) fn list_prefixes(&self, asked: &Asked) -> Step {
-        if asked.caller == Caller::Anonymous {
+        if asked.caller.is_anonymous() {
             return Step::Challenge;
         }
         if let Err(refusal) = self.node().permit_operation(&asked.caller) {
@@ -94,9 +94,9 @@ impl Service {
             Ok(view) => view.active_count,
             Err(refusal) => return Step::Reply(Reply::refused(&refusal, Asking::Read)),
         };
-        match asked.caller {
+        match &asked.caller.who {
             // One answer over HTTP is made whole before it is sent.
-            Caller::Operator { .. } | Caller::Identity(_)
+            Who::Operator(_) | Who::Identity(_) | Who::Member(_) | Who::Guest(_)
                 if asked.transport == Transport::Http && count > HTTP_NAMES_MAX =>
             {
                 let text = format!(
@@ -105,8 +105,10 @@ impl Service {
                 let code = ResponseCode::OPERATION_NOT_SUPPORTED;
                 Step::Reply(Reply::failed(code, &text))
             }
-            Caller::Anonymous => Step::Challenge,
-            Caller::Operator { .. } | Caller::Identity(_) => Step::List(prefix),
+            Who::Anonymous => Step::Challenge,
+            Who::Operator(_) | Who::Identity(_) | Who::Member(_) | Who::Guest(_) => {
+                Step::List(prefix)
+            }
         }
     }
 

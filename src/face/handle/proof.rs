@@ -259,7 +259,7 @@ impl Service {
         match proven {
             Err(reply) => self.sealed(asked, reply).await.into(),
             Ok(standing) => {
-                asked.caller = standing.caller().clone();
+                asked.caller = standing.caller().clone().with_source(Some(asked.peer.ip()));
                 if let Some(session) = &asked.session {
                     session.stand(standing);
                     self.touch_session(session);

@@ -5,7 +5,7 @@ use crate::face::handle::convert::{identifier, put_values};
 use crate::face::handle::reply::{Asked, Reply};
 use crate::face::handle::service::{Service, Step};
 use crate::face::handle::status::{Asking, status};
-use crate::model::{Caller, Identifier, Reason, Record, Refusal, Value};
+use crate::model::{Caller, Identifier, Reason, Record, Refusal, Value, Who};
 use crate::node::{Marks, Query, Referral, TypeFilter};
 use crate::wire::handle::{Flags, Message, ResolutionRequest, ResponseCode};
 
@@ -62,14 +62,14 @@ impl Service {
         // Before anything is read, so that a change in between is noticed.
         let marks = self.marks(&query.identifier);
         let caller = if asked.public_only() {
-            &Caller::Anonymous
+            &Caller::ANONYMOUS
         } else {
             &asked.caller
         };
         match self.node().resolve_counting(caller, &query) {
             Ok((record, hidden)) => {
                 let step = self.shown(asked, &request, &record, hidden);
-                let marks = marks.filter(|_| hidden == 0 && *caller == Caller::Anonymous);
+                let marks = marks.filter(|_| hidden == 0 && caller.is_anonymous());
                 Resolved { step, marks }
             }
             Err(refusal) => self.not_here(asked, &query.identifier, &refusal, marks),
@@ -89,8 +89,8 @@ impl Service {
         // hidden is absent, unless they name it.
         let standard = asked.header.flags.contains(Flags::RECURSIVE);
         if hidden > 0 && !asked.public_only() && (named || standard) {
-            return match &asked.caller {
-                Caller::Anonymous => Step::Challenge,
+            return match &asked.caller.who {
+                Who::Anonymous => Step::Challenge,
                 _ if record.values.is_empty() => Step::Reply(Reply::failed(
                     ResponseCode::INSUFFICIENT_PERMISSIONS,
                     "the identity may not read these values",

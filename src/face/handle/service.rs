@@ -188,7 +188,7 @@ impl Service {
         let mut asked = unsessioned(envelope, source);
         match visitor {
             Visitor::Unknown => {}
-            Visitor::Known(caller) => asked.caller = caller,
+            Visitor::Known(caller) => asked.caller = caller.with_source(Some(asked.peer.ip())),
             Visitor::Expired => asked.login_expired = true,
         }
         self.take_clear(asked, behind, key.as_ref(), out)
@@ -358,7 +358,8 @@ impl Service {
         let Some(session) = &asked.session else {
             return Ok(());
         };
-        asked.caller = session.renewed(self.node()).unwrap_or(Caller::Anonymous);
+        let caller = session.renewed(self.node()).unwrap_or(Caller::ANONYMOUS);
+        asked.caller = caller.with_source(Some(asked.peer.ip()));
         if !is_own_proof(message) {
             self.touch_session(session);
         }
@@ -472,7 +473,7 @@ pub(super) fn unsessioned(envelope: Envelope, source: &Source<'_>) -> Asked {
         header: unread_header(OpCode(0)),
         digest: None,
         session: None,
-        caller: Caller::Anonymous,
+        caller: Caller::anonymous(source.peer.ip()),
         transport: source.transport,
         peer: source.peer,
         connection: source.connection.map(Arc::clone),

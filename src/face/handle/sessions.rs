@@ -363,7 +363,7 @@ mod tests {
 
     /// Somebody proves to be there.
     fn prove(all: &Sessions, session: &Session, now: Duration) {
-        let operator = Caller::Operator { key_id: "a".into() };
+        let operator = Caller::system_administrator("a");
         session.stand(Standing::of_operator(operator));
         all.touch(session, now);
     }

@@ -1,7 +1,7 @@
 //! Who a client proved to be, and whether that still holds: a key that was
 //! replaced or removed proves nothing any more, however long ago it did.
 
-use crate::model::{Caller, Reference};
+use crate::model::{Caller, Reference, Who};
 use crate::node::{KeyDigest, Node, Stamp};
 
 /// A proven caller.
@@ -17,7 +17,7 @@ impl Standing {
     /// The standing of who proved to be `caller` after `mark` was taken of the
     /// identity's record; `None` if the record changed in between.
     pub(super) fn of(node: &Node, caller: Caller, mark: Stamp) -> Option<Self> {
-        let Caller::Identity(identity) = &caller else {
+        let Who::Identity(identity) = &caller.who else {
             return Some(Self::of_operator(caller));
         };
         let digest = node.key_digest(identity.reference())?;
@@ -39,7 +39,7 @@ impl Standing {
 
     /// The standing as it is: `None` once the key is another or gone.
     pub(super) fn renewed(self, node: &Node) -> Option<Self> {
-        let (Caller::Identity(identity), Some((mark, digest))) = (&self.caller, self.key) else {
+        let (Who::Identity(identity), Some((mark, digest))) = (&self.caller.who, self.key) else {
             return Some(self);
         };
         if node.is_current(&mark) {

@@ -1,21 +1,25 @@
 //! Prefix entries and their counts.
 //!
 //! ```text
-//! entry  = 1  spelling  firm  case  state  [suspend reason]  (quota + 1 | 0)  revision  created_ms  changed_ms
+//! entry  = 1  rest                              held by no firm that the node knows
+//!        | 2  holder  rest
+//! rest   = spelling  firm  case  state  [suspend reason]  (0 | 1)  quota  revision  created_ms  changed_ms
 //! counts = active u64 BE  deleted u64 BE
 //! ```
 
-use crate::model::{Prefix, PrefixEntry, PrefixState, SuffixCase, Timestamp};
+use crate::model::{FirmId, Prefix, PrefixEntry, PrefixState, SuffixCase, Timestamp};
 use crate::store::Error;
 use crate::store::codec::{Cursor, put_bytes, put_number};
 
 const VERSION: u8 = 1;
+const VERSION_HELD: u8 = 2;
 
 /// Appends the encoding of `entry`.
 pub(crate) fn encode(entry: &PrefixEntry, out: &mut Vec<u8>) {
     let PrefixEntry {
         prefix,
         firm,
+        holder,
         state,
         case,
         quota,
@@ -23,7 +27,13 @@ pub(crate) fn encode(entry: &PrefixEntry, out: &mut Vec<u8>) {
         created,
         changed,
     } = entry;
-    out.push(VERSION);
+    match holder {
+        None => out.push(VERSION),
+        Some(holder) => {
+            out.push(VERSION_HELD);
+            put_bytes(out, holder.as_str().as_bytes());
+        }
+    }
     put_bytes(out, prefix.as_str().as_bytes());
     put_bytes(out, firm.as_bytes());
     out.push(match case {
@@ -50,7 +60,13 @@ pub(crate) fn encode(entry: &PrefixEntry, out: &mut Vec<u8>) {
 /// # Errors
 /// [`Error::Corrupt`] and [`Error::Version`].
 pub(crate) fn decode(bytes: &[u8]) -> Result<PrefixEntry, Error> {
-    let mut cursor = Cursor::new(bytes, VERSION, "prefix")?;
+    let is_held = bytes.first() == Some(&VERSION_HELD);
+    let version = if is_held { VERSION_HELD } else { VERSION };
+    let mut cursor = Cursor::new(bytes, version, "prefix")?;
+    let holder = match is_held {
+        true => Some(FirmId::parse(cursor.text()?).map_err(|_| cursor.corrupt())?),
+        false => None,
+    };
     let prefix = Prefix::parse(cursor.text()?).map_err(|_| cursor.corrupt())?;
     let firm = cursor.text()?.to_owned();
     let case = match cursor.byte()? {
@@ -75,6 +91,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<PrefixEntry, Error> {
     Ok(PrefixEntry {
         prefix,
         firm,
+        holder,
         state,
         case,
         quota,
@@ -115,9 +132,11 @@ mod tests {
             },
         ] {
             for quota in [None, Some(0), Some(u64::MAX)] {
+                let holder = quota.map(|_| FirmId::parse("91330300").expect("an id"));
                 let entry = PrefixEntry {
                     prefix: Prefix::parse("0.NA").expect("prefix"),
                     firm: "温州".into(),
+                    holder,
                     state: state.clone(),
                     case: SuffixCase::Sensitive,
                     quota,

@@ -45,7 +45,7 @@ impl Fixture {
         let (node, writer) = Node::start(
             store,
             &cluster::Config::default(),
-            clock,
+            (clock, |_| ()),
             node::Metrics::new(),
         )
         .expect("starts");
@@ -78,9 +78,7 @@ impl Fixture {
     }
 
     async fn write(&self, change: Change) {
-        let operator = Caller::Operator {
-            key_id: "test".into(),
-        };
+        let operator = Caller::system_administrator("test");
         let write = Write {
             change,
             request_id: None,

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 
 use idnode::model::data::{Admin, AdminPermissions, HashOption, ReferenceList, Site};
 use idnode::model::{
-    Caller, Identifier, Permissions, Prefix, Reason, Reference, Refusal, Value, ValueType,
+    Caller, Identifier, Permissions, Prefix, Reason, Reference, Refusal, Value, ValueType, Who,
 };
 use idnode::node::{
     Applied, Challenge, Change, Effect, OnConflict, PrefixAction, Proof, Query, RecordAction,
@@ -76,7 +76,10 @@ fn create(identifier: &str, values: Vec<Value>) -> Change {
 }
 
 fn identity(text: &str) -> Caller {
-    Caller::Identity(idnode::model::Identity::new(reference(text), false))
+    Caller::of(Who::Identity(idnode::model::Identity::new(
+        reference(text),
+        false,
+    )))
 }
 
 /// Whom [`grant_all`] grants everything below `88.118.7`.
@@ -355,7 +358,7 @@ fn an_identity_reads_and_lists_what_it_administers() {
         // Rights are judged by the whole record, not by what is asked of it.
         assert_eq!(seen(&administrator(), &["desc"]), 2);
         assert_eq!(seen(&stranger(), &[]), 1);
-        assert_eq!(seen(&Caller::Anonymous, &[]), 1);
+        assert_eq!(seen(&Caller::ANONYMOUS, &[]), 1);
 
         let prefix = Prefix::parse("88.118.7").expect("prefix");
         let list = |caller: &Caller, deleted| {
@@ -363,7 +366,7 @@ fn an_identity_reads_and_lists_what_it_administers() {
             page.map(|page| page.items.len())
         };
         assert_eq!(list(&administrator(), false), Ok(1));
-        assert_eq!(list(&Caller::Anonymous, false), Ok(1));
+        assert_eq!(list(&Caller::ANONYMOUS, false), Ok(1));
         assert_eq!(reason(list(&stranger(), false)), Some(Reason::NotAdmin));
         assert_eq!(
             reason(list(&administrator(), true)),
@@ -392,7 +395,7 @@ fn told(bare: &Bare, text: &str) -> Result<BTreeMap<u32, String>, Reason> {
     let identifier = Identifier::parse_or_prefix(text).expect("identifier");
     let record = bare
         .node
-        .resolve(&Caller::Anonymous, &Query::all(identifier));
+        .resolve(&Caller::ANONYMOUS, &Query::all(identifier));
     let record = record.map_err(|refusal| refusal.reason())?;
     let shown = |value: &Value| (value.index, value.value_type.as_str().to_owned());
     Ok(record.values.iter().map(shown).collect())

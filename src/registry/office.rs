@@ -1,0 +1,87 @@
+//! Changes of what is kept beside records and prefixes: principals, groups of
+//! firms and the like. One file for each kind; here is what they share.
+
+use serde::Serialize;
+
+use crate::model::{GroupId, PrefixEntry};
+use crate::registry::audit::Action;
+use crate::registry::command::Origin;
+use crate::registry::decide::{Decision, Undecided};
+use crate::registry::group::{self, GroupAction};
+use crate::store::{AnyEntry, Batch, EntryKey};
+
+/// The effect under which an entry's first answer is stored.
+pub(super) const ENTRY_ANSWER: u8 = 255;
+
+/// What is to change. All that is secret or chosen by chance was made before:
+/// the command holds hashes and ciphertext.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum OfficeChange {
+    /// A group of firms.
+    Group {
+        /// Which one.
+        id: GroupId,
+        /// What happens to it.
+        action: GroupAction,
+    },
+}
+
+impl OfficeChange {
+    /// About how many bytes it takes in memory and in a batch.
+    pub(super) fn byte_count(&self) -> usize {
+        postcard::experimental::serialized_size(self).unwrap_or_default()
+    }
+
+    /// What tells it from another request.
+    pub(super) fn fingerprint_bytes(&self) -> Vec<u8> {
+        postcard::to_stdvec(self).unwrap_or_default()
+    }
+}
+
+/// What an office change comes to: one audit entry, that of `entry`.
+#[derive(Clone, Debug)]
+pub struct OfficeDecision {
+    /// What the audit trail calls it.
+    pub action: Action,
+    /// The entry as it was, if it was there.
+    pub before: Option<AnyEntry>,
+    /// The entry as it is to be; the answer.
+    pub entry: AnyEntry,
+    /// Further entries to put.
+    pub others: Vec<AnyEntry>,
+    /// Entries to remove; `entry` itself may be one.
+    pub removed: Vec<EntryKey>,
+    /// Encrypted bytes to put under their keys, or to remove.
+    pub sealed: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    /// A prefix to put.
+    pub prefix: Option<PrefixEntry>,
+}
+
+impl OfficeDecision {
+    /// Puts `entry` in the place of `before`, and nothing else.
+    pub(super) const fn put(action: Action, before: Option<AnyEntry>, entry: AnyEntry) -> Self {
+        Self {
+            action,
+            before,
+            entry,
+            others: Vec::new(),
+            removed: Vec::new(),
+            sealed: Vec::new(),
+            prefix: None,
+        }
+    }
+}
+
+/// Decides an office change.
+///
+/// # Errors
+/// As [`super::decide`].
+pub(super) fn decide(
+    batch: &Batch<'_>,
+    origin: &Origin,
+    change: OfficeChange,
+) -> Result<Decision, Undecided> {
+    match change {
+        OfficeChange::Group { id, action } => group::decide(batch, origin, id, action),
+    }
+}

@@ -1,0 +1,344 @@
+//! What the node keeps beside records, all of it in memory too: firms,
+//! principals, groups and shares. They are few, and looked at with every request.
+//!
+//! ```text
+//! key   = kind u8  id
+//! value = version u8  postcard of the entry
+//! ```
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::model::{Firm, Group, Principal, Share};
+use crate::store::columns::Column;
+use crate::store::{Error, Store, scan};
+
+/// One kind of thing in the directory.
+pub trait Entry: Serialize + DeserializeOwned + 'static {
+    /// The first byte of its keys. Stored: never changed, never used again.
+    const KIND: u8;
+    /// The version that this release writes. A later one keeps the old decoder.
+    const VERSION: u8;
+    /// What an error calls it.
+    const WHAT: &'static str;
+
+    /// Its id, the rest of its key.
+    fn id(&self) -> &str;
+
+    /// Those of its kind in `directory`.
+    fn rows(directory: &Directory) -> &Rows<Self>;
+
+    /// The entry that `any` holds, if it is of this kind.
+    fn from_any(any: &AnyEntry) -> Option<&Arc<Self>>;
+}
+
+/// Entries of one kind, by id.
+pub type Rows<T> = BTreeMap<Box<str>, Arc<T>>;
+
+/// An entry of any kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AnyEntry {
+    /// A firm.
+    Firm(Arc<Firm>),
+    /// A principal.
+    Principal(Arc<Principal>),
+    /// A group of firms.
+    Group(Arc<Group>),
+    /// A share link.
+    Share(Arc<Share>),
+}
+
+/// Names an entry.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EntryKey {
+    kind: u8,
+    id: Box<str>,
+}
+
+impl EntryKey {
+    /// The key of the `T` named `id`.
+    pub fn of<T: Entry>(id: &str) -> Self {
+        Self {
+            kind: T::KIND,
+            id: id.into(),
+        }
+    }
+
+    /// The bytes under which it is stored, and which the audit trail names.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = vec![self.kind];
+        bytes.extend_from_slice(self.id.as_bytes());
+        bytes
+    }
+}
+
+impl AnyEntry {
+    /// Its key.
+    pub fn key(&self) -> EntryKey {
+        match self {
+            Self::Firm(entry) => EntryKey::of::<Firm>(entry.id()),
+            Self::Principal(entry) => EntryKey::of::<Principal>(entry.id()),
+            Self::Group(entry) => EntryKey::of::<Group>(entry.id()),
+            Self::Share(entry) => EntryKey::of::<Share>(entry.id()),
+        }
+    }
+
+    /// The same entry at another revision.
+    #[must_use]
+    pub fn at(self, revision: u64) -> Self {
+        match self {
+            Self::Firm(entry) => Self::Firm(Arc::new(Firm {
+                revision,
+                ..Arc::unwrap_or_clone(entry)
+            })),
+            Self::Principal(entry) => Self::Principal(Arc::new(Principal {
+                revision,
+                ..Arc::unwrap_or_clone(entry)
+            })),
+            Self::Group(entry) => Self::Group(Arc::new(Group {
+                revision,
+                ..Arc::unwrap_or_clone(entry)
+            })),
+            Self::Share(entry) => Self::Share(Arc::new(Share {
+                revision,
+                ..Arc::unwrap_or_clone(entry)
+            })),
+        }
+    }
+
+    /// The stored form.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] if it cannot be encoded.
+    pub fn encode(&self) -> Result<Vec<u8>, Error> {
+        match self {
+            Self::Firm(entry) => encode(&**entry),
+            Self::Principal(entry) => encode(&**entry),
+            Self::Group(entry) => encode(&**entry),
+            Self::Share(entry) => encode(&**entry),
+        }
+    }
+
+    /// The entry under `key` (as [`EntryKey::to_bytes`]) that `value` holds.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`], [`Error::Version`].
+    pub fn decode(key: &[u8], value: &[u8]) -> Result<Self, Error> {
+        let entry = match key.first() {
+            Some(&Firm::KIND) => Self::Firm(decode(value)?),
+            Some(&Principal::KIND) => Self::Principal(decode(value)?),
+            Some(&Group::KIND) => Self::Group(decode(value)?),
+            Some(&Share::KIND) => Self::Share(decode(value)?),
+            _ => {
+                return Err(Error::Corrupt {
+                    what: "directory key",
+                });
+            }
+        };
+        if entry.key().to_bytes() != key {
+            return Err(Error::Corrupt {
+                what: "directory entry",
+            });
+        }
+        Ok(entry)
+    }
+}
+
+fn encode<T: Entry>(entry: &T) -> Result<Vec<u8>, Error> {
+    postcard::to_extend(entry, vec![T::VERSION]).map_err(|_| Error::Corrupt { what: T::WHAT })
+}
+
+fn decode<T: Entry>(value: &[u8]) -> Result<Arc<T>, Error> {
+    let corrupt = || Error::Corrupt { what: T::WHAT };
+    let (version, rest) = value.split_first().ok_or_else(corrupt)?;
+    if *version != T::VERSION {
+        return Err(Error::Version {
+            what: T::WHAT,
+            version: *version,
+        });
+    }
+    match postcard::take_from_bytes(rest) {
+        Ok((entry, [])) => Ok(Arc::new(entry)),
+        Ok(_) | Err(_) => Err(corrupt()),
+    }
+}
+
+impl Entry for Firm {
+    const KIND: u8 = b'F';
+    const VERSION: u8 = 1;
+    const WHAT: &'static str = "firm";
+
+    fn id(&self) -> &str {
+        self.id.as_str()
+    }
+
+    fn rows(directory: &Directory) -> &Rows<Self> {
+        &directory.firms
+    }
+
+    fn from_any(any: &AnyEntry) -> Option<&Arc<Self>> {
+        match any {
+            AnyEntry::Firm(entry) => Some(entry),
+            AnyEntry::Principal(_) | AnyEntry::Group(_) | AnyEntry::Share(_) => None,
+        }
+    }
+}
+
+impl Entry for Principal {
+    const KIND: u8 = b'P';
+    const VERSION: u8 = 1;
+    const WHAT: &'static str = "principal";
+
+    fn id(&self) -> &str {
+        self.id.as_str()
+    }
+
+    fn rows(directory: &Directory) -> &Rows<Self> {
+        &directory.principals
+    }
+
+    fn from_any(any: &AnyEntry) -> Option<&Arc<Self>> {
+        match any {
+            AnyEntry::Principal(entry) => Some(entry),
+            AnyEntry::Firm(_) | AnyEntry::Group(_) | AnyEntry::Share(_) => None,
+        }
+    }
+}
+
+impl Entry for Group {
+    const KIND: u8 = b'G';
+    const VERSION: u8 = 1;
+    const WHAT: &'static str = "group";
+
+    fn id(&self) -> &str {
+        self.id.as_str()
+    }
+
+    fn rows(directory: &Directory) -> &Rows<Self> {
+        &directory.groups
+    }
+
+    fn from_any(any: &AnyEntry) -> Option<&Arc<Self>> {
+        match any {
+            AnyEntry::Group(entry) => Some(entry),
+            AnyEntry::Firm(_) | AnyEntry::Principal(_) | AnyEntry::Share(_) => None,
+        }
+    }
+}
+
+impl Entry for Share {
+    const KIND: u8 = b'S';
+    const VERSION: u8 = 1;
+    const WHAT: &'static str = "share";
+
+    fn id(&self) -> &str {
+        self.id.as_str()
+    }
+
+    fn rows(directory: &Directory) -> &Rows<Self> {
+        &directory.shares
+    }
+
+    fn from_any(any: &AnyEntry) -> Option<&Arc<Self>> {
+        match any {
+            AnyEntry::Share(entry) => Some(entry),
+            AnyEntry::Firm(_) | AnyEntry::Principal(_) | AnyEntry::Group(_) => None,
+        }
+    }
+}
+
+/// Every entry, by kind and id.
+#[derive(Clone, Debug, Default)]
+pub struct Directory {
+    firms: Rows<Firm>,
+    principals: Rows<Principal>,
+    groups: Rows<Group>,
+    shares: Rows<Share>,
+}
+
+impl Directory {
+    pub(super) fn load(store: &Store) -> Result<Self, Error> {
+        let mut loaded = Self::default();
+        scan::each(store, Column::Directory, b"", None, &mut |key, value| {
+            loaded.set(AnyEntry::decode(key, value)?);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(loaded)
+    }
+
+    /// The `T` named `id`.
+    pub fn find<T: Entry>(&self, id: &str) -> Option<&Arc<T>> {
+        T::rows(self).get(id)
+    }
+
+    /// Every `T`, in the order of their ids.
+    pub fn all<T: Entry>(&self) -> impl Iterator<Item = &Arc<T>> {
+        T::rows(self).values()
+    }
+
+    pub(super) fn set(&mut self, entry: AnyEntry) {
+        match entry {
+            AnyEntry::Firm(entry) => {
+                self.firms.insert(entry.id().into(), entry);
+            }
+            AnyEntry::Principal(entry) => {
+                self.principals.insert(entry.id().into(), entry);
+            }
+            AnyEntry::Group(entry) => {
+                self.groups.insert(entry.id().into(), entry);
+            }
+            AnyEntry::Share(entry) => {
+                self.shares.insert(entry.id().into(), entry);
+            }
+        }
+    }
+
+    pub(super) fn remove(&mut self, key: &EntryKey) {
+        let id = &*key.id;
+        match key.kind {
+            Firm::KIND => drop(self.firms.remove(id)),
+            Principal::KIND => drop(self.principals.remove(id)),
+            Group::KIND => drop(self.groups.remove(id)),
+            Share::KIND => drop(self.shares.remove(id)),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::model::{FirmId, GroupId, Timestamp};
+
+    #[test]
+    fn entries_go_there_and_back() {
+        let firm = |text| FirmId::parse(text).expect("an id");
+        let entry = AnyEntry::Group(Arc::new(Group {
+            id: GroupId::parse("valves").expect("an id"),
+            owner: firm("a"),
+            name: "阀门".into(),
+            members: BTreeSet::from([firm("b"), firm("c")]),
+            revision: 300,
+            created: Timestamp::from_millis(1),
+            changed: Timestamp::from_millis(2),
+        }));
+        let (key, value) = (entry.key().to_bytes(), entry.encode().expect("encodes"));
+        assert_eq!(AnyEntry::decode(&key, &value).expect("decodes"), entry);
+        let longer = [&value[..], b"x"].concat();
+        for bad in [&b""[..], &value[..value.len() - 1], &longer] {
+            assert!(AnyEntry::decode(&key, bad).is_err());
+        }
+        assert!(AnyEntry::decode(b"Gother", &value).is_err());
+        assert!(AnyEntry::decode(b"Fvalves", &value).is_err());
+        let mut newer = value.clone();
+        newer[0] += 1;
+        let seen = AnyEntry::decode(&key, &newer);
+        assert!(matches!(seen, Err(Error::Version { .. })), "{seen:?}");
+    }
+}
