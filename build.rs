@@ -6,8 +6,15 @@ use prost::Message;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let out = PathBuf::from(std::env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
-    let files = ["handle", "record", "registry", "resolution", "node"]
-        .map(|name| format!("proto/idnode/v1/{name}.proto"));
+    let files = [
+        "audit",
+        "handle",
+        "record",
+        "registry",
+        "resolution",
+        "node",
+    ]
+    .map(|name| format!("proto/idnode/v1/{name}.proto"));
     println!("cargo:rerun-if-changed=proto");
     let descriptors = protox::compile(&files, ["proto"])?;
     std::fs::write(out.join("idnode.bin"), descriptors.encode_to_vec())?;

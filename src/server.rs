@@ -5,6 +5,8 @@
 //! fail at a start fails there; [`Server::run`] serves until it is told to stop,
 //! drains, and closes the store last.
 
+mod log;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -18,6 +20,8 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
 use crate::access::{KEY_RANDOM_BYTES, NewKey};
+pub use log::LogKeyError;
+
 use crate::config::Config;
 use crate::crypto::{KeyError, SiteKey};
 use crate::face::dns::{self, Dns};
@@ -72,6 +76,9 @@ pub enum Error {
     /// The key of the Handle site could not be had.
     #[error("[handle]: {0}")]
     SiteKey(#[from] KeyError),
+    /// The key of the log could not be had.
+    #[error("[audit]")]
+    LogKey(#[from] LogKeyError),
     /// Metrics could not be set up.
     #[error(transparent)]
     Telemetry(#[from] telemetry::Error),
@@ -103,6 +110,7 @@ pub struct Server {
     http_metrics: Arc<http::Metrics>,
     scrape: Scrape,
     new_key: Option<NewKey>,
+    retention_days: u32,
 }
 
 /// What outlives the faces.
@@ -137,11 +145,16 @@ impl Server {
             handle,
             access,
             store,
-            log,
+            audit,
+            log: changes,
             telemetry: _,
         } = config;
-        let (parts, new_key) = open(store, &log, &recorder)?;
+        let (parts, new_key) = open(store, &changes, &recorder)?;
         parts.node.set_admins(access.references()?);
+        let key_file = parts.store.data_dir().join(log::LOG_KEY_FILE);
+        parts
+            .node
+            .set_log_key(log::load_or_create(&key_file, &audit.origin)?);
         let zones = dns.zones.clone();
         let metrics = recorder.within(dns::Metrics::new);
         let dns = Dns::bind(&dns, parts.node.clone(), metrics)?;
@@ -191,6 +204,7 @@ impl Server {
             http_metrics,
             scrape,
             new_key,
+            retention_days: audit.retention_days,
         })
     }
 
@@ -218,6 +232,7 @@ impl Server {
             http_metrics,
             scrape,
             new_key: _,
+            retention_days,
         } = self;
         let readiness = Arc::new(ArcSwap::from_pointee(Readiness::Starting));
         let (seen, rendered, node) = (Arc::clone(&readiness), scrape.clone(), parts.node.clone());
@@ -239,6 +254,8 @@ impl Server {
             parts.tracker.spawn(serve);
         }
         parts.tracker.spawn(scrape.keep(parts.draining.clone()));
+        let prune = log::prune(parts.node.clone(), retention_days, parts.draining.clone());
+        parts.tracker.spawn(prune);
         let failed = CancellationToken::new();
         let serve_dns = serve("DNS", dns.run(parts.draining.clone()), failed.clone());
         let serve_handle = serve("Handle", handle.run(parts.draining.clone()), failed.clone());

@@ -3,6 +3,7 @@
 //! Data goes to the standard output, talk to the standard error stream. Only
 //! `output` prints. Exit codes are those of [`failure::Exit`].
 
+pub mod audit;
 pub mod backup;
 pub mod bench;
 pub mod client;
@@ -25,6 +26,7 @@ pub mod signals;
 pub mod site;
 pub mod status;
 pub mod value_arg;
+pub mod verify;
 
 use std::process::ExitCode;
 
@@ -98,6 +100,11 @@ enum Command {
     Import(import::Arguments),
     /// Write records to a file
     Export(export::Arguments),
+    /// Prove that an identifier is registered as it resolves
+    Verify(verify::Arguments),
+    /// List and verify the audit trail
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Make, check and restore backups
     #[command(subcommand)]
     Backup(backup::Command),
@@ -200,6 +207,8 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), Failure> 
         Command::Prefix(command) => prefix::run(command, connection, output).await,
         Command::Import(arguments) => Box::pin(import::run(arguments, connection, output)).await,
         Command::Export(arguments) => export::run(arguments, connection, output).await,
+        Command::Verify(arguments) => verify::run(arguments, connection, output).await,
+        Command::Audit(command) => audit::run(command, connection, output).await,
         Command::Backup(command) => backup::run(command, connection, output).await,
         Command::Status => status::status(connection, output).await,
         Command::LogLevel(arguments) => status::log_level(arguments, connection, output).await,

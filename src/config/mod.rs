@@ -19,6 +19,7 @@ use crate::face::dns;
 use crate::face::grpc;
 use crate::face::handle;
 use crate::face::http;
+use crate::node;
 use crate::store;
 use crate::telemetry;
 
@@ -44,6 +45,8 @@ pub struct Config {
     pub access: access::Config,
     /// Section `[store]`.
     pub store: store::Config,
+    /// Section `[audit]`.
+    pub audit: node::config::Config,
     /// Section `[log]`.
     pub log: cluster::Config,
     /// Section `[telemetry]`.

@@ -1,9 +1,13 @@
 //! The one API that faces call. Whatever a face can do, it does through here.
 
 mod answers;
+mod audit;
+pub mod config;
 mod identity;
 mod operate;
 mod read;
+mod refused;
+mod salts;
 mod site;
 mod write;
 
@@ -16,6 +20,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use data_encoding::BASE32_NOPAD;
 
 pub use answers::{Answers, Kept, Marks};
+pub use audit::{AuditPart, AuditQuery, Audited, Consistency, Inclusion, Proven, Signed};
 
 pub use identity::KeyDigest;
 
@@ -31,7 +36,12 @@ pub use crate::store::backup::BackupInfo;
 use crate::access::{Action, Keys, NewKey, permit};
 use crate::cluster::{Config, Log};
 use crate::model::{Caller, PrefixEntry, Reason, Record, Reference, Refusal, Timestamp, Tombstone};
-use crate::registry::Command;
+use crate::node::audit::Notary;
+use crate::node::refused::{Attempt, Attempts, Subject, is_kept};
+use crate::node::salts::Salts;
+use crate::node::write::Writer;
+use crate::registry::audit::Action as Asked;
+use crate::registry::{Command, Origin};
 use crate::resolve::{Site, Stamps};
 use crate::store::{Error, Store};
 pub use site::Referral;
@@ -126,6 +136,10 @@ struct Inner {
     site: ArcSwapOption<Site>,
     clock: Clock,
     chance: Chance,
+    salts: Salts,
+    /// Refused attempts that wait for the writer.
+    attempts: Arc<Attempts>,
+    notary: ArcSwapOption<Notary>,
     started: Timestamp,
 }
 
@@ -150,11 +164,20 @@ impl Node {
     ) -> Result<(Self, JoinHandle<()>), Error> {
         let keys = ArcSwap::from_pointee(Keys::new(store.operator_keys()?));
         let stamps = Arc::new(Stamps::default());
-        let apply = write::applier(Arc::clone(&store), Arc::clone(&stamps), clock, metrics);
+        let attempts = Arc::new(Attempts::default());
+        let writer = Writer {
+            store: Arc::clone(&store),
+            stamps: Arc::clone(&stamps),
+            attempts: Arc::clone(&attempts),
+            clock,
+            metrics,
+        };
         let (log, writer) =
-            Log::start(config, Command::byte_count, apply).map_err(|source| Error::File {
-                path: "writer thread".into(),
-                source,
+            Log::start(config, Command::byte_count, writer.applier()).map_err(|source| {
+                Error::File {
+                    path: "writer thread".into(),
+                    source,
+                }
             })?;
         let started = (clock.now)();
         let inner = Inner {
@@ -166,6 +189,9 @@ impl Node {
             site: ArcSwapOption::empty(),
             clock,
             chance,
+            salts: Salts::new(chance),
+            attempts,
+            notary: ArcSwapOption::empty(),
             started,
         };
         Ok((
@@ -230,7 +256,27 @@ impl Node {
     /// # Errors
     /// `KeyRequired`, `PermissionDenied`.
     pub fn permit_operation(&self, caller: &Caller) -> Result<(), Refusal> {
-        permit(caller, Action::Operate)
+        permit(caller, Action::Operate).inspect_err(|refusal| {
+            self.note(caller, Asked::Operate, Subject::Other(Vec::new()), refusal);
+        })
+    }
+
+    /// Has the audit trail tell of an attempt, if it is one that is kept. Returns at
+    /// once.
+    fn note(&self, caller: &Caller, action: Asked, subject: Subject, refusal: &Refusal) {
+        if !is_kept(refusal) {
+            return;
+        }
+        let origin = Origin {
+            now: self.now(),
+            caller: caller.clone(),
+            request: None,
+            salt: self.inner.salts.next(),
+        };
+        let attempt = Attempt::new(origin, action, subject, refusal);
+        if self.inner.attempts.add(attempt) {
+            self.inner.log.wake();
+        }
     }
 
     /// Takes no further changes and lets the writer finish those that wait.

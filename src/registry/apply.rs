@@ -1,6 +1,7 @@
 //! What a decided command changes. A function of the state and the command:
 //! the same commands give the same bytes.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::model::owner_name;
@@ -127,6 +128,7 @@ fn put_record(
         .map(|before| sha256(&Batch::encoding(&key, before)));
     let encoded = batch.put_record(&key, Arc::clone(&record))?;
     let after_digest = sha256(encoded);
+    let public = public_digest(&key, &record, after_digest);
     let answer = origin.request.as_ref().map(|_| encoded.into());
 
     let created = before.is_none();
@@ -143,7 +145,11 @@ fn put_record(
         row.active = row.active.saturating_add(1);
         batch.set_counts(&record.identifier.prefix().canonical(), row);
     }
-    let digests = (before_digest, Some(after_digest));
+    let digests = Digests {
+        before: before_digest,
+        after: Some(after_digest),
+        public,
+    };
     audit(batch, origin, action, key.as_bytes(), digests)?;
     let effect = if created {
         Effect::Created
@@ -185,7 +191,10 @@ fn delete_record(
     row.deleted = row.deleted.saturating_add(1);
     let last = row.active == 0;
     batch.set_counts(&before.identifier.prefix().canonical(), row);
-    let digests = (Some(sha256(&encoded)), None);
+    let digests = Digests {
+        before: Some(sha256(&encoded)),
+        ..Digests::default()
+    };
     audit(batch, origin, Action::DeleteRecord, key.as_bytes(), digests)?;
     // The etag of the answer is that of the tombstone.
     let record = Record {
@@ -241,7 +250,11 @@ fn put_prefix(
     let encoded = batch.put_prefix(&canonical, row)?;
     let after_digest = sha256(encoded);
     let answer = origin.request.as_ref().map(|_| encoded.into());
-    let digests = (before_digest, Some(after_digest));
+    let digests = Digests {
+        before: before_digest,
+        after: Some(after_digest),
+        public: Some(after_digest),
+    };
     audit(batch, origin, action, canonical.as_bytes(), digests)?;
     remember(batch, origin, 0, canonical.as_bytes(), answer)?;
     let touched = Some(Touched::prefix(&canonical));
@@ -290,7 +303,7 @@ fn apply_office(
     for (key, bytes) in sealed {
         batch.put_sealed(key, bytes)?;
     }
-    let mut touched = None;
+    let (mut touched, mut prefix_digest) = (None, None);
     if let Some(changed) = prefix {
         let canonical = changed.prefix.canonical();
         let counts = batch.prefix(&canonical);
@@ -303,16 +316,15 @@ fn apply_office(
             active,
             deleted,
         };
-        batch.put_prefix(&canonical, row)?;
+        prefix_digest = Some(sha256(batch.put_prefix(&canonical, row)?));
         touched = Some(Touched::prefix(&canonical));
     }
-    audit(
-        batch,
-        origin,
-        action,
-        &subject,
-        (before_digest, after_digest),
-    )?;
+    let digests = Digests {
+        before: before_digest,
+        after: after_digest,
+        public: prefix_digest,
+    };
+    audit(batch, origin, action, &subject, digests)?;
     let answer = origin.request.as_ref().map(|_| encoded.into());
     remember(batch, origin, ENTRY_ANSWER, &subject, answer)?;
     Ok(Outcome {
@@ -327,9 +339,13 @@ fn audit(
     origin: &Origin,
     action: Action,
     subject: &[u8],
-    (before, after): (Option<Digest>, Option<Digest>),
+    digests: Digests,
 ) -> Result<(), Error> {
-    let position = batch.position();
+    let Digests {
+        before,
+        after,
+        public,
+    } = digests;
     let entry = AuditEntry {
         time: origin.now,
         actor: origin.caller.name().into(),
@@ -342,8 +358,31 @@ fn audit(
             .into(),
         before,
         after,
+        public,
+        source: origin.caller.source,
+        refused: "".into(),
+        omitted: 0,
+        salt: origin.salt,
     };
-    batch.put_audit(position, &entry)
+    batch.put_audit(&entry)
+}
+
+/// What of a subject an audit entry sums up.
+#[derive(Default)]
+struct Digests {
+    before: Option<Digest>,
+    after: Option<Digest>,
+    public: Option<Digest>,
+}
+
+/// The digest of what anybody may read of `record`, whose own is `whole`. `None`
+/// if nothing of it may be read.
+fn public_digest(key: &Key, record: &Record, whole: Digest) -> Option<Digest> {
+    match record.public_part() {
+        None => None,
+        Some(Cow::Borrowed(_)) => Some(whole),
+        Some(Cow::Owned(part)) => Some(sha256(&Batch::encoding(key, &part))),
+    }
 }
 
 fn remember(

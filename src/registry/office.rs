@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use crate::model::{GroupId, PrefixEntry};
+use crate::model::{Group, GroupId, PrefixEntry};
 use crate::registry::audit::Action;
 use crate::registry::command::Origin;
 use crate::registry::decide::{Decision, Undecided};
@@ -30,6 +30,13 @@ impl OfficeChange {
     /// About how many bytes it takes in memory and in a batch.
     pub(super) fn byte_count(&self) -> usize {
         postcard::experimental::serialized_size(self).unwrap_or_default()
+    }
+
+    /// The entry that it is about, as the audit trail names it.
+    pub fn subject(&self) -> Vec<u8> {
+        match self {
+            Self::Group { id, .. } => EntryKey::of::<Group>(id.as_str()).to_bytes(),
+        }
     }
 
     /// What tells it from another request.

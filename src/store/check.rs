@@ -53,27 +53,11 @@ impl Store {
                 "prefix {stray} has identifiers and is not registered"
             )));
         }
-        self.check_audit()
-    }
-
-    fn check_audit(&self) -> Result<Option<String>, Error> {
-        let mut expected = 0;
-        let mut gap = None;
-        self.each_audit(0, &mut |position, _| {
-            expected += 1;
-            if position == expected {
-                return ControlFlow::Continue(());
-            }
-            gap = Some(format!("audit entry {expected} is missing"));
-            ControlFlow::Break(())
-        })?;
-        if gap.is_none() && expected != self.position() {
-            let position = self.position();
-            gap = Some(format!(
-                "the audit trail ends at {expected}, the log at {position}"
-            ));
+        match self.check_trail() {
+            Ok(_) => Ok(None),
+            Err(error @ Error::Engine(_)) => Err(error),
+            Err(error) => Ok(Some(error.to_string())),
         }
-        Ok(gap)
     }
 }
 

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::model::{Firm, Group, Principal, Share};
+use crate::model::{Firm, FirmId, Group, Party, Principal, Share};
 use crate::store::columns::Column;
 use crate::store::{Error, Store, scan};
 
@@ -65,6 +65,24 @@ impl EntryKey {
         Self {
             kind: T::KIND,
             id: id.into(),
+        }
+    }
+
+    /// A subject of the audit trail, for people: an identifier or a prefix as it is,
+    /// and the key of an entry as `firms/…`.
+    pub fn shown(subject: &[u8]) -> String {
+        let text = String::from_utf8_lossy(subject);
+        let kinds = [
+            (Firm::KIND, "firms"),
+            (Principal::KIND, "principals"),
+            (Group::KIND, "groups"),
+            (Share::KIND, "shares"),
+        ];
+        // Canonical prefixes have no upper-case letters.
+        let kind = kinds.iter().find(|(kind, _)| subject.first() == Some(kind));
+        match kind.and_then(|(_, name)| Some((name, text.get(1..)?))) {
+            Some((name, id)) => format!("{name}/{id}"),
+            None => text.into_owned(),
         }
     }
 
@@ -278,6 +296,28 @@ impl Directory {
     /// Every `T`, in the order of their ids.
     pub fn all<T: Entry>(&self) -> impl Iterator<Item = &Arc<T>> {
         T::rows(self).values()
+    }
+
+    /// Whether `key` (as [`EntryKey::to_bytes`]) names `firm`, a principal of it, or
+    /// a group of it.
+    pub fn is_of_firm(&self, key: &[u8], firm: &FirmId) -> bool {
+        let Some((kind, id)) = key.split_first() else {
+            return false;
+        };
+        let Ok(id) = std::str::from_utf8(id) else {
+            return false;
+        };
+        match *kind {
+            Firm::KIND => id == firm.as_str(),
+            Principal::KIND => self.principals.get(id).is_some_and(
+                |principal| matches!(&principal.party, Party::Firm { firm: of, .. } if of == firm),
+            ),
+            Group::KIND => self
+                .groups
+                .get(id)
+                .is_some_and(|group| group.owner == *firm),
+            _ => false,
+        }
     }
 
     pub(super) fn set(&mut self, entry: AnyEntry) {

@@ -2,6 +2,8 @@
 //! sources by their rules. One binary, since each one links RocksDB again.
 
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod cli_keys;

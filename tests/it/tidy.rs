@@ -22,17 +22,21 @@ const MAY_NAME: &[(&str, &str)] = &[
     ("wire::dns", ""),
     ("wire::handle", ""),
     ("wire::proto", ""),
+    ("merkle", ""),
     // Machinery that knows no identifier.
     ("crypto", "model"),
     ("net", ""),
     ("telemetry", ""),
     // The core: from what is kept to what is done with it.
-    ("store", "model"),
+    ("store", "model merkle"),
     ("access", "model crypto store"),
     ("cluster", "model store"),
     ("registry", "model store access"),
     ("resolve", "model store"),
-    ("node", "model crypto store access cluster registry resolve"),
+    (
+        "node",
+        "model merkle crypto store access cluster registry resolve",
+    ),
     // The edge: a face knows its own wire and the node, never another face.
     ("face", ""),
     ("face::dns", "model wire::dns net node"),
@@ -53,7 +57,7 @@ const MAY_NAME: &[(&str, &str)] = &[
     ),
     (
         "cli",
-        "model wire crypto telemetry store demo bench config server",
+        "model merkle wire crypto telemetry store demo bench config server",
     ),
     ("main", "cli"),
     ("lib", ""),

@@ -5,6 +5,7 @@
 //! into model and back; `status` turns refusals into statuses. The rest is one
 //! file for each kind of work.
 
+mod audit;
 mod call;
 mod change;
 pub mod config;
@@ -43,6 +44,7 @@ pub use config::Config;
 pub use metrics::Metrics;
 pub use tonic_reflection::server::Error as SetupError;
 
+use crate::face::grpc::audit::AuditService;
 use crate::face::grpc::call::{Ruled, Rules};
 use crate::face::grpc::node::NodeService;
 use crate::face::grpc::operations::Operations;
@@ -51,16 +53,18 @@ use crate::face::grpc::resolution::ResolutionService;
 use crate::face::grpc::shared::Shared;
 use crate::node::Node;
 use crate::wire::proto::DESCRIPTORS;
+use crate::wire::proto::v1::audit_server::AuditServer;
 use crate::wire::proto::v1::node_server::NodeServer;
 use crate::wire::proto::v1::registry_server::RegistryServer;
 use crate::wire::proto::v1::resolution_server::ResolutionServer;
 
 /// Names under which health is asked for; the empty one is the whole server.
-const HEALTH_NAMES: [&str; 4] = [
+const HEALTH_NAMES: [&str; 5] = [
     "",
     "idnode.v1.Registry",
     "idnode.v1.Resolution",
     "idnode.v1.Node",
+    "idnode.v1.Audit",
 ];
 
 /// Sets the log filter and returns the one before, or says what is wrong with
@@ -194,11 +198,18 @@ impl Grpc {
             .send_compressed(CompressionEncoding::Gzip)
             .send_compressed(CompressionEncoding::Zstd)
             .max_decoding_message_size(bytes);
+        let audit = AuditServer::new(AuditService(Arc::clone(&self.shared)))
+            .accept_compressed(CompressionEncoding::Gzip)
+            .accept_compressed(CompressionEncoding::Zstd)
+            .send_compressed(CompressionEncoding::Gzip)
+            .send_compressed(CompressionEncoding::Zstd)
+            .max_decoding_message_size(bytes);
         self.routes
             .clone()
             .add_service(Ruled::new(registry, &self.rules))
             .add_service(Ruled::new(resolution, &self.rules))
             .add_service(Ruled::new(node, &self.rules))
+            .add_service(Ruled::new(audit, &self.rules))
             .prepare()
             .into_axum_router()
             .reset_fallback()

@@ -15,6 +15,7 @@ pub(crate) use node::TestNode;
 pub(crate) use process::NodeProcess;
 pub(crate) use tool::{is_root, is_slow, missing, tool};
 
+use idnode::wire::proto::v1::audit_client::AuditClient;
 use idnode::wire::proto::v1::node_client::NodeClient;
 use idnode::wire::proto::v1::registry_client::RegistryClient;
 use idnode::wire::proto::v1::resolution_client::ResolutionClient;
@@ -90,6 +91,10 @@ impl Clients {
 
     pub(crate) fn node(&self) -> NodeClient<Authenticated> {
         NodeClient::with_interceptor(self.channel.clone(), self.bearer.clone())
+    }
+
+    pub(crate) fn audit(&self) -> AuditClient<Authenticated> {
+        AuditClient::with_interceptor(self.channel.clone(), self.bearer.clone())
     }
 
     /// Registers and homes a prefix.

@@ -1,0 +1,208 @@
+//! Whether the audit trail agrees with itself, with its tiles, and with what the
+//! store holds.
+
+use std::ops::ControlFlow;
+
+use crate::merkle::{Hash, Leaf, TILE_HASHES, TileName, sha256, subtree};
+use crate::store::codec::audit::{self, AuditEntry, Stored};
+use crate::store::columns::Column;
+use crate::store::trail::{self, META_TRAIL, position_of};
+use crate::store::{Error, Store, codec, scan};
+
+/// What a sound audit trail holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TrailReport {
+    /// Changes in the log, and leaves of the tree.
+    pub size: u64,
+    /// The tree's root.
+    pub root: Hash,
+    /// Entries that are there in full; older ones fell to the retention.
+    pub entry_count: u64,
+    /// Of these, refused attempts.
+    pub refused_count: u64,
+    /// Refused attempts that have no entry of their own.
+    pub omitted_count: u64,
+}
+
+impl TrailReport {
+    /// Counts an entry.
+    pub fn count(&mut self, entry: &AuditEntry) {
+        self.entry_count += 1;
+        self.refused_count += u64::from(!entry.refused.is_empty());
+        self.omitted_count = self.omitted_count.saturating_add(entry.omitted);
+    }
+}
+
+impl Store {
+    /// Checks every entry against the chain, every tile against the entries and
+    /// the tiles below it, and every record, tombstone and prefix against the
+    /// entry of its last change. Reads everything.
+    ///
+    /// # Errors
+    /// [`Error::Trail`] by what does not agree; [`Error::Corrupt`],
+    /// [`Error::Version`], [`Error::Engine`].
+    pub fn check_trail(&self) -> Result<TrailReport, Error> {
+        let report = self.check_entries()?;
+        self.check_tiles(report.size)?;
+        self.check_subjects()?;
+        Ok(report)
+    }
+
+    fn check_entries(&self) -> Result<TrailReport, Error> {
+        let mut report = TrailReport::default();
+        let mut trail = self.pruned()?;
+        let kept = match self.get(Column::Meta, META_TRAIL)? {
+            Some(bytes) => Some(trail::decode(&bytes)?),
+            None => None,
+        };
+        let start = trail.edge().size();
+        scan::each(self, Column::Audit, b"", None, &mut |key, bytes| {
+            let position = position_of(key)?;
+            if position <= start {
+                self.check_remains(position, bytes)?;
+                return Ok(ControlFlow::Continue(()));
+            }
+            let expected = trail.edge().size() + 1;
+            if position != expected {
+                return Err(broken(expected, "it is missing"));
+            }
+            let (entry, tiles) = trail.take(bytes)?;
+            for tile in tiles {
+                if self.tile(tile.name)?.as_ref() != Some(&tile.hashes) {
+                    return Err(broken(position, "a tile that ends here is another"));
+                }
+            }
+            if kept
+                .as_ref()
+                .is_some_and(|kept| kept.edge().size() == position && *kept != trail)
+            {
+                return Err(broken(position, "the end kept for it is another"));
+            }
+            report.count(&entry);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        let end = trail.edge().size();
+        if end != self.position() {
+            return Err(broken(end + 1, "it is missing"));
+        }
+        if trail != *self.trail() {
+            return Err(broken(end, "the end is another"));
+        }
+        report.size = end;
+        report.root = trail.edge().root();
+        Ok(report)
+    }
+
+    /// Checks what stays of an entry against the hash of its leaf.
+    fn check_remains(&self, position: u64, bytes: &[u8]) -> Result<(), Error> {
+        let Stored::Remains(_, leaf) = audit::decode(bytes)? else {
+            return Err(broken(position, "it is older than the retention"));
+        };
+        let leaf = opened(position, &leaf)?;
+        let index = position.saturating_sub(1);
+        let name = TileName {
+            level: 0,
+            index: index / 256,
+        };
+        let at = usize::try_from(index % 256).unwrap_or_default();
+        let hashes = self.tile(name)?.unwrap_or_default();
+        let is_sound = leaf.position == position && hashes.get(at) == Some(&leaf.hash());
+        if is_sound {
+            Ok(())
+        } else {
+            Err(broken(position, "its leaf is another"))
+        }
+    }
+
+    /// Checks that the tiles are those of a tree of `size` leaves, and each hash
+    /// above the lowest level against its tile.
+    fn check_tiles(&self, size: u64) -> Result<(), Error> {
+        let mut count = 0;
+        scan::each(self, Column::Tiles, b"", None, &mut |key, bytes| {
+            count += 1;
+            let name = trail::tile_name(key).ok_or_else(|| broken(0, "a tile has no name"))?;
+            if name.width(size) != TILE_HASHES {
+                return Err(broken(size, "a tile is beyond the end"));
+            }
+            let hashes = trail::decode_tile(bytes)?;
+            let Some(below) = name.level.checked_sub(1) else {
+                return Ok(ControlFlow::Continue(()));
+            };
+            for (hash, index) in hashes.iter().zip(name.index * 256..) {
+                let tile = self.tile(TileName {
+                    level: below,
+                    index,
+                })?;
+                if tile.and_then(|tile| subtree(&tile)) != Some(*hash) {
+                    return Err(broken(index * 256, "a tile does not fit the one above"));
+                }
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        let mut expected = 0;
+        let mut level_count = size / 256;
+        while level_count > 0 {
+            expected += level_count;
+            level_count /= 256;
+        }
+        if count != expected {
+            return Err(broken(size, "a tile is missing"));
+        }
+        let start = self.pruned()?.edge().clone();
+        let edge = trail::edge_at(start.size(), &mut |name| {
+            let missing = || broken(start.size(), "a tile is missing");
+            self.tile(name)?.ok_or_else(missing)
+        })?;
+        if edge == start {
+            Ok(())
+        } else {
+            Err(broken(start.size(), "a tile is another"))
+        }
+    }
+
+    fn check_subjects(&self) -> Result<(), Error> {
+        scan::each(self, Column::Records, b"", None, &mut |key, bytes| {
+            let record = codec::record::decode(key, bytes)?;
+            self.check_subject(record.revision, key, Some(bytes))?;
+            Ok(ControlFlow::Continue(()))
+        })?;
+        scan::each(self, Column::Tombstones, b"", None, &mut |key, bytes| {
+            let tombstone = codec::record::decode_tombstone(key, bytes)?;
+            self.check_subject(tombstone.revision, key, None)?;
+            Ok(ControlFlow::Continue(()))
+        })?;
+        scan::each(self, Column::Prefixes, b"", None, &mut |key, bytes| {
+            let prefix = codec::prefix::decode(bytes)?;
+            self.check_subject(prefix.revision, key, Some(bytes))?;
+            Ok(ControlFlow::Continue(()))
+        })
+    }
+
+    /// Checks that the entry at `revision` is about `key` and left `bytes` there.
+    fn check_subject(&self, revision: u64, key: &[u8], bytes: Option<&[u8]>) -> Result<(), Error> {
+        let after = bytes.map(|bytes| sha256(&[bytes]));
+        let entry = self.get(Column::Audit, &revision.to_be_bytes())?;
+        let entry = entry.ok_or_else(|| broken(revision, "the entry of a subject is missing"))?;
+        let is_sound = match audit::decode(&entry)? {
+            Stored::Entry(entry, _) => *entry.subject == *key && entry.after == after,
+            Stored::Remains(salt, leaf) => {
+                let leaf = opened(revision, &leaf)?;
+                let private = after.map(|after| sha256(&[&salt, &after]));
+                leaf.subject == key && leaf.private == private.unwrap_or_default()
+            }
+        };
+        if is_sound {
+            Ok(())
+        } else {
+            Err(broken(revision, "its subject is not as it left it"))
+        }
+    }
+}
+
+fn opened(position: u64, leaf: &[u8]) -> Result<Leaf<'_>, Error> {
+    Leaf::decode(leaf).map_err(|_| broken(position, "its leaf is none"))
+}
+
+fn broken(position: u64, what: &'static str) -> Error {
+    Error::Trail { position, what }
+}
