@@ -132,12 +132,7 @@ impl Server {
     /// # Errors
     /// [`Error`], by what could not be had.
     pub async fn bind(config: Config, set_log_filter: SetLogFilter) -> Result<Self, Error> {
-        let recorder = Recorder::new(&BuildInfo {
-            version: env!("CARGO_PKG_VERSION"),
-            revision: option_env!("IDNODE_REVISION").unwrap_or_default(),
-            rustc: option_env!("IDNODE_RUSTC").unwrap_or_default(),
-        })?;
-        recorder.within(count_panics);
+        let recorder = recorder()?;
         let Config {
             http,
             grpc,
@@ -152,9 +147,8 @@ impl Server {
         let (parts, new_key) = open(store, &changes, &recorder)?;
         parts.node.set_admins(access.references()?);
         let key_file = parts.store.data_dir().join(log::LOG_KEY_FILE);
-        parts
-            .node
-            .set_log_key(log::load_or_create(&key_file, &audit.origin)?);
+        let log_key = log::load_or_create(&key_file, &audit.origin)?;
+        parts.node.set_log_key(log_key);
         let zones = dns.zones.clone();
         let metrics = recorder.within(dns::Metrics::new);
         let dns = Dns::bind(&dns, parts.node.clone(), metrics)?;
@@ -323,6 +317,17 @@ impl Parts {
             Err(error) => warn!(%error, "the store was not flushed"),
         }
     }
+}
+
+/// The recorder of all metrics.
+fn recorder() -> Result<Recorder, Error> {
+    let recorder = Recorder::new(&BuildInfo {
+        version: env!("CARGO_PKG_VERSION"),
+        revision: option_env!("IDNODE_REVISION").unwrap_or_default(),
+        rustc: option_env!("IDNODE_RUSTC").unwrap_or_default(),
+    })?;
+    recorder.within(count_panics);
+    Ok(recorder)
 }
 
 /// Binds every address of the HTTP listener.

@@ -45,9 +45,7 @@ fn answerer(folder: &std::path::Path, dns: &Config) -> Answerer {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime");
-    let operator = Caller::Operator {
-        key_id: "bench".into(),
-    };
+    let operator = Caller::system_administrator("bench");
     for change in [prefix(), record()] {
         let write = Write {
             change,
@@ -79,6 +77,7 @@ fn record() -> Change {
         data: b"https://products.example/000123".to_vec(),
         ttl: Ttl::DEFAULT,
         permissions: Permissions::DEFAULT,
+        readers: None,
         changed: Timestamp::default(),
         references: Vec::new(),
     };
@@ -86,6 +85,7 @@ fn record() -> Change {
         identifier: Identifier::parse("88.118.7/DZ47-63.20250108.000123").expect("identifier"),
         action: RecordAction::Create {
             values: vec![url],
+            readers: None,
             reuse_deleted: false,
         },
     }

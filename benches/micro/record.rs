@@ -13,6 +13,7 @@ fn sample() -> (Key, Record) {
     let record = Record {
         identifier,
         values,
+        readers: None,
         revision: 1,
         created: now,
         changed: now,

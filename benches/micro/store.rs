@@ -28,6 +28,7 @@ fn row(demo: &Demo, position: u64) -> (Key, Record) {
     let record = Record {
         identifier,
         values,
+        readers: None,
         revision: position + 1,
         created: now,
         changed: now,

@@ -5,6 +5,7 @@ pub mod config;
 mod office;
 mod proof;
 mod rights;
+mod sight;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -18,6 +19,7 @@ pub use config::Config;
 pub use office::{Office, permit_office};
 pub use proof::{Challenge, Proof, Unproven, prove};
 pub use rights::{Denied, Operation, Records, is_named_by, permit_record, value_bits};
+pub use sight::sight;
 
 use crate::model::{
     Caller, FirmRole, Member, Party, Principal, PrincipalState, Reason, Refusal, Timestamp, Verb,

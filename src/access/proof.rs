@@ -170,6 +170,7 @@ mod tests {
             data: data.to_vec(),
             ttl: Ttl::DEFAULT,
             permissions: Permissions::from_bits(0),
+            readers: None,
             changed: Timestamp::default(),
             references: Vec::new(),
         }
@@ -183,6 +184,7 @@ mod tests {
         Record {
             identifier: identity(0).identifier,
             values,
+            readers: None,
             revision: 1,
             created: Timestamp::default(),
             changed: Timestamp::default(),

@@ -126,6 +126,7 @@ mod tests {
             data: data.as_bytes().to_vec(),
             ttl: Ttl::DEFAULT,
             permissions: Permissions::DEFAULT,
+            readers: None,
             changed: Timestamp::default(),
             references: Vec::new(),
         }

@@ -29,6 +29,7 @@ pub(super) fn same_value(expected: &Value, seen: &v1::Value) -> bool {
         update_time: _,
         references,
         handle_data: _,
+        readers,
     } = seen;
     let (expected_data, expected_ttl) = (data_of(expected), ttl_of(expected.ttl));
     *index == expected.index
@@ -38,6 +39,7 @@ pub(super) fn same_value(expected: &Value, seen: &v1::Value) -> bool {
         && permissions.unwrap_or_else(|| permissions_of(Permissions::DEFAULT))
             == permissions_of(expected.permissions)
         && references.is_empty()
+        && readers.is_none()
         && expected.references.is_empty()
 }
 
@@ -54,6 +56,7 @@ fn value(value: &Value) -> v1::Value {
         update_time: None,
         references: value.references.iter().map(ToString::to_string).collect(),
         handle_data: None,
+        readers: None,
     }
 }
 

@@ -34,6 +34,7 @@ pub fn raw_store(demo: &Demo, folder: &Path) -> Result<Report, Error> {
             let record = Record {
                 identifier,
                 values,
+                readers: None,
                 revision: position + 1,
                 created: Timestamp::default(),
                 changed: Timestamp::default(),

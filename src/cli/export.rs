@@ -109,7 +109,10 @@ async fn copy(
         let records = answer.records.into_iter().map(RecordShape::kept);
         let text = match format {
             Format::Ndjson => ndjson_text(records)?,
-            Format::Csv => csv_text(records.flat_map(csv_rows))?,
+            Format::Csv => {
+                let rows: Result<Vec<_>, Failure> = records.map(csv_rows).collect();
+                csv_text(rows?.into_iter().flatten())?
+            }
         };
         sink.write(&text)?;
         progress.update(0, &format!("{count} records"));
@@ -144,16 +147,25 @@ fn csv_text(rows: impl IntoIterator<Item = [String; 8]>) -> Result<String, Failu
 }
 
 /// The rows of a record; one with empty cells if it has no values.
-fn csv_rows(record: RecordShape) -> Vec<[String; 8]> {
+///
+/// A record that names readers is refused: read again from rows, which cannot say
+/// who may read it, it would be there for everyone.
+fn csv_rows(record: RecordShape) -> Result<Vec<[String; 8]>, Failure> {
+    let has_readers =
+        record.readers.is_some() || record.values.iter().any(|value| value.readers.is_some());
     let RecordShape {
         identifier, values, ..
     } = record;
+    if has_readers {
+        let why = format!("{identifier} says who may read it, which CSV cannot say");
+        return Err(Failure::usage(why).hint("export it as NDJSON: --format ndjson"));
+    }
     if values.is_empty() {
         let mut row = [const { String::new() }; 8];
         if let Some(first) = row.first_mut() {
             *first = identifier;
         }
-        return vec![row];
+        return Ok(vec![row]);
     }
     let rows = values.into_iter().map(|value| {
         let ValueShape {
@@ -166,6 +178,7 @@ fn csv_rows(record: RecordShape) -> Vec<[String; 8]> {
             expire_time,
             permissions,
             references,
+            readers: _,
             update_time: _,
         } = value;
         let data = data.or_else(|| handle_data.map(|said| said.to_string()));
@@ -186,7 +199,7 @@ fn csv_rows(record: RecordShape) -> Vec<[String; 8]> {
             references,
         ]
     });
-    rows.collect()
+    Ok(rows.collect())
 }
 
 /// Where the text goes: a file that is renamed once it is complete, or the

@@ -19,6 +19,7 @@ pub mod import;
 pub mod keys;
 pub mod output;
 pub mod prefix;
+pub mod readers;
 pub mod records;
 pub mod serve;
 pub mod shape;

@@ -6,6 +6,7 @@ use serde_json::json;
 use crate::cli::client::{Client, Connection};
 use crate::cli::failure::Failure;
 use crate::cli::output::{Output, Rows};
+use crate::cli::readers::{self, ReaderArgument};
 use crate::cli::shape::{RecordShape, ValueShape, checked};
 use crate::cli::value_arg::ValueArguments;
 use crate::model::{Identifier, Prefix};
@@ -53,12 +54,17 @@ Examples:
   idnode put 88.118.7/A-1 --value-file 400:HS_CERT=cert.bin --create-only
   idnode put 88.118.7/A-1 --value-file 300:HS_PUBKEY=key.pem \\
     --value '100:HS_ADMIN={\"handle\":\"0.NA/88.118.7\",\"index\":200,\"permissions\":\"011111110011\"}'
-  idnode put 88.118.7/A-1 --value 1:URL=https://b.example/ --etag 1842")]
+  idnode put 88.118.7/A-1 --value 1:URL=https://b.example/ --etag 1842
+  idnode put 88.118.7/A-2 --value 2000:name=断路器 --record-reader firm:oujiang")]
 pub struct PutArguments {
     /// The identifier
     identifier: String,
     #[command(flatten)]
     values: ValueArguments,
+    /// Who may know of the record beside its owner: firm:ID, group:ID or nobody;
+    /// it is not there for everyone else. May be repeated
+    #[arg(long, value_name = "WHO")]
+    record_reader: Vec<ReaderArgument>,
     /// Register it, and fail if it is registered already
     #[arg(long, conflicts_with = "etag")]
     create_only: bool,
@@ -193,9 +199,11 @@ pub async fn put(
             Failure::usage("put needs a value").hint("add --value 1:URL=https://a.example/")
         );
     }
+    let readers = readers::of_arguments(&arguments.record_reader)?;
     let record = v1::Record {
         name: name_of(&arguments.identifier)?,
         values,
+        readers: readers.map(|readers| readers::to_proto(&readers)),
         etag: arguments.etag.unwrap_or_default(),
         ..v1::Record::default()
     };

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
 
+use crate::cli::readers;
 use crate::model::data::{self, Typed, json};
 use crate::model::record::checked_values;
 use crate::model::{Permissions, Reason, Reference, Refusal, Timestamp, Ttl, Value, ValueType};
@@ -33,6 +34,10 @@ pub struct RecordShape {
     /// When it was deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delete_time: Option<String>,
+    /// Who may read it beside its owner, as `firm:…` and `group:…`; everyone if
+    /// absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub readers: Option<Vec<String>>,
     /// The values, ascending by index.
     #[serde(default)]
     pub values: Vec<ValueShape>,
@@ -66,6 +71,10 @@ pub struct ValueShape {
     /// As `rwr-`: administrators read and write, the public reads and writes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permissions: Option<String>,
+    /// Who may read it beside its owner, as `firm:…` and `group:…`; as its
+    /// permissions say if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub readers: Option<Vec<String>>,
     /// What it refers to, as `index:identifier`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub references: Vec<String>,
@@ -85,6 +94,7 @@ impl RecordShape {
             update_time,
             dns_name,
             delete_time,
+            readers,
         } = record;
         Self {
             identifier: identifier_of(&name).to_owned(),
@@ -93,6 +103,7 @@ impl RecordShape {
             create_time: create_time.map(|time| time.to_string()),
             update_time: update_time.map(|time| time.to_string()),
             delete_time: delete_time.map(|time| time.to_string()),
+            readers: readers.map(readers::texts),
             values: values.into_iter().map(ValueShape::shown).collect(),
         }
     }
@@ -128,6 +139,7 @@ impl ValueShape {
             update_time,
             references,
             handle_data: _,
+            readers,
         } = value;
         let bytes = match data {
             Some(v1::value::Data::Binary(bytes)) => bytes,
@@ -155,6 +167,7 @@ impl ValueShape {
             ttl,
             expire_time,
             permissions: permissions.map(|p| permissions_text(permissions_from_proto(p))),
+            readers: readers.map(readers::texts),
             references,
             update_time: update_time.map(|time| time.to_string()),
         }
@@ -190,6 +203,7 @@ impl ValueShape {
             data,
             ttl,
             permissions: permissions.map_or(Ok(default), permissions_from_text)?,
+            readers: self.readers.as_deref().map(readers::of_texts).transpose()?,
             changed: Timestamp::default(),
             references: references.collect::<Result<_, _>>()?,
         })
@@ -261,6 +275,7 @@ pub fn to_proto(value: Value) -> v1::Value {
         data,
         ttl,
         permissions,
+        readers,
         changed: _,
         references,
     } = value;
@@ -290,6 +305,7 @@ pub fn to_proto(value: Value) -> v1::Value {
         update_time: None,
         references: references.iter().map(ToString::to_string).collect(),
         handle_data: None,
+        readers: readers.map(|readers| readers::to_proto(&readers)),
     }
 }
 
@@ -416,6 +432,7 @@ mod tests {
                 data: b"https://a.example/".to_vec(),
                 ttl: Ttl::Relative(60),
                 permissions: Permissions::from_bits(Permissions::ADMIN_READ),
+                readers: None,
                 changed: Timestamp::default(),
                 references: vec![Reference::parse("300:88.118.7/App_erp").expect("reference")],
             },
@@ -424,7 +441,8 @@ mod tests {
                 value_type: ValueType::parse("RAW").expect("type"),
                 data: vec![0xff, 0x00],
                 ttl: Ttl::Absolute(1_800_000_000),
-                permissions: Permissions::DEFAULT,
+                permissions: Permissions::SECRET,
+                readers: Some(readers::of_texts(&["firm:a".to_owned()]).expect("a reader")),
                 changed: Timestamp::default(),
                 references: Vec::new(),
             },

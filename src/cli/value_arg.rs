@@ -4,10 +4,11 @@ use std::path::Path;
 use std::str::FromStr;
 
 use crate::cli::failure::Failure;
+use crate::cli::readers::{self, ReaderArgument};
 use crate::cli::shape::{data_of_text, permissions_from_text};
 use crate::model::data;
 use crate::model::limits::VALUE_DATA_BYTES_MAX;
-use crate::model::{Permissions, Reason, Refusal, Timestamp, Ttl, Value, ValueType};
+use crate::model::{Permissions, Readers, Reason, Refusal, Timestamp, Ttl, Value, ValueType};
 
 /// One `INDEX:TYPE=…` as it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +56,10 @@ pub struct ValueArguments {
     /// "rwr-" if absent, of an HS_SECKEY "rw--"
     #[arg(long, value_name = "RWRW", allow_hyphen_values = true, value_parser = permissions)]
     pub permissions: Option<Permissions>,
+    /// Who may read the values beside their owner: firm:ID, group:ID or nobody;
+    /// the public may not then. May be repeated
+    #[arg(long = "reader", value_name = "WHO")]
+    pub readers: Vec<ReaderArgument>,
 }
 
 impl ValueArguments {
@@ -65,19 +70,25 @@ impl ValueArguments {
     /// read or is larger than a value may be, and if a text is not the JSON that
     /// its type needs.
     pub fn read(&self) -> Result<Vec<Value>, Failure> {
+        let readers = readers::of_arguments(&self.readers)?;
         let mut values = Vec::new();
         for argument in &self.values {
             let data = data_of_text(argument.value_type.as_str(), &argument.content);
-            values.push(self.value(argument, data?));
+            values.push(self.value(argument, data?, readers.clone()));
         }
         for argument in &self.value_files {
-            let data = read(Path::new(&argument.content))?;
-            values.push(self.value(argument, of_file(argument, data)?));
+            let data = of_file(argument, read(Path::new(&argument.content))?)?;
+            values.push(self.value(argument, data, readers.clone()));
         }
         Ok(values)
     }
 
-    fn value(&self, argument: &ValueArgument, data: Vec<u8>) -> Value {
+    fn value(
+        &self,
+        argument: &ValueArgument,
+        data: Vec<u8>,
+        readers: Option<Box<Readers>>,
+    ) -> Value {
         Value {
             index: argument.index,
             value_type: argument.value_type.clone(),
@@ -86,6 +97,7 @@ impl ValueArguments {
             permissions: self
                 .permissions
                 .unwrap_or_else(|| Permissions::default_of(argument.value_type.as_str())),
+            readers,
             changed: Timestamp::default(),
             references: Vec::new(),
         }

@@ -122,7 +122,7 @@ fn proven(
         if found != expected {
             return Err(unproven(&"the record is not the one that was registered"));
         }
-        let record = proven_record(&leaf.subject, form).map_err(|error| unproven(&error))?;
+        let record = proven_record(leaf.subject, form).map_err(|error| unproven(&error))?;
         if !is_asked(&record.identifier) || record.revision != leaf.position {
             return Err(unproven(&"the record is not of this leaf"));
         }

@@ -344,6 +344,7 @@ fn sizes(config: &Config, problems: &mut Vec<Problem>) {
         handle: _,
         access: _,
         store,
+        audit: _,
         log,
         telemetry: _,
     } = config;

@@ -302,6 +302,7 @@ fn value(index: u32, value_type: &str, data: String) -> Value {
         data: data.into_bytes(),
         ttl: Ttl::DEFAULT,
         permissions: Permissions::DEFAULT,
+        readers: None,
         changed: Timestamp::default(),
         references: Vec::new(),
     }

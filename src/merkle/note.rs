@@ -232,8 +232,11 @@ fn is_text(text: &str) -> bool {
     text.ends_with('\n') && !text.contains(|c: char| c < ' ' && c != '\n')
 }
 
-/// Name, id and octets of a key's text.
-fn parts(text: &str) -> Result<(&str, [u8; ID_BYTES], Zeroizing<[u8; 32]>), NoteError> {
+/// Name, id and octets of a key.
+type Parts<'t> = (&'t str, [u8; ID_BYTES], Zeroizing<[u8; 32]>);
+
+/// The parts of a key's text.
+fn parts(text: &str) -> Result<Parts<'_>, NoteError> {
     let mut parts = text.splitn(3, '+');
     let mut part = || parts.next().ok_or(NoteError::Key);
     let (name, id, key) = (part()?, part()?, part()?);

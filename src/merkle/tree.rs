@@ -213,7 +213,7 @@ mod tests {
         Ok(hashes[0])
     }
 
-    fn hex(hashes: Vec<Hash>) -> Vec<String> {
+    fn hex(hashes: &[Hash]) -> Vec<String> {
         hashes.iter().map(|hash| HEXLOWER.encode(hash)).collect()
     }
 
@@ -230,7 +230,7 @@ mod tests {
     fn inclusion_proofs_as_in_the_vectors() {
         let check = |index, size, expected: &[&str]| {
             let proof = inclusion_proof(index, size, &mut read).expect("within");
-            assert_eq!(hex(proof), expected, "{index} of {size}");
+            assert_eq!(hex(&proof), expected, "{index} of {size}");
         };
         check(0, 1, &[]);
         check(
@@ -262,7 +262,7 @@ mod tests {
     fn consistency_proofs_as_in_the_vectors() {
         let check = |older, size, expected: &[&str]| {
             let proof = consistency_proof(older, size, &mut read).expect("within");
-            assert_eq!(hex(proof), expected, "{older} to {size}");
+            assert_eq!(hex(&proof), expected, "{older} to {size}");
         };
         check(1, 1, &[]);
         check(

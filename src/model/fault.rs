@@ -113,12 +113,14 @@ reasons! {
     ValueDataInvalid "VALUE_DATA_INVALID" Invalid
         "the data is no {value}: {limit}" "数据不是有效的 {value}：{limit}";
     ValueSecretPublic "VALUE_SECRET_PUBLIC" Invalid
-        "value {value} is an {limit}, a secret that the public may not be allowed to read"
-        "值 {value} 的类型为 {limit}，属于密钥，不得允许公众读取";
+        "value {value} is an {limit}, a secret that only administrators may be allowed to read"
+        "值 {value} 的类型为 {limit}，属于密钥，只得允许管理员读取";
     ValuesTooMany "VALUES_TOO_MANY" Invalid
         "the record has {value} values; the limit is {limit}" "记录含 {value} 个值，超过上限 {limit}";
     ValuesEmpty "VALUES_EMPTY" Invalid
         "at least one value is needed" "至少需要一个值";
+    ReadersTooMany "READERS_TOO_MANY" Invalid
+        "{value} firms and groups may read; the limit is {limit}" "可读的企业与企业组共 {value} 个，超过上限 {limit}";
     RecordTooLarge "RECORD_TOO_LARGE" Invalid
         "the record has {value} bytes; the limit is {limit}" "记录共 {value} 字节，超过上限 {limit}";
     ReferencesTooMany "REFERENCES_TOO_MANY" Invalid

@@ -20,6 +20,8 @@ pub const VALUE_DATA_BYTES_MAX: usize = 64 * 1024;
 pub const RECORD_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes of a value's type.
 pub const VALUE_TYPE_BYTES_MAX: usize = 128;
+/// Firms and groups that may read one value or record beside its owner.
+pub const READERS_MAX: usize = 64;
 /// References of one value.
 pub const REFERENCES_PER_VALUE_MAX: usize = 64;
 /// Items in one batch call.

@@ -15,6 +15,7 @@ pub mod limits;
 pub mod owner_name;
 pub mod prefix;
 pub mod principal;
+pub mod readers;
 pub mod record;
 pub mod sharing;
 pub mod time;
@@ -31,6 +32,7 @@ pub use principal::{
     Caller, Credential, FirmRole, Guest, Identity, Member, NodeRole, Operator, Party, Principal,
     PrincipalState, Scope, Verb, Who,
 };
+pub use readers::{Reader, Readers};
 pub use record::{Permissions, Record, Reference, Tombstone, Ttl, Value, ValueType};
 pub use sharing::{Group, Share};
 pub use time::Timestamp;

@@ -11,6 +11,7 @@ use crate::model::limits::{
     RECORD_BYTES_MAX, REFERENCES_PER_VALUE_MAX, TTL_SECS_MAX, VALUE_DATA_BYTES_MAX,
     VALUE_TYPE_BYTES_MAX, VALUES_PER_RECORD_MAX,
 };
+use crate::model::readers::Readers;
 use crate::model::time::Timestamp;
 
 /// A registered identifier and its values.
@@ -20,6 +21,10 @@ pub struct Record {
     pub identifier: Identifier,
     /// The values, ascending by index, each index once.
     pub values: Vec<Value>,
+    /// Who may read it beside its owner. With readers the record is restricted:
+    /// for everyone else it is absent. `None`: it is there for everyone, and each
+    /// value decides.
+    pub readers: Option<Box<Readers>>,
     /// Log position of the last change: the etag. Never repeats for a name.
     pub revision: u64,
     /// When it was registered.
@@ -29,6 +34,11 @@ pub struct Record {
 }
 
 impl Record {
+    /// Whether it is absent for all but its owner and its readers.
+    pub fn is_restricted(&self) -> bool {
+        self.readers.is_some()
+    }
+
     /// The value at `index`.
     pub fn value(&self, index: u32) -> Option<&Value> {
         let at = self
@@ -43,7 +53,7 @@ impl Record {
     pub fn public_part(&self) -> Option<Cow<'_, Self>> {
         let is_public = |value: &&Value| value.permissions.public_read();
         let count = self.values.iter().filter(is_public).count();
-        if count == 0 {
+        if count == 0 || self.is_restricted() {
             return None;
         }
         if count == self.values.len() {
@@ -53,6 +63,7 @@ impl Record {
         Some(Cow::Owned(Self {
             identifier: self.identifier.clone(),
             values,
+            readers: None,
             revision: self.revision,
             created: self.created,
             changed: self.changed,
@@ -71,6 +82,8 @@ pub struct Tombstone {
     pub created: Timestamp,
     /// When it was deleted.
     pub deleted: Timestamp,
+    /// Whether its record was restricted: then its owner alone knows of it.
+    pub restricted: bool,
 }
 
 /// One value of a record.
@@ -86,6 +99,9 @@ pub struct Value {
     pub ttl: Ttl,
     /// Who may read and write it.
     pub permissions: Permissions,
+    /// Who may read it beside its owner; the public may not then. `None`: its
+    /// permissions decide.
+    pub readers: Option<Box<Readers>>,
     /// When it last changed; set by the node.
     pub changed: Timestamp,
     /// Values it refers to, at most [`REFERENCES_PER_VALUE_MAX`].
@@ -101,6 +117,7 @@ impl Value {
             data,
             ttl,
             permissions,
+            readers,
             changed: _,
             references,
         } = self;
@@ -109,6 +126,7 @@ impl Value {
             && *data == other.data
             && *ttl == other.ttl
             && *permissions == other.permissions
+            && *readers == other.readers
             && *references == other.references
     }
 
@@ -252,6 +270,12 @@ impl Permissions {
         self.0 & Self::PUBLIC_READ != 0
     }
 
+    /// The same, but that the public may not read.
+    #[must_use]
+    pub const fn not_public(self) -> Self {
+        Self(self.0 & !Self::PUBLIC_READ)
+    }
+
     /// Whether administrators may read.
     pub const fn admin_read(self) -> bool {
         self.0 & Self::ADMIN_READ != 0
@@ -308,7 +332,8 @@ impl fmt::Display for Reference {
     }
 }
 
-/// Puts values in order and checks them as the values of one record.
+/// Puts values in order and checks them as the values of one record. The public
+/// may not read those that have readers.
 ///
 /// # Errors
 /// The first broken rule, its field as `values[position].…`:
@@ -336,13 +361,19 @@ pub fn checked_values(mut values: Vec<Value>) -> Result<Vec<Value>, Refusal> {
             return Err(within(refusal));
         }
         let references = value.references.iter().map(|r| r.identifier.byte_count());
-        bytes += value.data.len() + value.value_type.0.len() + references.sum::<usize>();
+        let readers = value.readers.as_ref().map_or(0, |r| r.byte_count());
+        bytes += value.data.len() + value.value_type.0.len() + references.sum::<usize>() + readers;
     }
     if bytes > RECORD_BYTES_MAX {
         return Err(Refusal::new(Reason::RecordTooLarge)
             .field("values")
             .value(bytes)
             .limit(RECORD_BYTES_MAX));
+    }
+    for value in &mut values {
+        if value.readers.is_some() {
+            value.permissions = value.permissions.not_public();
+        }
     }
     values.sort_unstable_by_key(|value| value.index);
     Ok(values)
@@ -386,11 +417,23 @@ fn check_value(value: &Value) -> Result<(), Refusal> {
             .limit(TTL_SECS_MAX));
     }
     let value_type = value.value_type.as_str();
-    if value_type == SECRET_KEY && value.permissions.public_read() {
-        return Err(Refusal::new(Reason::ValueSecretPublic)
-            .field("permissions")
-            .value(value.index)
-            .limit(SECRET_KEY));
+    if value_type == SECRET_KEY {
+        let refuse = |field: &'static str| {
+            Refusal::new(Reason::ValueSecretPublic)
+                .field(field)
+                .value(value.index)
+                .limit(SECRET_KEY)
+        };
+        if value.permissions.public_read() {
+            return Err(refuse("permissions"));
+        }
+        if value
+            .readers
+            .as_ref()
+            .is_some_and(|readers| readers.count() > 0)
+        {
+            return Err(refuse("readers"));
+        }
     }
     data::check(value_type, &value.data)
 }
@@ -411,6 +454,7 @@ fn reserved_for(index: u32) -> Option<&'static [&'static str]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::readers::Reader;
 
     fn value(index: u32, value_type: &str, data: &[u8]) -> Value {
         Value {
@@ -419,6 +463,7 @@ mod tests {
             data: data.to_vec(),
             ttl: Ttl::DEFAULT,
             permissions: Permissions::DEFAULT,
+            readers: None,
             changed: Timestamp::default(),
             references: Vec::new(),
         }
@@ -482,6 +527,32 @@ mod tests {
         let mut late = value(1, "URL", b"");
         late.ttl = Ttl::Relative(u32::MAX);
         check(vec![late], Err((Reason::TtlOutOfRange, "values[0].ttl")));
+    }
+
+    #[test]
+    fn the_public_does_not_read_what_has_readers() {
+        let readers = |texts: &[&str]| {
+            let readers = texts
+                .iter()
+                .map(|text| Reader::parse(text).expect("a reader"));
+            Some(Box::new(Readers::new(readers).expect("few")))
+        };
+        for named in [&["firm:a"][..], &[]] {
+            let mut shared = value(1, "URL", b"");
+            shared.readers = readers(named);
+            let values = checked_values(vec![shared, value(2, "URL", b"")]).expect("sound");
+            assert!(!values[0].permissions.public_read() && values[0].permissions.admin_read());
+            assert!(values[1].permissions.public_read());
+        }
+        let mut secret = value(300, "HS_SECKEY", b"x");
+        secret.permissions = Permissions::SECRET;
+        secret.readers = readers(&["firm:a"]);
+        check(
+            vec![secret.clone()],
+            Err((Reason::ValueSecretPublic, "values[0].readers")),
+        );
+        secret.readers = readers(&[]);
+        check(vec![secret], Ok(&[300]));
     }
 
     #[test]

@@ -223,7 +223,7 @@ impl Node {
     /// `LogRangeInvalid`, `Internal`.
     pub fn inclusion(&self, position: u64, size: Option<u64>) -> Result<Inclusion, Refusal> {
         let mut tree = self.inner.store.tree();
-        let size = size.unwrap_or(tree.size());
+        let size = size.unwrap_or_else(|| tree.size());
         included(&mut tree, position, size).map_err(|error| told(&error))
     }
 
@@ -234,7 +234,7 @@ impl Node {
     /// `LogRangeInvalid`, `Internal`.
     pub fn consistency(&self, older_size: u64, size: Option<u64>) -> Result<Consistency, Refusal> {
         let mut tree = self.inner.store.tree();
-        let size = size.unwrap_or(tree.size());
+        let size = size.unwrap_or_else(|| tree.size());
         let hashes = tree.consistency(older_size, size);
         Ok(Consistency {
             older_size,

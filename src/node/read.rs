@@ -3,15 +3,15 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use crate::access::{Action, Denied, Operation, permit, permit_record};
+use crate::access::{Action, Denied, Operation, permit, permit_record, sight};
 use crate::model::owner_name::is_plain;
 use crate::model::{
     Caller, Identifier, Prefix, PrefixEntry, PrefixState, Reason, Record, Refusal, SuffixCase,
     Value, Who,
 };
 use crate::node::{Listed, Node, Page, PrefixView, told};
-use crate::resolve::{Query, Stamp, Unresolved, resolve, stored};
-use crate::store::{PrefixRow, Row};
+use crate::resolve::{Query, Stamp, Unresolved, resolve, stored_seen};
+use crate::store::{PrefixRow, Row, Span};
 
 impl Node {
     /// Resolves an identifier as `caller` may see it. Reads the disk on a miss.
@@ -22,15 +22,25 @@ impl Node {
     /// # Errors
     /// `PrefixNotHomed`, `PrefixSuspended`, `RecordNotFound`; `Internal`.
     pub fn resolve(&self, caller: &Caller, query: &Query) -> Result<Record, Refusal> {
-        let site = self.inner.site.load();
-        let found = resolve(&self.inner.store, site.as_deref(), &query.identifier);
-        let mut record = self.visible(caller, read(found)?);
+        let mut record = self.visible(caller, self.found(caller, query)?);
         record.values.retain(|value| query.selects(value));
         Ok(record)
     }
 
+    /// The record of an identifier that is there for `caller`, with all its values.
+    fn found(&self, caller: &Caller, query: &Query) -> Result<Record, Refusal> {
+        let site = self.inner.site.load();
+        read(resolve(
+            &self.inner.store,
+            site.as_deref(),
+            &|_| Ok(sight(caller)),
+            &query.identifier,
+        ))
+    }
+
     /// Resolves an identifier as [`Node::resolve`] does, and counts the values
-    /// that were asked for and are not shown to `caller`, but to somebody.
+    /// that were asked for and are not shown to `caller`, but to administrators.
+    /// Values with readers do not count: they are absent for all others.
     ///
     /// # Errors
     /// As [`Node::resolve`].
@@ -39,21 +49,17 @@ impl Node {
         caller: &Caller,
         query: &Query,
     ) -> Result<(Record, usize), Refusal> {
-        let site = self.inner.site.load();
-        let found = read(resolve(
-            &self.inner.store,
-            site.as_deref(),
-            &query.identifier,
-        ))?;
-        let readable = |value: &&Value| {
+        let found = self.found(caller, query)?;
+        let counted = |value: &&Value| {
             let permissions = value.permissions;
-            query.selects(value) && (permissions.public_read() || permissions.admin_read())
+            let is_readable = permissions.public_read() || permissions.admin_read();
+            query.selects(value) && is_readable && value.readers.is_none()
         };
-        let asked_count = found.values.iter().filter(readable).count();
+        let asked_count = found.values.iter().filter(counted).count();
         let mut record = self.visible(caller, found);
         record.values.retain(|value| query.selects(value));
-        let hidden_count = asked_count.saturating_sub(record.values.len());
-        Ok((record, hidden_count))
+        let shown_count = record.values.iter().filter(counted).count();
+        Ok((record, asked_count.saturating_sub(shown_count)))
     }
 
     /// Reads the record that is stored of an identifier, as `caller` may see it:
@@ -62,7 +68,7 @@ impl Node {
     /// # Errors
     /// As [`Node::resolve`].
     pub fn stored(&self, caller: &Caller, identifier: &Identifier) -> Result<Record, Refusal> {
-        let found = stored(&self.inner.store, identifier);
+        let found = stored_seen(&self.inner.store, &|_| Ok(sight(caller)), identifier);
         Ok(self.visible(caller, read(found)?))
     }
 
@@ -79,6 +85,7 @@ impl Node {
         let Record {
             identifier,
             mut values,
+            readers,
             revision,
             created,
             changed,
@@ -87,6 +94,7 @@ impl Node {
         Record {
             identifier,
             values,
+            readers,
             revision,
             created,
             changed,
@@ -121,13 +129,13 @@ impl Node {
         self.inner.store.prefixes().has_below(canonical, homed)
     }
 
-    /// Whether an identifier below a prefix resolves. In memory.
+    /// Whether an identifier below a prefix resolves for everyone. In memory.
     pub fn has_identifiers(&self, prefix: &PrefixEntry) -> bool {
         let canonical = prefix.prefix.canonical();
         let prefixes = self.inner.store.prefixes();
-        let active = prefixes.get(&canonical).map_or(0, |row| row.active);
+        let open = prefixes.get(&canonical).map_or(0, |row| row.counts.open());
         // Its own record is there from the moment it is active.
-        active > 0 || self.tells_site(&prefix.prefix) && prefix.state == PrefixState::Active
+        open > 0 || self.tells_site(&prefix.prefix) && prefix.state == PrefixState::Active
     }
 
     /// Whether the records of `prefix` are those of prefixes, and tell the site.
@@ -135,7 +143,7 @@ impl Node {
         prefix.holds_prefix_records() && self.inner.site.load().is_some()
     }
 
-    /// Whether an identifier is registered whose suffix is `suffix`, a dot, and
+    /// Whether an identifier is there for everyone whose suffix is `suffix`, a dot, and
     /// more: whether the plain owner name of `suffix` is a non-terminal. Never
     /// under a case-sensitive prefix, which has no plain names.
     ///
@@ -279,13 +287,13 @@ impl Node {
             });
             ControlFlow::Continue(())
         };
-        let store = &self.inner.store;
-        let read = if show_deleted {
-            store.each_row(&canonical, after, &mut take)
-        } else {
-            let mut active = |key: &[u8], record| take(key, Row::Active(record));
-            store.each_record(Some(&canonical), after, &mut active)
+        let span = Span {
+            prefix: Some(&canonical),
+            after,
+            deleted: show_deleted,
+            sight: &sight(caller),
         };
+        let read = self.inner.store.each_row(&span, &mut take);
         read.map_err(|error| told(&error))?;
         Ok(page)
     }
@@ -309,19 +317,25 @@ impl Node {
             next: None,
         };
         let mut last = Vec::new();
-        let mut take = |key: &[u8], record: Record| {
+        let mut take = |key: &[u8], row: Row| {
             if page.items.len() == limit {
                 page.next = Some(std::mem::take(&mut last));
                 return ControlFlow::Break(());
             }
             last = key.to_vec();
-            page.items.push(record.identifier);
+            page.items.push(match row {
+                Row::Active(record) => record.identifier,
+                Row::Deleted(tombstone) => tombstone.identifier,
+            });
             ControlFlow::Continue(())
         };
-        let read = self
-            .inner
-            .store
-            .each_record(Some(&canonical), after, &mut take);
+        let span = Span {
+            prefix: Some(&canonical),
+            after,
+            deleted: false,
+            sight: &sight(caller),
+        };
+        let read = self.inner.store.each_row(&span, &mut take);
         read.map_err(|error| told(&error))?;
         Ok(page)
     }
@@ -360,7 +374,10 @@ impl Node {
         });
         let mut records = Vec::new();
         let mut broken = false;
-        let mut take = |_: &[u8], record| {
+        let mut take = |_: &[u8], row| {
+            let Row::Active(record) = row else {
+                return ControlFlow::Continue(());
+            };
             records.push(self.visible(caller, record));
             if records.len() < chunk {
                 return ControlFlow::Continue(());
@@ -370,10 +387,13 @@ impl Node {
             flow
         };
         let after = after.as_ref().map(|key| key.as_bytes());
-        let read = self
-            .inner
-            .store
-            .each_record(canonical.as_deref(), after, &mut take);
+        let span = Span {
+            prefix: canonical.as_deref(),
+            after,
+            deleted: false,
+            sight: &sight(caller),
+        };
+        let read = self.inner.store.each_row(&span, &mut take);
         read.map_err(|error| told(&error))?;
         if !broken && !records.is_empty() {
             let _done = sink(records);
@@ -408,14 +428,10 @@ pub(super) fn read(found: Result<Record, Unresolved>) -> Result<Record, Refusal>
 }
 
 fn view(row: &PrefixRow) -> PrefixView {
-    let PrefixRow {
-        entry,
-        active,
-        deleted,
-    } = row;
+    let PrefixRow { entry, counts } = row;
     PrefixView {
         entry: Arc::clone(entry),
-        active_count: *active,
-        deleted_count: *deleted,
+        active_count: counts.active,
+        deleted_count: counts.deleted,
     }
 }

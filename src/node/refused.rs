@@ -138,15 +138,6 @@ struct Waiting {
     second_count: u32,
 }
 
-/// What the writer takes.
-#[derive(Debug, Default)]
-pub(super) struct Taken {
-    /// Attempts, in order.
-    pub(super) attempts: Vec<Attempt>,
-    /// How many have no entry.
-    pub(super) omitted: u64,
-}
-
 impl Attempts {
     /// Adds an attempt. Returns whether it is the first that waits: the writer is
     /// then to be woken.
@@ -165,13 +156,14 @@ impl Attempts {
         waiting.attempts.len() == 1
     }
 
-    /// Takes what waits.
-    pub(super) fn take(&self) -> Taken {
-        let mut waiting = self.waiting.lock();
-        Taken {
-            attempts: std::mem::take(&mut waiting.attempts).into(),
-            omitted: std::mem::take(&mut waiting.omitted),
-        }
+    /// Takes the attempts that wait, in order.
+    pub(super) fn take(&self) -> VecDeque<Attempt> {
+        std::mem::take(&mut self.waiting.lock().attempts)
+    }
+
+    /// Takes the count of those that have no entry: the next entry tells it.
+    pub(super) fn take_omitted(&self) -> u64 {
+        std::mem::take(&mut self.waiting.lock().omitted)
     }
 
     /// Gives back what could not be written: counted, since others came meanwhile.
@@ -205,17 +197,11 @@ mod tests {
         for _ in 0..150 {
             assert!(!attempts.add(attempt(1_999)));
         }
-        let Taken {
-            attempts: taken,
-            omitted,
-        } = attempts.take();
+        let (taken, omitted) = (attempts.take(), attempts.take_omitted());
         assert_eq!((taken.len(), omitted), (100, 51));
         assert!(!attempts.add(attempt(1_999)));
         assert!(attempts.add(attempt(2_000)));
-        let Taken {
-            attempts: taken,
-            omitted,
-        } = attempts.take();
+        let (taken, omitted) = (attempts.take(), attempts.take_omitted());
         assert_eq!((taken.len(), omitted), (1, 1));
     }
 
@@ -225,13 +211,10 @@ mod tests {
         for millis in 0..20_000 {
             attempts.add(attempt(10 * millis));
         }
-        let Taken {
-            attempts: taken,
-            omitted,
-        } = attempts.take();
+        let (taken, omitted) = (attempts.take(), attempts.take_omitted());
         assert_eq!((taken.len(), omitted), (WAITING_MAX, 20_000 - 1000));
         attempts.give_back(7);
-        assert_eq!(attempts.take().omitted, 7);
+        assert_eq!(attempts.take_omitted(), 7);
     }
 
     #[test]

@@ -7,11 +7,11 @@ use metrics::{Histogram, describe_histogram, histogram};
 use crate::access::{Action, permit};
 use crate::model::limits::BATCH_ITEMS_MAX;
 use crate::model::{Caller, Reason, Refusal, Who};
-use crate::node::refused::{Attempt, Attempts, Subject, Taken, is_kept};
+use crate::node::refused::{Attempt, Attempts, Subject, is_kept};
 use crate::node::{Clock, Node, Write, told};
 use crate::registry::{
     Applied, Change, Command, Origin, Outcome, Request, Touched, Undecided, apply, audit, decide,
-    fingerprint, prepare,
+    fingerprint, precheck, prepare,
 };
 use crate::resolve::Stamps;
 use crate::store::{Batch, Error, Store};
@@ -123,20 +123,15 @@ impl Node {
         Ok(outcomes)
     }
 
-    /// Judges a change by every rule but who may make it, and changes nothing.
-    /// Blocks on the store.
+    /// Judges a change of a record by every rule but who may make it, for nobody
+    /// in particular, and changes nothing. Blocks on the store.
     ///
     /// # Errors
     /// Every rule of the registry but those of permission; `Internal`.
     pub fn precheck(&self, change: Change) -> Result<(), Refusal> {
-        let anyone = Caller::system_administrator("");
-        let write = Write {
-            change,
-            request_id: None,
-        };
-        let Command { origin, change } = self.command(&anyone, write)?;
-        match decide(&Batch::new(&self.inner.store), &origin, change) {
-            Ok(_) => Ok(()),
+        let change = prepare(change)?;
+        match precheck(&Batch::new(&self.inner.store), self.now(), change) {
+            Ok(()) => Ok(()),
             Err(Undecided::Refused(refusal)) => Err(refusal),
             Err(Undecided::Store(error)) => Err(told(&error)),
         }
@@ -245,25 +240,17 @@ impl Writer {
         }
         self.store.check_writable()?;
         let mut batch = Batch::new(&self.store);
-        let mut outcomes = Vec::with_capacity(count);
-        let mut touched = Vec::new();
-        for command in commands {
-            let stepped = step(&mut batch, command, &self.attempts)?;
-            outcomes.push(stepped.map(|outcome| {
-                touched.extend(outcome.touched);
-                outcome.applied
-            }));
-        }
-        let mut attempt_count = 0;
-        // Whoever was refused waits for no sync of the attempt.
-        if count == 0 || batch.position() > self.store.position() {
-            attempt_count = self.put_attempts(&mut batch)?;
-        }
+        let omitted = self.attempts.take_omitted();
+        batch.omit(omitted);
+        // What a failure would leave untold.
+        let mut untold = omitted;
+        let put = self.put(&mut batch, commands, &mut untold);
+        let left = batch.omitted();
         let began = (self.clock.elapsed)();
-        if let Err(error) = batch.commit() {
-            self.attempts.give_back(attempt_count);
-            return Err(error);
-        }
+        let committed = put.and_then(|put| batch.commit().map(|()| put));
+        self.attempts
+            .give_back(if committed.is_ok() { left } else { untold });
+        let (outcomes, touched) = committed?;
         let took = (self.clock.elapsed)().saturating_sub(began);
         self.metrics.sync_seconds.record(took.as_secs_f64());
         for touched in &touched {
@@ -272,18 +259,33 @@ impl Writer {
         Ok(outcomes)
     }
 
-    /// Puts the attempts that wait; gives how many these were, omitted ones too.
-    fn put_attempts(&self, batch: &mut Batch<'_>) -> Result<u64, Error> {
-        let Taken { attempts, omitted } = self.attempts.take();
-        let count = u64::try_from(attempts.len()).unwrap_or(u64::MAX);
-        batch.omit(omitted);
-        for attempt in attempts {
-            batch.advance(attempt.time);
-            batch.put_audit(&attempt.into_entry())?;
+    /// Puts what the commands come to into the batch, and the attempts that wait,
+    /// whose number goes into `untold`.
+    fn put(
+        &self,
+        batch: &mut Batch<'_>,
+        commands: Vec<Command>,
+        untold: &mut u64,
+    ) -> Result<(Vec<Judged>, Vec<Touched>), Error> {
+        let is_woken = commands.is_empty();
+        let mut outcomes = Vec::with_capacity(commands.len());
+        let mut touched = Vec::new();
+        for command in commands {
+            let stepped = step(batch, command, &self.attempts)?;
+            outcomes.push(stepped.map(|outcome| {
+                touched.extend(outcome.touched);
+                outcome.applied
+            }));
         }
-        // Without an entry in this batch they wait for the next.
-        self.attempts.give_back(batch.omitted());
-        Ok((omitted - batch.omitted()).saturating_add(count))
+        // Whoever was refused waits for no sync of the attempt.
+        if is_woken || batch.position() > self.store.position() {
+            for attempt in self.attempts.take() {
+                *untold = untold.saturating_add(1);
+                batch.advance(attempt.time);
+                batch.put_audit(&attempt.into_entry())?;
+            }
+        }
+        Ok((outcomes, touched))
     }
 }
 

@@ -12,7 +12,7 @@ use crate::registry::decide::Decision;
 use crate::registry::office::{ENTRY_ANSWER, OfficeDecision};
 use crate::registry::touched::{SHORTEST_ZONE_BYTES, Touched};
 use crate::store::codec_types::{AuditEntry, Digest, RequestRow};
-use crate::store::{Batch, Error, PrefixRow};
+use crate::store::{Batch, Counts, Error, PrefixRow};
 
 /// What came of a command.
 #[derive(Debug)]
@@ -126,25 +126,27 @@ fn put_record(
     let before_digest = before
         .as_ref()
         .map(|before| sha256(&Batch::encoding(&key, before)));
+    if let Some(before) = before
+        .as_ref()
+        .filter(|before| before.is_restricted() || record.is_restricted())
+    {
+        batch.remove_record(&key, before)?;
+    }
     let encoded = batch.put_record(&key, Arc::clone(&record))?;
     let after_digest = sha256(encoded);
     let public = public_digest(&key, &record, after_digest);
     let answer = origin.request.as_ref().map(|_| encoded.into());
 
     let created = before.is_none();
-    let first = created && row.active == 0;
-    let escaped = escaped_name(&record.identifier, row.entry.case);
-    if revived.is_some() {
-        batch.remove_tombstone(&key)?;
-        row.deleted = row.deleted.saturating_sub(1);
+    let shape = Shape {
+        before: before.as_ref().map(|before| before.is_restricted()),
+        after: Some(record.is_restricted()),
+    };
+    if let Some(tombstone) = &revived {
+        batch.remove_tombstone(&key, tombstone)?;
+        uncount(&mut row.counts, tombstone);
     }
-    if created {
-        if let Some(tail) = escaped.as_ref().and_then(|name| tail(&key, name)) {
-            batch.put_tail(&tail)?;
-        }
-        row.active = row.active.saturating_add(1);
-        batch.set_counts(&record.identifier.prefix().canonical(), row);
-    }
+    let touched = shape.changed(batch, (&key, row), &record.identifier)?;
     let digests = Digests {
         before: before_digest,
         after: Some(after_digest),
@@ -157,40 +159,111 @@ fn put_record(
         Effect::Updated
     };
     remember(batch, origin, effect.number(), key.as_bytes(), answer)?;
-    let mut touched = Touched::record(&record.identifier, escaped.as_ref(), created);
-    if first {
-        touched.marker();
-    }
     Ok(Outcome {
         applied: Applied::Record { effect, record },
-        touched: Some(touched),
+        touched,
     })
+}
+
+/// Whether a record is restricted, before a change and after it; `None` while
+/// there is no record.
+struct Shape {
+    before: Option<bool>,
+    after: Option<bool>,
+}
+
+impl Shape {
+    /// Counts the record, or counts it no longer, keeps the tails of owner names,
+    /// and tells what answers depend on the change. None does while the record
+    /// is restricted: then it is in no answer that is kept.
+    fn changed(
+        &self,
+        batch: &mut Batch<'_>,
+        (key, mut row): (&Key, PrefixRow),
+        identifier: &Identifier,
+    ) -> Result<Option<Touched>, Error> {
+        let open_before = row.counts.open();
+        if self.before != self.after {
+            self.count(&mut row.counts);
+        }
+        let open_after = row.counts.open();
+        let (was_open, is_open) = (self.before == Some(false), self.after == Some(false));
+        let case = row.entry.case;
+        if self.before != self.after {
+            batch.set_counts(&identifier.prefix().canonical(), row);
+        }
+        if !was_open && !is_open {
+            return Ok(None);
+        }
+        let escaped = escaped_name(identifier, case);
+        let shape = was_open != is_open;
+        if shape && let Some(tail) = escaped.as_ref().and_then(|name| tail(key, name)) {
+            if is_open {
+                batch.put_tail(&tail)?;
+            } else {
+                batch.remove_tail(&tail)?;
+            }
+        }
+        let mut touched = Touched::record(identifier, escaped.as_ref(), shape);
+        if shape && (open_before == 0 || open_after == 0) {
+            touched.marker();
+        }
+        Ok(Some(touched))
+    }
+
+    fn count(&self, counts: &mut Counts) {
+        if let Some(restricted) = self.before {
+            counts.active = counts.active.saturating_sub(1);
+            counts.restricted_active = counts
+                .restricted_active
+                .saturating_sub(u64::from(restricted));
+        }
+        match self.after {
+            Some(restricted) => {
+                counts.active = counts.active.saturating_add(1);
+                counts.restricted_active = counts
+                    .restricted_active
+                    .saturating_add(u64::from(restricted));
+            }
+            None => {
+                let restricted = u64::from(self.before == Some(true));
+                counts.deleted = counts.deleted.saturating_add(1);
+                counts.restricted_deleted = counts.restricted_deleted.saturating_add(restricted);
+            }
+        }
+    }
+}
+
+/// Counts a name that was given out again as deleted no longer.
+fn uncount(counts: &mut Counts, tombstone: &Tombstone) {
+    counts.deleted = counts.deleted.saturating_sub(1);
+    counts.restricted_deleted = counts
+        .restricted_deleted
+        .saturating_sub(u64::from(tombstone.restricted));
 }
 
 fn delete_record(
     batch: &mut Batch<'_>,
     origin: &Origin,
-    (key, mut row): (&Key, PrefixRow),
+    (key, row): (&Key, PrefixRow),
     before: &Record,
 ) -> Result<Outcome, Error> {
     let position = batch.advance(origin.now);
     let encoded = Batch::encoding(key, before);
-    batch.remove_record(key)?;
+    batch.remove_record(key, before)?;
     let tombstone = Tombstone {
         identifier: before.identifier.clone(),
         revision: position,
         created: before.created,
         deleted: origin.now,
+        restricted: before.is_restricted(),
     };
     batch.put_tombstone(key, tombstone)?;
-    let escaped = escaped_name(&before.identifier, row.entry.case);
-    if let Some(tail) = escaped.as_ref().and_then(|name| tail(key, name)) {
-        batch.remove_tail(&tail)?;
-    }
-    row.active = row.active.saturating_sub(1);
-    row.deleted = row.deleted.saturating_add(1);
-    let last = row.active == 0;
-    batch.set_counts(&before.identifier.prefix().canonical(), row);
+    let shape = Shape {
+        before: Some(before.is_restricted()),
+        after: None,
+    };
+    let touched = shape.changed(batch, (key, row), &before.identifier)?;
     let digests = Digests {
         before: Some(sha256(&encoded)),
         ..Digests::default()
@@ -212,16 +285,12 @@ fn delete_record(
         key.as_bytes(),
         answer,
     )?;
-    let mut touched = Touched::record(&before.identifier, escaped.as_ref(), true);
-    if last {
-        touched.marker();
-    }
     Ok(Outcome {
         applied: Applied::Record {
             effect: Effect::Deleted,
             record: Arc::new(record),
         },
-        touched: Some(touched),
+        touched,
     })
 }
 
@@ -241,11 +310,9 @@ fn put_prefix(
     let before_digest = before
         .as_ref()
         .map(|row| sha256(&Batch::prefix_encoding(&row.entry)));
-    let (active, deleted) = before.map_or((0, 0), |row| (row.active, row.deleted));
     let row = PrefixRow {
         entry: Arc::clone(&entry),
-        active,
-        deleted,
+        counts: before.map(|row| row.counts).unwrap_or_default(),
     };
     let encoded = batch.put_prefix(&canonical, row)?;
     let after_digest = sha256(encoded);
@@ -306,15 +373,13 @@ fn apply_office(
     let (mut touched, mut prefix_digest) = (None, None);
     if let Some(changed) = prefix {
         let canonical = changed.prefix.canonical();
-        let counts = batch.prefix(&canonical);
-        let (active, deleted) = counts.map_or((0, 0), |row| (row.active, row.deleted));
+        let counts = batch.prefix(&canonical).map(|row| row.counts);
         let row = PrefixRow {
             entry: Arc::new(PrefixEntry {
                 revision: position,
                 ..changed
             }),
-            active,
-            deleted,
+            counts: counts.unwrap_or_default(),
         };
         prefix_digest = Some(sha256(batch.put_prefix(&canonical, row)?));
         touched = Some(Touched::prefix(&canonical));
@@ -368,7 +433,7 @@ fn audit(
 }
 
 /// What of a subject an audit entry sums up.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Digests {
     before: Option<Digest>,
     after: Option<Digest>,

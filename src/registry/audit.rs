@@ -24,6 +24,8 @@ pub enum Action {
     RemoveValues,
     /// A record was deleted.
     DeleteRecord,
+    /// Who may read a record was set.
+    SetReaders,
     /// A prefix was registered.
     CreatePrefix,
     /// Firm, case rule or quota of a prefix changed.
@@ -65,6 +67,7 @@ impl Action {
             Self::ModifyValues => 5,
             Self::RemoveValues => 6,
             Self::DeleteRecord => 7,
+            Self::SetReaders => 8,
             Self::CreatePrefix => 16,
             Self::UpdatePrefix => 17,
             Self::HomePrefix => 18,
@@ -92,6 +95,7 @@ impl Action {
             Self::ModifyValues => "modify-values",
             Self::RemoveValues => "remove-values",
             Self::DeleteRecord => "delete-record",
+            Self::SetReaders => "set-readers",
             Self::CreatePrefix => "create-prefix",
             Self::UpdatePrefix => "update-prefix",
             Self::HomePrefix => "home-prefix",
@@ -118,6 +122,7 @@ impl Action {
         Self::ModifyValues,
         Self::RemoveValues,
         Self::DeleteRecord,
+        Self::SetReaders,
         Self::CreatePrefix,
         Self::UpdatePrefix,
         Self::HomePrefix,
@@ -154,6 +159,7 @@ impl Action {
                     Self::ModifyValues
                 }
                 RecordAction::RemoveValues { .. } => Self::RemoveValues,
+                RecordAction::SetReaders { .. } => Self::SetReaders,
                 RecordAction::Delete { .. } => Self::DeleteRecord,
             },
             Change::Prefix { action, .. } => match action {

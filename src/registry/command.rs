@@ -7,7 +7,7 @@ use crate::model::identifier::{Identifier, Prefix};
 use crate::model::limits::REQUEST_ID_BYTES_MAX;
 use crate::model::prefix::PrefixEntry;
 use crate::model::record::{Record, Value};
-use crate::model::{Caller, SuffixCase, Timestamp};
+use crate::model::{Caller, Readers, SuffixCase, Timestamp};
 use crate::registry::office::OfficeChange;
 use crate::store::AnyEntry;
 use crate::store::codec_types::{Digest, Salt};
@@ -87,6 +87,8 @@ pub enum RecordAction {
     Create {
         /// Its values.
         values: Vec<Value>,
+        /// Who may read it; `None`: everyone.
+        readers: Option<Box<Readers>>,
         /// Give a deleted name out again.
         reuse_deleted: bool,
     },
@@ -94,6 +96,8 @@ pub enum RecordAction {
     Replace {
         /// The values from then on.
         values: Vec<Value>,
+        /// Who may read it from then on; `None`: who may now.
+        readers: Option<Box<Readers>>,
         /// The revision that the record must have.
         etag: Option<u64>,
         /// Register it if it is not there (never a deleted one).
@@ -103,6 +107,8 @@ pub enum RecordAction {
     Import {
         /// The values.
         values: Vec<Value>,
+        /// Who may read it from then on; `None`: who may now, or everyone.
+        readers: Option<Box<Readers>>,
         /// What to do when it is registered.
         on_conflict: OnConflict,
     },
@@ -132,6 +138,13 @@ pub enum RecordAction {
         /// The revision that the record must have.
         etag: Option<u64>,
     },
+    /// Sets who may read it.
+    SetReaders {
+        /// Who may; `None`: everyone.
+        readers: Option<Box<Readers>>,
+        /// The revision that the record must have.
+        etag: Option<u64>,
+    },
     /// Deletes the identifier; a tombstone stays.
     Delete {
         /// The revision that the record must have.
@@ -149,7 +162,22 @@ impl RecordAction {
             | Self::AddValues { values, .. }
             | Self::ModifyValues { values, .. }
             | Self::PutValues { values } => values,
-            Self::RemoveValues { .. } | Self::Delete { .. } => &[],
+            Self::RemoveValues { .. } | Self::SetReaders { .. } | Self::Delete { .. } => &[],
+        }
+    }
+
+    /// The readers that it names.
+    pub(super) fn readers(&self) -> Option<&Readers> {
+        match self {
+            Self::Create { readers, .. }
+            | Self::Replace { readers, .. }
+            | Self::Import { readers, .. }
+            | Self::SetReaders { readers, .. } => readers.as_deref(),
+            Self::AddValues { .. }
+            | Self::ModifyValues { .. }
+            | Self::PutValues { .. }
+            | Self::RemoveValues { .. }
+            | Self::Delete { .. } => None,
         }
     }
 }

@@ -2,21 +2,22 @@
 
 use std::sync::Arc;
 
-use crate::access::{Action as Access, Denied, Operation, permit, permit_record, renewed};
+use crate::access::{Action as Access, Denied, Operation, permit, permit_record, renewed, sight};
 use crate::model::limits::REQUEST_ID_HOURS;
 use crate::model::record::checked_values;
 use crate::model::{
-    Caller, Identifier, Key, PrefixEntry, Reason, Record, Refusal, Timestamp, Tombstone, Value, Who,
+    Caller, Identifier, Key, PrefixEntry, Readers, Reason, Record, Refusal, Timestamp, Tombstone,
+    Value, Who,
 };
 use crate::registry::audit::Action;
 use crate::registry::command::{
     Applied, Change, Effect, OnConflict, Origin, RecordAction, Request, etag,
 };
 use crate::registry::decide_prefix::{decide_prefix, not_homed};
-use crate::registry::edit::Edit;
+use crate::registry::edit::{Edit, Edited};
 use crate::registry::office::{self, ENTRY_ANSWER, OfficeDecision};
 use crate::store::codec_types::RequestRow;
-use crate::store::{Batch, Error, PrefixRow};
+use crate::store::{Batch, Error, PrefixRow, Restricted, Sight};
 
 /// What a command comes to.
 #[derive(Clone, Debug)]
@@ -96,13 +97,30 @@ pub fn decide(batch: &Batch<'_>, origin: &Origin, change: Change) -> Result<Deci
         return Ok(Decision::Repeat(first));
     }
     match change {
-        Change::Record { identifier, action } => record(batch, origin, identifier, action),
+        Change::Record { identifier, action } => {
+            let caller = Some(&origin.caller);
+            let subject = Subject::find(batch, caller, origin.now, identifier)?;
+            record(subject, action)
+        }
         Change::Prefix { prefix, action } => {
             permit(&origin.caller, Access::ManagePrefixes)?;
             Ok(decide_prefix(batch, origin.now, &prefix, &action)?)
         }
         Change::Office(change) => office::decide(batch, origin, change),
     }
+}
+
+/// Decides a change of a record by every rule but who may make it, for nobody in
+/// particular: what not everyone may see is not there.
+///
+/// # Errors
+/// As [`decide`].
+pub fn precheck(batch: &Batch<'_>, now: Timestamp, change: Change) -> Result<(), Undecided> {
+    let Change::Record { identifier, action } = change else {
+        return Err(Refusal::new(Reason::Internal).into());
+    };
+    let subject = Subject::find(batch, None, now, identifier)?;
+    record(subject, action).map(|_| ())
 }
 
 /// The answer to an earlier request with the same id, if there was one.
@@ -137,58 +155,40 @@ fn answered(row: &RequestRow) -> Result<Applied, Error> {
     })
 }
 
-fn record(
-    batch: &Batch<'_>,
-    origin: &Origin,
-    identifier: Identifier,
-    action: RecordAction,
-) -> Result<Decision, Undecided> {
-    let canonical = identifier.prefix().canonical();
-    let row = batch
-        .prefix(&canonical)
-        .ok_or_else(|| not_homed(identifier.prefix()))?;
-    row.entry.serving()?;
-    let key = identifier.key(row.entry.case);
-    let before = batch.record(&key)?;
-    let subject = Subject {
-        batch,
-        caller: &origin.caller,
-        now: origin.now,
-        identifier,
-        row,
-        key,
-        before,
-    };
+fn record(subject: Subject<'_>, action: RecordAction) -> Result<Decision, Undecided> {
     match action {
         RecordAction::Create {
             values,
+            readers,
             reuse_deleted,
         } => match &subject.before {
             Some(_) => Err(subject.exists()),
-            None => subject.create(Action::CreateRecord, values, reuse_deleted),
+            None => subject.create(Action::CreateRecord, (values, readers), reuse_deleted),
         },
         RecordAction::Replace {
             values,
+            readers,
             etag,
             allow_missing,
         } => match &subject.before {
             None if allow_missing && etag.is_none() => {
-                subject.create(Action::CreateRecord, values, false)
+                subject.create(Action::CreateRecord, (values, readers), false)
             }
-            _ => subject.change(Action::ReplaceRecord, etag, Edit::Replace(values)),
+            _ => subject.change(Action::ReplaceRecord, etag, Edit::Replace(values, readers)),
         },
         RecordAction::Import {
             values,
+            readers,
             on_conflict,
         } => match (&subject.before, on_conflict) {
-            (None, _) => subject.create(Action::ImportRecord, values, false),
+            (None, _) => subject.create(Action::ImportRecord, (values, readers), false),
             (Some(_), OnConflict::Fail) => Err(subject.exists()),
             (Some(record), OnConflict::Skip) => {
                 subject.permit(Operation::Create(&subject.identifier))?;
                 Ok(subject.keep(Effect::Skipped, record))
             }
             (Some(_), OnConflict::Update) => {
-                subject.change(Action::ImportRecord, None, Edit::Replace(values))
+                subject.change(Action::ImportRecord, None, Edit::Replace(values, readers))
             }
         },
         RecordAction::AddValues { values, etag } => {
@@ -203,6 +203,9 @@ fn record(
         RecordAction::RemoveValues { indices, etag } => {
             subject.change(Action::RemoveValues, etag, Edit::Remove(indices))
         }
+        RecordAction::SetReaders { readers, etag } => {
+            subject.change(Action::SetReaders, etag, Edit::Readers(readers))
+        }
         RecordAction::Delete { etag } => {
             let before = subject.present(etag)?;
             subject.permit(Operation::Delete(&before))?;
@@ -215,15 +218,54 @@ fn record(
 /// The record that a command is about, and what surrounds it.
 struct Subject<'a> {
     batch: &'a Batch<'a>,
-    caller: &'a Caller,
+    /// `None`: nobody in particular, who is refused nothing and sees what
+    /// everyone sees.
+    caller: Option<&'a Caller>,
     now: Timestamp,
     identifier: Identifier,
     row: PrefixRow,
     key: Key,
+    /// Whether the caller sees restricted records of the prefix.
+    sees: bool,
+    /// The record, if it is there for the caller.
     before: Option<Arc<Record>>,
 }
 
-impl Subject<'_> {
+impl<'a> Subject<'a> {
+    /// What is there for the caller of `identifier`, whose prefix is served here.
+    fn find(
+        batch: &'a Batch<'a>,
+        caller: Option<&'a Caller>,
+        now: Timestamp,
+        identifier: Identifier,
+    ) -> Result<Self, Undecided> {
+        let canonical = identifier.prefix().canonical();
+        let row = batch
+            .prefix(&canonical)
+            .ok_or_else(|| not_homed(identifier.prefix()))?;
+        row.entry.serving()?;
+        let key = identifier.key(row.entry.case);
+        let sees = row.counts.has_restricted()
+            && caller.is_some_and(|caller| sight(caller) == Sight::Everything);
+        let mut before = batch.record(&key)?;
+        if before.is_none()
+            && sees
+            && let Some(Restricted::Active(record)) = batch.restricted(&key)?
+        {
+            before = Some(record);
+        }
+        Ok(Self {
+            batch,
+            caller,
+            now,
+            identifier,
+            row,
+            key,
+            sees,
+            before,
+        })
+    }
+
     fn exists(&self) -> Undecided {
         Refusal::new(Reason::RecordExists)
             .field("name")
@@ -245,7 +287,10 @@ impl Subject<'_> {
     /// Refuses unless the caller may do `operation`, as the records before this
     /// command say.
     fn permit(&self, operation: Operation<'_>) -> Result<(), Undecided> {
-        permit_record(self.caller, self.batch, operation).map_err(|denied| match denied {
+        let Some(caller) = self.caller else {
+            return Ok(());
+        };
+        permit_record(caller, self.batch, operation).map_err(|denied| match denied {
             Denied::Refused(refusal) => Undecided::Refused(refusal.field("name")),
             Denied::Store(error) => Undecided::Store(error),
         })
@@ -261,27 +306,53 @@ impl Subject<'_> {
         }
     }
 
+    fn deleted(&self) -> Undecided {
+        Refusal::new(Reason::RecordDeleted)
+            .field("name")
+            .value(&self.identifier)
+            .into()
+    }
+
+    /// What stays of a restricted record, if the name is not taken by one.
+    fn restricted_tombstone(&self) -> Result<Option<Tombstone>, Undecided> {
+        match self.batch.restricted(&self.key)? {
+            Some(Restricted::Active(_)) => Err(self.exists()),
+            Some(Restricted::Deleted(tombstone)) => Ok(Some(tombstone)),
+            None => Ok(None),
+        }
+    }
+
     fn create(
         self,
         action: Action,
-        values: Vec<Value>,
+        (values, readers): (Vec<Value>, Option<Box<Readers>>),
         reuse_deleted: bool,
     ) -> Result<Decision, Undecided> {
-        let revived = self.batch.tombstone(&self.key)?;
+        let mut revived = self.batch.tombstone(&self.key)?;
+        if self.sees {
+            revived = revived.or(self.restricted_tombstone()?);
+        }
         if revived.is_some() && !reuse_deleted {
-            let refusal = Refusal::new(Reason::RecordDeleted).field("name");
-            return Err(refusal.value(&self.identifier).into());
+            return Err(self.deleted());
+        }
+        self.permit(Operation::Create(&self.identifier))?;
+        // A name is given out once: who may register it learns that it is taken.
+        if !self.sees && self.caller.is_some() && self.row.counts.has_restricted() {
+            revived = revived.or(self.restricted_tombstone()?);
+            if revived.is_some() && !reuse_deleted {
+                return Err(self.deleted());
+            }
         }
         if let Some(quota) = self.row.entry.quota
-            && self.row.active >= quota
+            && self.row.counts.active >= quota
         {
             let refusal = Refusal::new(Reason::QuotaExceeded).value(&self.row.entry.prefix);
             return Err(refusal.limit(quota).into());
         }
-        self.permit(Operation::Create(&self.identifier))?;
         let record = Record {
             identifier: self.identifier,
             values: dated(values, self.now, &[]),
+            readers,
             revision: 0,
             created: self.now,
             changed: self.now,
@@ -296,7 +367,7 @@ impl Subject<'_> {
         })
     }
 
-    /// Puts the values that `edit` makes of the record's.
+    /// Puts what `edit` makes of the record.
     fn change(
         self,
         action: Action,
@@ -304,8 +375,17 @@ impl Subject<'_> {
         edit: Edit,
     ) -> Result<Decision, Undecided> {
         let before = self.present(wanted)?;
-        let permitted = self.permit(edit.operation(&before));
-        let values = checked_values(edit.of(&before)?)?;
+        let mut permitted = self.permit(edit.operation(&before));
+        if edit.sets_readers() {
+            permitted = permitted.and_then(|()| self.permit(Edit::readers_operation(&before)));
+        }
+        // Whoever may not change it must not learn of a value that is not for all.
+        let judged = match (&permitted, self.caller) {
+            (Ok(()), Some(_)) => Arc::clone(&before),
+            _ => without_readers(&before),
+        };
+        let Edited { values, readers } = edit.of(&judged)?;
+        let values = checked_values(kept_apart(values, &judged))?;
         if values.is_empty() {
             return Err(Refusal::new(Reason::ValuesEmpty).field("indices").into());
         }
@@ -314,13 +394,14 @@ impl Subject<'_> {
         // The clock may have been set back; the record's time is not.
         let now = self.now.max(before.changed);
         let values = dated(values, now, &before.values);
-        if values == before.values {
+        if values == before.values && readers == before.readers {
             return Ok(self.keep(Effect::Unchanged, &before));
         }
         check_write_permission(&before, &values)?;
         let record = Record {
             identifier: before.identifier.clone(),
             values,
+            readers,
             revision: 0,
             created: before.created,
             changed: now,
@@ -345,6 +426,32 @@ pub(super) fn check_etag(wanted: Option<u64>, revision: u64) -> Result<(), Refus
             .limit(etag(revision))),
         _ => Ok(()),
     }
+}
+
+/// The record without its values that have readers: as everyone may know of it.
+fn without_readers(record: &Arc<Record>) -> Arc<Record> {
+    let mut record = Arc::clone(record);
+    if record.values.iter().any(|value| value.readers.is_some()) {
+        let values = &mut Arc::make_mut(&mut record).values;
+        values.retain(|value| value.readers.is_none());
+    }
+    record
+}
+
+/// `values` with the readers that they had, where a value neither names readers
+/// nor lets the public read: who writes by a protocol that knows of no readers
+/// does not take them away.
+fn kept_apart(mut values: Vec<Value>, before: &Record) -> Vec<Value> {
+    for value in &mut values {
+        if value.readers.is_none()
+            && !value.permissions.public_read()
+            && let Some(old) = before.value(value.index)
+            && old.value_type == value.value_type
+        {
+            value.readers.clone_from(&old.readers);
+        }
+    }
+    values
 }
 
 /// `values` with their times: that of the same value before, else `now`.

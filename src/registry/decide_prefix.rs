@@ -4,7 +4,7 @@ use crate::model::{Prefix, PrefixEntry, PrefixState, Reason, Refusal, Timestamp}
 use crate::registry::audit::Action;
 use crate::registry::command::{Applied, PrefixAction};
 use crate::registry::decide::{Decision, check_etag};
-use crate::store::{Batch, PrefixRow};
+use crate::store::{Batch, Counts, PrefixRow};
 
 /// The refusal of a prefix that the node does not know.
 pub(super) fn not_homed(prefix: &Prefix) -> Refusal {
@@ -93,7 +93,10 @@ fn change_prefix(
             etag,
         } => {
             check_etag(*etag, row.entry.revision)?;
-            let identifiers = row.active.saturating_add(row.deleted);
+            let Counts {
+                active, deleted, ..
+            } = row.counts;
+            let identifiers = active.saturating_add(deleted);
             if case.is_some_and(|case| case != entry.case) && identifiers > 0 {
                 return Err(Refusal::new(Reason::PrefixNotEmpty)
                     .field("suffix_case")

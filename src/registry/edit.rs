@@ -1,13 +1,14 @@
 //! What a change makes of a record's values, and which rights it takes.
 
 use crate::access::{Operation, value_bits};
-use crate::model::{Reason, Record, Refusal, Value};
+use crate::model::data::AdminPermissions;
+use crate::model::{Readers, Reason, Record, Refusal, Value};
 
-/// A change of the values of a record that is there.
+/// A change of the values of a record that is there, or of its readers.
 #[derive(Debug)]
 pub(super) enum Edit {
-    /// Replaces all.
-    Replace(Vec<Value>),
+    /// Replaces all, and the readers if some are given.
+    Replace(Vec<Value>, Option<Box<Readers>>),
     /// Adds some at free indices.
     Add(Vec<Value>),
     /// Replaces some at taken indices.
@@ -16,6 +17,15 @@ pub(super) enum Edit {
     Put(Vec<Value>),
     /// Removes some at taken indices.
     Remove(Vec<u32>),
+    /// Sets the readers; `None`: everyone.
+    Readers(Option<Box<Readers>>),
+}
+
+/// What an edit leaves.
+#[derive(Debug)]
+pub(super) struct Edited {
+    pub(super) values: Vec<Value>,
+    pub(super) readers: Option<Box<Readers>>,
 }
 
 impl Edit {
@@ -25,7 +35,7 @@ impl Edit {
     /// already would tell it.
     pub(super) fn operation<'a>(&'a self, record: &'a Record) -> Operation<'a> {
         let bits = match self {
-            Self::Replace(values) => return Operation::Replace(record, values),
+            Self::Replace(values, _) => return Operation::Replace(record, values),
             Self::Add(values) => united(values.iter().map(|value| value_bits(None, Some(value)))),
             Self::Modify(values) | Self::Put(values) => united(
                 values
@@ -37,22 +47,49 @@ impl Edit {
                     .iter()
                     .map(|index| value_bits(record.value(*index), None)),
             ),
+            Self::Readers(_) => return Self::readers_operation(record),
         };
         Operation::Change(record, bits)
     }
 
-    /// The values that it leaves.
+    /// Whether it sets who may read the record.
+    pub(super) fn sets_readers(&self) -> bool {
+        match self {
+            Self::Readers(_) | Self::Replace(_, Some(_)) => true,
+            Self::Replace(_, None)
+            | Self::Add(_)
+            | Self::Modify(_)
+            | Self::Put(_)
+            | Self::Remove(_) => false,
+        }
+    }
+
+    /// What setting who may read `record` is to whoever decides who may.
+    pub(super) fn readers_operation(record: &Record) -> Operation<'_> {
+        Operation::Change(record, AdminPermissions::MODIFY_ADMIN)
+    }
+
+    /// What it leaves.
     ///
     /// # Errors
     /// `IndexExists`, `IndexMissing`.
-    pub(super) fn of(self, record: &Record) -> Result<Vec<Value>, Refusal> {
-        match self {
-            Self::Replace(values) => Ok(values),
-            Self::Add(values) => add(record, values),
-            Self::Modify(values) => modify(record, values),
-            Self::Put(values) => Ok(put(record, values)),
-            Self::Remove(indices) => remove(record, &indices),
-        }
+    pub(super) fn of(self, record: &Record) -> Result<Edited, Refusal> {
+        let mut readers = record.readers.clone();
+        let values = match self {
+            Self::Replace(values, given) => {
+                readers = given.or(readers);
+                values
+            }
+            Self::Add(values) => add(record, values)?,
+            Self::Modify(values) => modify(record, values)?,
+            Self::Put(values) => put(record, values),
+            Self::Remove(indices) => remove(record, &indices)?,
+            Self::Readers(given) => {
+                readers = given;
+                record.values.clone()
+            }
+        };
+        Ok(Edited { values, readers })
     }
 }
 

@@ -3,7 +3,7 @@
 
 use aws_lc_rs::digest::{Context, SHA256};
 
-use crate::model::{SuffixCase, Ttl, Value};
+use crate::model::{Readers, SuffixCase, Ttl, Value};
 use crate::registry::command::{Change, OnConflict, PrefixAction, RecordAction};
 use crate::store::codec_types::Digest;
 
@@ -65,6 +65,7 @@ impl Sink {
                 data,
                 ttl,
                 permissions,
+                readers,
                 changed: _,
                 references,
             } = value;
@@ -83,6 +84,17 @@ impl Sink {
             for reference in references {
                 self.text(&reference.to_string());
             }
+            self.readers("value readers", readers.as_deref());
+        }
+    }
+
+    /// Adds nothing where there are none, as releases that knew none did.
+    fn readers(&mut self, whose: &str, readers: Option<&Readers>) {
+        let Some(readers) = readers else { return };
+        self.text(whose);
+        self.number(u64::try_from(readers.count()).unwrap_or(u64::MAX));
+        for reader in readers.each() {
+            self.text(&reader.to_string());
         }
     }
 }
@@ -91,14 +103,17 @@ fn record(sink: &mut Sink, action: &RecordAction) {
     match action {
         RecordAction::Create {
             values,
+            readers,
             reuse_deleted,
         } => {
             sink.text("create");
             sink.flag(*reuse_deleted);
             sink.values(values);
+            sink.readers("readers", readers.as_deref());
         }
         RecordAction::Replace {
             values,
+            readers,
             etag,
             allow_missing,
         } => {
@@ -106,9 +121,11 @@ fn record(sink: &mut Sink, action: &RecordAction) {
             sink.option(*etag);
             sink.flag(*allow_missing);
             sink.values(values);
+            sink.readers("readers", readers.as_deref());
         }
         RecordAction::Import {
             values,
+            readers,
             on_conflict,
         } => {
             sink.text(match on_conflict {
@@ -117,6 +134,7 @@ fn record(sink: &mut Sink, action: &RecordAction) {
                 OnConflict::Update => "import update",
             });
             sink.values(values);
+            sink.readers("readers", readers.as_deref());
         }
         RecordAction::AddValues { values, etag } => {
             sink.text("add values");
@@ -138,6 +156,11 @@ fn record(sink: &mut Sink, action: &RecordAction) {
             for index in indices {
                 sink.number(u64::from(*index));
             }
+        }
+        RecordAction::SetReaders { readers, etag } => {
+            sink.text("set readers");
+            sink.option(*etag);
+            sink.readers("readers", readers.as_deref());
         }
         RecordAction::Delete { etag } => {
             sink.text("delete");

@@ -22,7 +22,7 @@ pub use command::{
     Applied, Change, Command, Effect, OnConflict, Origin, PrefixAction, RecordAction, Request,
     RequestId, etag, parse_etag,
 };
-pub use decide::{Decision, Undecided, decide};
+pub use decide::{Decision, Undecided, decide, precheck};
 pub use fingerprint::fingerprint;
 pub use office::OfficeChange;
 pub use prepare::prepare;

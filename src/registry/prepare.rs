@@ -11,14 +11,23 @@ use crate::registry::command::{Change, PrefixAction, RecordAction};
 /// Checks a change and puts its values in order.
 ///
 /// # Errors
+/// [`Reason::FieldInvalid`] for readers of a prefix's record,
 /// [`Reason::ValuesEmpty`], [`Reason::IndexZero`], [`Reason::IndexDuplicate`],
 /// those of [`checked_values`], [`check_firm`] and [`check_note`].
 pub fn prepare(change: Change) -> Result<Change, Refusal> {
     Ok(match change {
-        Change::Record { identifier, action } => Change::Record {
-            identifier,
-            action: prepare_record(action)?,
-        },
+        Change::Record { identifier, action } => {
+            if identifier.prefix().holds_prefix_records() && action.readers().is_some() {
+                return Err(Refusal::new(Reason::FieldInvalid)
+                    .field("readers")
+                    .value(&identifier)
+                    .limit("the record of a prefix is there for everyone"));
+            }
+            Change::Record {
+                identifier,
+                action: prepare_record(action)?,
+            }
+        }
         Change::Prefix { prefix, action } => {
             check_prefix(&action)?;
             Change::Prefix { prefix, action }
@@ -32,25 +41,31 @@ fn prepare_record(action: RecordAction) -> Result<RecordAction, Refusal> {
     Ok(match action {
         RecordAction::Create {
             values,
+            readers,
             reuse_deleted,
         } => RecordAction::Create {
             values: some_values(values)?,
+            readers,
             reuse_deleted,
         },
         RecordAction::Replace {
             values,
+            readers,
             etag,
             allow_missing,
         } => RecordAction::Replace {
             values: some_values(values)?,
+            readers,
             etag,
             allow_missing,
         },
         RecordAction::Import {
             values,
+            readers,
             on_conflict,
         } => RecordAction::Import {
             values: some_values(values)?,
+            readers,
             on_conflict,
         },
         RecordAction::AddValues { values, etag } => RecordAction::AddValues {
@@ -68,6 +83,7 @@ fn prepare_record(action: RecordAction) -> Result<RecordAction, Refusal> {
             check_indices(&indices)?;
             RecordAction::RemoveValues { indices, etag }
         }
+        RecordAction::SetReaders { readers, etag } => RecordAction::SetReaders { readers, etag },
         RecordAction::Delete { etag } => RecordAction::Delete { etag },
     })
 }

@@ -7,8 +7,10 @@ mod stamps;
 pub use prefix_record::Site;
 pub use stamps::{Stamp, Stamps};
 
+use std::sync::Arc;
+
 use crate::model::{Identifier, Reason, Record, Refusal, Value};
-use crate::store::{Error, Store};
+use crate::store::{Error, PrefixRow, Restricted, Sight, Store};
 
 /// What to resolve.
 #[derive(Clone, Debug)]
@@ -78,8 +80,13 @@ pub enum Unresolved {
     Store(#[from] Error),
 }
 
-/// Reads the record of `identifier`, with every value. The record of a prefix
-/// that is active here tells `site`, and is there if none is stored.
+/// What somebody sees of the restricted identifiers of a prefix. Asked only where
+/// there are some, about an identifier that is not there for everyone.
+pub type Seen<'s> = dyn Fn(&PrefixRow) -> Result<Sight, Error> + 's;
+
+/// Reads the record of `identifier`, with every value, if it is there for
+/// everyone or `seen`. The record of a prefix that is active here tells `site`,
+/// and is there if none is stored.
 ///
 /// # Errors
 /// [`Reason::PrefixNotHomed`], [`Reason::PrefixSuspended`],
@@ -87,36 +94,55 @@ pub enum Unresolved {
 pub fn resolve(
     store: &Store,
     site: Option<&Site>,
+    seen: &Seen<'_>,
     identifier: &Identifier,
 ) -> Result<Record, Unresolved> {
     if identifier.prefix().holds_prefix_records() {
         return prefix_record::prefix_record(store, site, identifier);
     }
-    stored(store, identifier)
+    stored_seen(store, seen, identifier)
 }
 
-/// Reads the record that is stored of `identifier`, with every value.
+/// Reads the record that is stored of `identifier`, with every value, if it is
+/// there for everyone.
 ///
 /// # Errors
 /// As [`resolve`].
 pub fn stored(store: &Store, identifier: &Identifier) -> Result<Record, Unresolved> {
+    stored_seen(store, &|_| Ok(Sight::Nothing), identifier)
+}
+
+/// Reads the record that is stored of `identifier`, with every value, if it is
+/// there for everyone or `seen`.
+///
+/// # Errors
+/// As [`resolve`].
+pub fn stored_seen(
+    store: &Store,
+    seen: &Seen<'_>,
+    identifier: &Identifier,
+) -> Result<Record, Unresolved> {
     let canonical = identifier.prefix().canonical();
-    let entry = store
-        .prefixes()
-        .get(&canonical)
-        .map(|row| row.entry.clone());
-    let entry = entry.ok_or_else(|| {
+    let row = store.prefixes().get(&canonical).cloned();
+    let row = row.ok_or_else(|| {
         Refusal::new(Reason::PrefixNotHomed)
             .field("identifier")
             .value(identifier.prefix())
     })?;
-    entry.serving()?;
-    let record = store.record(&identifier.key(entry.case))?;
-    Ok(record.ok_or_else(|| {
-        Refusal::new(Reason::RecordNotFound)
-            .field("identifier")
-            .value(identifier)
-    })?)
+    row.entry.serving()?;
+    let key = identifier.key(row.entry.case);
+    if let Some(record) = store.record(&key)? {
+        return Ok(record);
+    }
+    if row.counts.has_restricted()
+        && let Some(Restricted::Active(record)) = store.restricted_seen(&key, &seen(&row)?)?
+    {
+        return Ok(Arc::unwrap_or_clone(record));
+    }
+    Err(Refusal::new(Reason::RecordNotFound)
+        .field("identifier")
+        .value(identifier)
+        .into())
 }
 
 #[cfg(test)]

@@ -33,6 +33,7 @@ impl Site {
             data: self.data.clone(),
             ttl: Ttl::DEFAULT,
             permissions: Permissions::DEFAULT,
+            readers: None,
             changed: self.since,
             references: Vec::new(),
         }
@@ -77,6 +78,7 @@ fn bare(entry: &PrefixEntry) -> Record {
     Record {
         identifier: Identifier::of_prefix(&entry.prefix),
         values: Vec::new(),
+        readers: None,
         revision: entry.revision,
         created: entry.created,
         changed: entry.changed,
@@ -120,6 +122,7 @@ mod tests {
         let record = Record {
             identifier: Identifier::parse("0.NA/88.118.7").expect("an identifier"),
             values: stored.iter().map(value).collect(),
+            readers: None,
             revision: 1,
             created: Timestamp::default(),
             changed: Timestamp::default(),

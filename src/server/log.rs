@@ -109,10 +109,9 @@ pub(super) async fn prune(node: Node, retention_days: u32, draining: Cancellatio
         while !draining.is_cancelled() {
             let node = node.clone();
             let work = move || node.prune_audit(retention_days);
-            let count = match tokio::task::spawn_blocking(work).await {
-                Ok(Ok(count)) => count,
-                // The store has said why where it failed.
-                Ok(Err(_)) | Err(_) => break,
+            // The store has said why where it failed.
+            let Ok(Ok(count)) = tokio::task::spawn_blocking(work).await else {
+                break;
             };
             total += count;
             if count == 0 {

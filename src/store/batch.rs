@@ -11,10 +11,12 @@ use rocksdb::WriteBatch;
 
 use crate::merkle::Tile;
 use crate::model::{Key, PrefixEntry, Record, Timestamp, Tombstone};
+use crate::store::codec::restricted::{encode_record, encode_tombstone, grant_key, row_key};
 use crate::store::codec_types::{AuditEntry, RequestRow};
 use crate::store::columns::Column;
 use crate::store::directory::{AnyEntry, Entry, EntryKey};
 use crate::store::prefixes::PrefixRow;
+use crate::store::restricted::Restricted;
 use crate::store::trail::{Trail, encode_tile, tile_key};
 use crate::store::{Error, META_POSITION, Store, codec};
 
@@ -26,6 +28,7 @@ pub struct Batch<'s> {
     writes: WriteBatch,
     records: HashMap<Key, Option<Arc<Record>>>,
     tombstones: HashMap<Key, Option<Tombstone>>,
+    restricted: HashMap<Key, Option<Restricted>>,
     requests: HashMap<Box<str>, RequestRow>,
     prefixes: HashMap<String, PrefixRow>,
     entries: BTreeMap<EntryKey, Option<AnyEntry>>,
@@ -55,6 +58,7 @@ impl<'s> Batch<'s> {
             writes: WriteBatch::default(),
             records: HashMap::new(),
             tombstones: HashMap::new(),
+            restricted: HashMap::new(),
             requests: HashMap::new(),
             prefixes: HashMap::new(),
             entries: BTreeMap::new(),
@@ -67,7 +71,7 @@ impl<'s> Batch<'s> {
         }
     }
 
-    /// The record under `key`, as this batch leaves it.
+    /// The record under `key`, unless it is restricted, as this batch leaves it.
     ///
     /// # Errors
     /// As [`Store::record`].
@@ -78,7 +82,7 @@ impl<'s> Batch<'s> {
         }
     }
 
-    /// The tombstone under `key`, as this batch leaves it.
+    /// The tombstone under `key`, unless it is restricted, as this batch leaves it.
     ///
     /// # Errors
     /// As [`Store::record`].
@@ -86,6 +90,17 @@ impl<'s> Batch<'s> {
         match self.tombstones.get(key) {
             Some(pending) => Ok(pending.clone()),
             None => self.store.tombstone(key),
+        }
+    }
+
+    /// What is kept of `key` as restricted, as this batch leaves it.
+    ///
+    /// # Errors
+    /// As [`Store::record`].
+    pub fn restricted(&self, key: &Key) -> Result<Option<Restricted>, Error> {
+        match self.restricted.get(key) {
+            Some(pending) => Ok(pending.clone()),
+            None => self.store.restricted(key),
         }
     }
 
@@ -181,12 +196,27 @@ impl<'s> Batch<'s> {
         self.position
     }
 
-    /// Puts `record` under `key` and gives its encoding.
+    /// Puts `record` under `key`, where those that are restricted like it stand,
+    /// and gives its encoding.
     ///
     /// # Errors
     /// [`Error::Corrupt`] if the database lacks a column.
     pub fn put_record(&mut self, key: &Key, record: Arc<Record>) -> Result<&[u8], Error> {
         self.buffer.clear();
+        if let Some(readers) = &record.readers {
+            let column = self.store.column(Column::Restricted)?;
+            for reader in readers.each() {
+                let grant = grant_key(&reader, key.as_bytes());
+                self.writes.put_cf(column, grant, b"");
+            }
+            let encoded_bytes = encode_record(&record, key, &mut self.buffer).len();
+            let row = row_key(key.as_bytes());
+            self.writes.put_cf(column, row, &self.buffer);
+            let kept = Restricted::Active(record);
+            self.restricted.insert(key.clone(), Some(kept));
+            let head_bytes = self.buffer.len() - encoded_bytes;
+            return Ok(self.buffer.get(head_bytes..).unwrap_or_default());
+        }
         codec::record::encode(&record, key, &mut self.buffer);
         let column = self.store.column(Column::Records)?;
         self.writes.put_cf(column, key.as_bytes(), &self.buffer);
@@ -194,23 +224,48 @@ impl<'s> Batch<'s> {
         Ok(&self.buffer)
     }
 
-    /// Removes the record under `key`.
+    /// Removes `record`, which stands under `key`.
     ///
     /// # Errors
     /// As [`Batch::put_record`].
-    pub fn remove_record(&mut self, key: &Key) -> Result<(), Error> {
+    pub fn remove_record(&mut self, key: &Key, record: &Record) -> Result<(), Error> {
+        if let Some(readers) = &record.readers {
+            let column = self.store.column(Column::Restricted)?;
+            for reader in readers.each() {
+                let grant = grant_key(&reader, key.as_bytes());
+                self.writes.delete_cf(column, grant);
+            }
+            return self.remove_restricted(key);
+        }
         self.writes
             .delete_cf(self.store.column(Column::Records)?, key.as_bytes());
         self.records.insert(key.clone(), None);
         Ok(())
     }
 
-    /// Puts `tombstone` under `key`.
+    fn remove_restricted(&mut self, key: &Key) -> Result<(), Error> {
+        let column = self.store.column(Column::Restricted)?;
+        self.writes.delete_cf(column, row_key(key.as_bytes()));
+        self.restricted.insert(key.clone(), None);
+        Ok(())
+    }
+
+    /// Puts `tombstone` under `key`, where those that are restricted like it
+    /// stand.
     ///
     /// # Errors
     /// As [`Batch::put_record`].
     pub fn put_tombstone(&mut self, key: &Key, tombstone: Tombstone) -> Result<(), Error> {
         self.buffer.clear();
+        if tombstone.restricted {
+            encode_tombstone(&tombstone, key, &mut self.buffer);
+            let column = self.store.column(Column::Restricted)?;
+            let row = row_key(key.as_bytes());
+            self.writes.put_cf(column, row, &self.buffer);
+            let kept = Restricted::Deleted(tombstone);
+            self.restricted.insert(key.clone(), Some(kept));
+            return Ok(());
+        }
         codec::record::encode_tombstone(&tombstone, key, &mut self.buffer);
         let column = self.store.column(Column::Tombstones)?;
         self.writes.put_cf(column, key.as_bytes(), &self.buffer);
@@ -218,11 +273,14 @@ impl<'s> Batch<'s> {
         Ok(())
     }
 
-    /// Removes the tombstone under `key`.
+    /// Removes `tombstone`, which stands under `key`.
     ///
     /// # Errors
     /// As [`Batch::put_record`].
-    pub fn remove_tombstone(&mut self, key: &Key) -> Result<(), Error> {
+    pub fn remove_tombstone(&mut self, key: &Key, tombstone: &Tombstone) -> Result<(), Error> {
+        if tombstone.restricted {
+            return self.remove_restricted(key);
+        }
         self.writes
             .delete_cf(self.store.column(Column::Tombstones)?, key.as_bytes());
         self.tombstones.insert(key.clone(), None);
@@ -384,7 +442,7 @@ impl<'s> Batch<'s> {
         store.check_writable()?;
         let column = store.column(Column::Counts)?;
         for (canonical, row) in &self.prefixes {
-            let counts = codec::prefix::encode_counts(row.active, row.deleted);
+            let counts = codec::prefix::encode_counts(row.counts);
             self.writes.put_cf(column, canonical, counts);
         }
         let column = store.column(Column::Meta)?;

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
+use crate::model::Reader;
+use crate::store::codec::restricted::{self, Restricted};
 use crate::store::columns::Column;
-use crate::store::{Error, Store, codec, scan};
+use crate::store::{Counts, Error, Store, codec, scan};
 
 impl Store {
     /// Recounts every identifier, decodes every row, and compares with the
@@ -14,10 +16,10 @@ impl Store {
     /// # Errors
     /// [`Error::Engine`].
     pub fn check_counts(&self) -> Result<Option<String>, Error> {
-        let mut found: BTreeMap<Vec<u8>, (u64, u64)> = BTreeMap::new();
+        let mut found: BTreeMap<Vec<u8>, Counts> = BTreeMap::new();
         let mut fault = None;
         scan::each(self, Column::Records, b"", None, &mut |key, value| {
-            count(&mut found, key).0 += 1;
+            count(&mut found, key).active += 1;
             if let Err(error) = codec::record::decode(key, value) {
                 fault = Some(format!("record {}: {error}", String::from_utf8_lossy(key)));
                 return Ok(ControlFlow::Break(()));
@@ -25,7 +27,7 @@ impl Store {
             Ok(ControlFlow::Continue(()))
         })?;
         scan::each(self, Column::Tombstones, b"", None, &mut |key, value| {
-            count(&mut found, key).1 += 1;
+            count(&mut found, key).deleted += 1;
             if let Err(error) = codec::record::decode_tombstone(key, value) {
                 fault = Some(format!(
                     "tombstone {}: {error}",
@@ -35,15 +37,18 @@ impl Store {
             }
             Ok(ControlFlow::Continue(()))
         })?;
+        if fault.is_none() {
+            fault = self.check_restricted(&mut found)?;
+        }
         if fault.is_some() {
             return Ok(fault);
         }
         for (canonical, row) in self.prefixes().after(None) {
             let counted = found.remove(canonical.as_bytes()).unwrap_or_default();
-            if counted != (row.active, row.deleted) {
+            if counted != row.counts {
+                let counts = row.counts;
                 return Ok(Some(format!(
-                    "prefix {canonical} counts {} active and {} deleted, and has {} and {}",
-                    row.active, row.deleted, counted.0, counted.1
+                    "prefix {canonical} counts {counts:?}, and has {counted:?}"
                 )));
             }
         }
@@ -59,9 +64,74 @@ impl Store {
             Err(error) => Ok(Some(error.to_string())),
         }
     }
+
+    /// Counts restricted identifiers, and compares the grants with the readers of
+    /// their records.
+    fn check_restricted(
+        &self,
+        found: &mut BTreeMap<Vec<u8>, Counts>,
+    ) -> Result<Option<String>, Error> {
+        let mut fault = None;
+        let mut granted_count = 0u64;
+        let column = Column::Restricted;
+        scan::each(self, column, &[restricted::ROW], None, &mut |key, row| {
+            let key = key.get(1..).unwrap_or_default();
+            let shown = String::from_utf8_lossy(key);
+            for open in [Column::Records, Column::Tombstones] {
+                if self.get(open, key)?.is_some() {
+                    fault = Some(format!("{shown} is restricted, and is not"));
+                }
+            }
+            match restricted::decode(key, row) {
+                Ok(Restricted::Active(record)) => {
+                    let counts = count(found, key);
+                    counts.active += 1;
+                    counts.restricted_active += 1;
+                    for reader in record.readers.iter().flat_map(|readers| readers.each()) {
+                        granted_count += 1;
+                        if !self.is_granted(&reader, key)? {
+                            fault = Some(format!("record {shown} is not granted to {reader}"));
+                        }
+                    }
+                }
+                Ok(Restricted::Deleted(_)) => {
+                    let counts = count(found, key);
+                    counts.deleted += 1;
+                    counts.restricted_deleted += 1;
+                }
+                Err(error) => fault = Some(format!("restricted {shown}: {error}")),
+            }
+            Ok(match fault {
+                Some(_) => ControlFlow::Break(()),
+                None => ControlFlow::Continue(()),
+            })
+        })?;
+        let mut grant_count = 0u64;
+        scan::each(
+            self,
+            column,
+            b"",
+            Some(&[restricted::ROW_END]),
+            &mut |_, _| {
+                grant_count += 1;
+                Ok(ControlFlow::Continue(()))
+            },
+        )?;
+        if fault.is_none() && grant_count != granted_count {
+            fault = Some(format!(
+                "restricted records have {granted_count} readers, and {grant_count} are granted"
+            ));
+        }
+        Ok(fault)
+    }
+
+    fn is_granted(&self, reader: &Reader, key: &[u8]) -> Result<bool, Error> {
+        let grant = restricted::grant_key(reader, key);
+        Ok(self.get(Column::Restricted, &grant)?.is_some())
+    }
 }
 
-fn count<'f>(found: &'f mut BTreeMap<Vec<u8>, (u64, u64)>, key: &[u8]) -> &'f mut (u64, u64) {
+fn count<'f>(found: &'f mut BTreeMap<Vec<u8>, Counts>, key: &[u8]) -> &'f mut Counts {
     let prefix = key.split(|byte| *byte == b'/').next().unwrap_or_default();
     found.entry(prefix.to_vec()).or_default()
 }

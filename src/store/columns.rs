@@ -4,8 +4,10 @@
 //! |--------------|-------------------------------------------------|--------------------------------|
 //! | `records`    | canonical identifier ([`Key`])                  | record, `codec::record`        |
 //! | `tombstones` | canonical identifier                            | tombstone, `codec::record`     |
+//! | `restricted` | 0, canonical identifier                         | either, `codec::restricted`    |
+//! |              | reader, canonical identifier                    | empty                          |
 //! | `prefixes`   | canonical prefix                                | prefix entry, `codec::prefix`  |
-//! | `counts`     | canonical prefix                                | active and deleted, u64 BE each|
+//! | `counts`     | canonical prefix                                | `codec::prefix`                |
 //! | `tails`      | prefix `/` labels of an escaped owner name of   | empty                          |
 //! |              | several chunks, right to left, `.` behind each  |                                |
 //! | `audit`      | log position, u64 BE                            | audit entry, `codec::audit`    |
@@ -40,6 +42,7 @@ use crate::store::config::Config;
 pub(crate) enum Column {
     Records,
     Tombstones,
+    Restricted,
     Prefixes,
     Counts,
     Tails,
@@ -52,9 +55,10 @@ pub(crate) enum Column {
 }
 
 impl Column {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Records,
         Self::Tombstones,
+        Self::Restricted,
         Self::Prefixes,
         Self::Counts,
         Self::Tails,
@@ -70,6 +74,7 @@ impl Column {
         match self {
             Self::Records => "records",
             Self::Tombstones => "tombstones",
+            Self::Restricted => "restricted",
             Self::Prefixes => "prefixes",
             Self::Counts => "counts",
             Self::Tails => "tails",
@@ -144,7 +149,7 @@ fn column_options(
     options.set_bottommost_compression_type(DBCompressionType::Zstd);
     options.set_block_based_table_factory(&table_options(column, cache));
     match column {
-        Column::Records | Column::Tombstones => {
+        Column::Records | Column::Tombstones | Column::Restricted => {
             // Most creations look for a key that is not there.
             options.set_memtable_whole_key_filtering(true);
             options.set_memtable_prefix_bloom_ratio(MEMTABLE_BLOOM_RATIO);
@@ -187,7 +192,7 @@ fn table_options(column: Column, cache: &Cache) -> BlockBasedOptions {
     table.set_pin_l0_filter_and_index_blocks_in_cache(true);
     table.set_block_size(BLOCK_BYTES);
     match column {
-        Column::Records | Column::Tombstones | Column::Requests => {
+        Column::Records | Column::Tombstones | Column::Restricted | Column::Requests => {
             table.set_bloom_filter(BLOOM_BITS, false);
             table.set_optimize_filters_for_memory(true);
             table.set_whole_key_filtering(true);

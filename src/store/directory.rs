@@ -105,6 +105,16 @@ impl AnyEntry {
         }
     }
 
+    /// Log position of its last change.
+    pub fn revision(&self) -> u64 {
+        match self {
+            Self::Firm(entry) => entry.revision,
+            Self::Principal(entry) => entry.revision,
+            Self::Group(entry) => entry.revision,
+            Self::Share(entry) => entry.revision,
+        }
+    }
+
     /// The same entry at another revision.
     #[must_use]
     pub fn at(self, revision: u64) -> Self {
@@ -376,7 +386,7 @@ mod tests {
         }
         assert!(AnyEntry::decode(b"Gother", &value).is_err());
         assert!(AnyEntry::decode(b"Fvalves", &value).is_err());
-        let mut newer = value.clone();
+        let mut newer = value;
         newer[0] += 1;
         let seen = AnyEntry::decode(&key, &newer);
         assert!(matches!(seen, Err(Error::Version { .. })), "{seen:?}");

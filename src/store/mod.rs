@@ -17,6 +17,7 @@ mod error;
 mod metrics;
 mod prefixes;
 pub mod raw;
+mod restricted;
 mod retention;
 mod scan;
 mod trail;
@@ -38,8 +39,9 @@ pub use config::Config;
 pub use directory::{AnyEntry, Directory, Entry, EntryKey};
 pub use error::Error;
 pub use metrics::Metrics;
-pub use prefixes::{PrefixRow, Prefixes};
-pub use scan::Row;
+pub use prefixes::{Counts, PrefixRow, Prefixes};
+pub use restricted::{Restricted, Sight};
+pub use scan::{Row, Span};
 pub use trail::Trail;
 pub use trail_check::TrailReport;
 pub use tree::{Provable, ProvableLeaf, Tree};
@@ -167,7 +169,7 @@ impl Store {
         Ok(())
     }
 
-    /// The record stored under `key`.
+    /// The record stored under `key`, unless it is restricted.
     ///
     /// # Errors
     /// [`Error::Engine`], [`Error::Corrupt`], [`Error::Version`].
@@ -179,7 +181,7 @@ impl Store {
         }
     }
 
-    /// The tombstone stored under `key`.
+    /// The tombstone stored under `key`, unless it is restricted.
     ///
     /// # Errors
     /// As [`Store::record`].
@@ -219,7 +221,7 @@ impl Store {
         Arc::clone(&self.trail.read())
     }
 
-    /// Whether an identifier is registered whose key begins with `beginning` and
+    /// Whether an identifier is there for everyone whose key begins with `beginning` and
     /// whose canonical suffix `counts`. Looks at 64 keys at most; if none of so
     /// many counts, another may, and the answer is yes.
     ///

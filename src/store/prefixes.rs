@@ -13,10 +13,33 @@ use crate::store::{Error, Store, codec, scan};
 pub struct PrefixRow {
     /// The prefix.
     pub entry: Arc<PrefixEntry>,
+    /// How many identifiers.
+    pub counts: Counts,
+}
+
+/// How many identifiers a prefix has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
     /// Identifiers that are registered.
     pub active: u64,
     /// Identifiers that were deleted and not given out again.
     pub deleted: u64,
+    /// Of those registered, the restricted.
+    pub restricted_active: u64,
+    /// Of those deleted, the restricted.
+    pub restricted_deleted: u64,
+}
+
+impl Counts {
+    /// Identifiers that are there for everyone.
+    pub const fn open(&self) -> u64 {
+        self.active.saturating_sub(self.restricted_active)
+    }
+
+    /// Whether any identifier is restricted, or was before it was deleted.
+    pub const fn has_restricted(&self) -> bool {
+        self.restricted_active > 0 || self.restricted_deleted > 0
+    }
 }
 
 /// Every prefix, by its canonical form.
@@ -34,18 +57,11 @@ impl Prefixes {
             let canonical =
                 std::str::from_utf8(key).map_err(|_| Error::Corrupt { what: "prefix" })?;
             let entry = Arc::new(codec::prefix::decode(value)?);
-            let (active, deleted) = match store.get(Column::Counts, key)? {
+            let counts = match store.get(Column::Counts, key)? {
                 Some(bytes) => codec::prefix::decode_counts(&bytes)?,
-                None => (0, 0),
+                None => Counts::default(),
             };
-            loaded.set(
-                canonical,
-                PrefixRow {
-                    entry,
-                    active,
-                    deleted,
-                },
-            );
+            loaded.set(canonical, PrefixRow { entry, counts });
             Ok(ControlFlow::Continue(()))
         })?;
         Ok(loaded)
@@ -92,11 +108,11 @@ impl Prefixes {
     }
 
     pub(super) fn set(&mut self, canonical: &str, row: PrefixRow) {
-        self.active = self.active.saturating_add(row.active);
-        self.deleted = self.deleted.saturating_add(row.deleted);
+        self.active = self.active.saturating_add(row.counts.active);
+        self.deleted = self.deleted.saturating_add(row.counts.deleted);
         if let Some(before) = self.rows.insert(canonical.to_owned(), row) {
-            self.active = self.active.saturating_sub(before.active);
-            self.deleted = self.deleted.saturating_sub(before.deleted);
+            self.active = self.active.saturating_sub(before.counts.active);
+            self.deleted = self.deleted.saturating_sub(before.counts.deleted);
         }
     }
 }

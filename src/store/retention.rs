@@ -11,6 +11,7 @@ use rocksdb::WriteBatch;
 
 use crate::model::Timestamp;
 use crate::store::codec::audit::{self, AuditEntry};
+use crate::store::codec::restricted::{self, Restricted};
 use crate::store::columns::Column;
 use crate::store::trail::{META_PRUNED, TILE_LEAVES, Trail, encode, position_of};
 use crate::store::{Error, Store, codec, scan};
@@ -104,6 +105,11 @@ impl Store {
             codec::record::decode(key, &bytes)?.revision
         } else if let Some(bytes) = self.get(Column::Tombstones, key)? {
             codec::record::decode_tombstone(key, &bytes)?.revision
+        } else if let Some(bytes) = self.get(Column::Restricted, &restricted::row_key(key))? {
+            match restricted::decode(key, &bytes)? {
+                Restricted::Active(record) => record.revision,
+                Restricted::Deleted(tombstone) => tombstone.revision,
+            }
         } else if let Some(bytes) = self.get(Column::Prefixes, key)? {
             codec::prefix::decode(&bytes)?.revision
         } else {

@@ -1,14 +1,16 @@
 //! Reading a column in order.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
-use rocksdb::{DBRawIterator, ReadOptions};
+use rocksdb::{ColumnFamily, DBRawIterator, ReadOptions, Snapshot};
 
 use crate::model::{Record, Tombstone};
 use crate::store::codec::audit::Stored;
+use crate::store::codec::restricted::{Restricted, grants_of, row_key};
 use crate::store::columns::Column;
 use crate::store::trail::position_of;
-use crate::store::{Error, Store, codec};
+use crate::store::{Error, Sight, Store, codec};
 
 /// Stored audit entries given at once: about 64 KiB.
 const STORED_ENTRIES: usize = 256;
@@ -20,6 +22,36 @@ pub enum Row {
     Active(Record),
     /// A deleted one.
     Deleted(Tombstone),
+}
+
+/// Which identifiers a scan visits.
+#[derive(Clone, Copy, Debug)]
+pub struct Span<'a> {
+    /// Those below this canonical prefix; `None`: below all.
+    pub prefix: Option<&'a str>,
+    /// Those behind this key.
+    pub after: Option<&'a [u8]>,
+    /// Deleted ones too.
+    pub deleted: bool,
+    /// These of the restricted ones.
+    pub sight: &'a Sight,
+}
+
+/// One range of a column whose keys end with those of identifiers.
+struct Source<'s> {
+    iterator: DBRawIterator<'s>,
+    column: &'s ColumnFamily,
+    kind: SourceKind,
+    /// Bytes in front of an identifier's key.
+    skip: usize,
+}
+
+#[derive(Clone, Copy)]
+enum SourceKind {
+    Records,
+    Tombstones,
+    Restricted,
+    Grants,
 }
 
 /// What a visitor of [`each`] is called with: key and value.
@@ -64,6 +96,12 @@ fn seek<'s>(
         options.set_iterate_upper_bound(end);
     }
     let mut iterator = store.db.raw_iterator_cf_opt(store.column(column)?, options);
+    place(&mut iterator, beginning, after);
+    Ok(iterator)
+}
+
+/// Puts `iterator` behind `after`, or at `beginning` if that comes later.
+fn place(iterator: &mut DBRawIterator<'_>, beginning: &[u8], after: Option<&[u8]>) {
     match after.filter(|after| *after >= beginning) {
         Some(after) => {
             iterator.seek(after);
@@ -73,7 +111,6 @@ fn seek<'s>(
         }
         None => iterator.seek(beginning),
     }
-    Ok(iterator)
 }
 
 /// The least key above all that begin with `beginning`; none above `ff ff …`.
@@ -89,70 +126,38 @@ fn successor(beginning: &[u8]) -> Option<Vec<u8>> {
 }
 
 impl Store {
-    /// Visits records below the canonical `prefix` (all if `None`) in the order
-    /// of their keys, from behind the key `after`, as of one moment, until the
-    /// visitor breaks.
-    ///
-    /// # Errors
-    /// As [`Store::record`].
-    pub fn each_record(
-        &self,
-        prefix: Option<&str>,
-        after: Option<&[u8]>,
-        visit: &mut dyn FnMut(&[u8], Record) -> ControlFlow<()>,
-    ) -> Result<(), Error> {
-        let beginning = prefix.map_or_else(Vec::new, |prefix| format!("{prefix}/").into_bytes());
-        each(
-            self,
-            Column::Records,
-            &beginning,
-            after,
-            &mut |key, value| Ok(visit(key, codec::record::decode(key, value)?)),
-        )
-    }
-
-    /// Visits records and tombstones below the canonical `prefix` merged in the
-    /// order of their keys, from behind `after`, until the visitor breaks.
+    /// Visits the identifiers of `span` in the order of their keys, as of one
+    /// moment, until the visitor breaks.
     ///
     /// # Errors
     /// As [`Store::record`].
     pub fn each_row(
         &self,
-        prefix: &str,
-        after: Option<&[u8]>,
+        span: &Span<'_>,
         visit: &mut dyn FnMut(&[u8], Row) -> ControlFlow<()>,
     ) -> Result<(), Error> {
-        let beginning = format!("{prefix}/").into_bytes();
-        let mut records = seek(self, Column::Records, &beginning, after)?;
-        let mut tombstones = seek(self, Column::Tombstones, &beginning, after)?;
-        loop {
-            let active_next = match (records.key(), tombstones.key()) {
-                (None, None) => break,
-                (Some(_), None) => true,
-                (None, Some(_)) => false,
-                // Equal only if a deletion fell between the two iterators.
-                (Some(record), Some(tombstone)) => record <= tombstone,
-            };
-            let iterator = if active_next {
-                &mut records
-            } else {
-                &mut tombstones
-            };
-            let (Some(key), Some(value)) = (iterator.key(), iterator.value()) else {
-                break;
-            };
-            let row = if active_next {
-                Row::Active(codec::record::decode(key, value)?)
-            } else {
-                Row::Deleted(codec::record::decode_tombstone(key, value)?)
-            };
-            if visit(key, row).is_break() {
+        // What moves from one column to another meanwhile is met once.
+        let snapshot = self.db.snapshot();
+        let mut sources = span.sources(self, &snapshot)?;
+        while let Some(key) = sources.iter().filter_map(Source::key).min() {
+            let key = key.to_vec();
+            let mut row = None;
+            for source in &mut sources {
+                if source.key() == Some(&key) {
+                    row = row.or(source.row(&snapshot, &key)?);
+                    source.iterator.next();
+                }
+            }
+            if let Some(row) = row.filter(|row| span.deleted || matches!(row, Row::Active(_)))
+                && visit(&key, row).is_break()
+            {
                 return Ok(());
             }
-            iterator.next();
         }
-        records.status()?;
-        Ok(tombstones.status()?)
+        for source in &sources {
+            source.iterator.status()?;
+        }
+        Ok(())
     }
 
     /// Visits audit entries against the order of their positions, from before
@@ -235,6 +240,84 @@ impl Store {
                 Stored::Remains(..) => ControlFlow::Continue(()),
             })
         })
+    }
+}
+
+impl Span<'_> {
+    /// The ranges that hold the rows of the span.
+    fn sources<'i>(
+        &self,
+        store: &'i Store,
+        snapshot: &'i Snapshot<'_>,
+    ) -> Result<Vec<Source<'i>>, Error> {
+        let mut ranges = vec![(SourceKind::Records, Column::Records, Vec::new())];
+        if self.deleted {
+            ranges.push((SourceKind::Tombstones, Column::Tombstones, Vec::new()));
+        }
+        match self.sight {
+            Sight::Nothing => {}
+            Sight::Everything => {
+                ranges.push((SourceKind::Restricted, Column::Restricted, row_key(b"")));
+            }
+            Sight::Shared(readers) => ranges.extend(
+                readers
+                    .iter()
+                    .map(|reader| (SourceKind::Grants, Column::Restricted, grants_of(reader))),
+            ),
+        }
+        let below = self
+            .prefix
+            .map_or_else(String::new, |prefix| format!("{prefix}/"));
+        let open = |(kind, column, head): (SourceKind, Column, Vec<u8>)| {
+            let beginning = [&head, below.as_bytes()].concat();
+            let after = self.after.map(|after| [&head, after].concat());
+            let column = store.column(column)?;
+            let mut options = ReadOptions::default();
+            if let Some(end) = successor(&beginning) {
+                options.set_iterate_upper_bound(end);
+            }
+            let mut iterator = snapshot.raw_iterator_cf_opt(column, options);
+            place(&mut iterator, &beginning, after.as_deref());
+            Ok(Source {
+                iterator,
+                column,
+                kind,
+                skip: head.len(),
+            })
+        };
+        ranges.into_iter().map(open).collect()
+    }
+}
+
+impl Source<'_> {
+    /// The identifier's key at which it stands.
+    fn key(&self) -> Option<&[u8]> {
+        self.iterator.key()?.get(self.skip..)
+    }
+
+    /// The row at which it stands, whose key is `key`.
+    fn row(&self, snapshot: &Snapshot<'_>, key: &[u8]) -> Result<Option<Row>, Error> {
+        let Some(value) = self.iterator.value() else {
+            return Ok(None);
+        };
+        let restricted = match self.kind {
+            SourceKind::Records => {
+                return Ok(Some(Row::Active(codec::record::decode(key, value)?)));
+            }
+            SourceKind::Tombstones => {
+                let tombstone = codec::record::decode_tombstone(key, value)?;
+                return Ok(Some(Row::Deleted(tombstone)));
+            }
+            SourceKind::Restricted => codec::restricted::decode(key, value)?,
+            SourceKind::Grants => match snapshot.get_cf(self.column, row_key(key))? {
+                Some(bytes) => codec::restricted::decode(key, &bytes)?,
+                None => return Ok(None),
+            },
+        };
+        Ok(Some(match restricted {
+            Restricted::Active(record) => Row::Active(Arc::unwrap_or_clone(record)),
+            Restricted::Deleted(tombstone) => Row::Deleted(tombstone),
+        }))
     }
 }
 

@@ -37,11 +37,6 @@ pub struct Trail {
 }
 
 impl Trail {
-    /// The end of the trail whose tree has this edge.
-    pub(crate) const fn new(chain: Hash, edge: Edge) -> Self {
-        Self { chain, edge }
-    }
-
     /// Decodes the end of a trail.
     ///
     /// # Errors
@@ -88,7 +83,7 @@ impl Trail {
         let Stored::Entry(entry, holds) = audit::decode(bytes)? else {
             return Err(broken("it is not an entry"));
         };
-        let chain = audit::chain(&self.chain, bytes).ok_or(broken("it is not an entry"))?;
+        let chain = audit::chain(&self.chain, bytes).ok_or_else(|| broken("it is not an entry"))?;
         if holds.is_some_and(|holds| holds != chain) {
             return Err(broken("it does not continue the chain"));
         }

@@ -5,9 +5,10 @@ use std::ops::ControlFlow;
 
 use crate::merkle::{Hash, Leaf, TILE_HASHES, TileName, sha256, subtree};
 use crate::store::codec::audit::{self, AuditEntry, Stored};
+use crate::store::codec::restricted::{self, Restricted};
 use crate::store::columns::Column;
 use crate::store::trail::{self, META_TRAIL, position_of};
-use crate::store::{Error, Store, codec, scan};
+use crate::store::{AnyEntry, Error, Store, codec, scan};
 
 /// What a sound audit trail holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -171,9 +172,28 @@ impl Store {
             self.check_subject(tombstone.revision, key, None)?;
             Ok(ControlFlow::Continue(()))
         })?;
+        let rows = &[restricted::ROW];
+        scan::each(self, Column::Restricted, rows, None, &mut |key, bytes| {
+            let key = key.get(1..).unwrap_or_default();
+            match restricted::decode(key, bytes)? {
+                Restricted::Active(record) => {
+                    let body = restricted::body(bytes);
+                    self.check_subject(record.revision, key, Some(body))?;
+                }
+                Restricted::Deleted(tombstone) => {
+                    self.check_subject(tombstone.revision, key, None)?;
+                }
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
         scan::each(self, Column::Prefixes, b"", None, &mut |key, bytes| {
             let prefix = codec::prefix::decode(bytes)?;
             self.check_subject(prefix.revision, key, Some(bytes))?;
+            Ok(ControlFlow::Continue(()))
+        })?;
+        scan::each(self, Column::Directory, b"", None, &mut |key, bytes| {
+            let entry = AnyEntry::decode(key, bytes)?;
+            self.check_entry(entry.revision(), key, bytes)?;
             Ok(ControlFlow::Continue(()))
         })
     }
@@ -184,11 +204,16 @@ impl Store {
         let entry = self.get(Column::Audit, &revision.to_be_bytes())?;
         let entry = entry.ok_or_else(|| broken(revision, "the entry of a subject is missing"))?;
         let is_sound = match audit::decode(&entry)? {
-            Stored::Entry(entry, _) => *entry.subject == *key && entry.after == after,
+            // A prefix that came with a firm stands beside the firm.
+            Stored::Entry(entry, _) => {
+                entry.after == after && *entry.subject == *key
+                    || after.is_some() && entry.public == after
+            }
             Stored::Remains(salt, leaf) => {
                 let leaf = opened(revision, &leaf)?;
                 let private = after.map(|after| sha256(&[&salt, &after]));
                 leaf.subject == key && leaf.private == private.unwrap_or_default()
+                    || after == Some(leaf.public)
             }
         };
         if is_sound {
@@ -196,6 +221,21 @@ impl Store {
         } else {
             Err(broken(revision, "its subject is not as it left it"))
         }
+    }
+
+    /// Checks an entry of the directory against the audit entry at `revision`, if
+    /// that is about it and not about another that it came with.
+    fn check_entry(&self, revision: u64, key: &[u8], bytes: &[u8]) -> Result<(), Error> {
+        let stored = self.get(Column::Audit, &revision.to_be_bytes())?;
+        let Some(Stored::Entry(entry, _)) =
+            stored.map(|bytes| audit::decode(&bytes)).transpose()?
+        else {
+            return Ok(());
+        };
+        if *entry.subject == *key && entry.after != Some(sha256(&[bytes])) {
+            return Err(broken(revision, "its subject is not as it left it"));
+        }
+        Ok(())
     }
 }
 

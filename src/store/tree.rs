@@ -107,10 +107,7 @@ impl Tree<'_> {
     /// As [`Tree::root`].
     pub fn leaf_hash(&mut self, position: u64) -> Result<Hash, Error> {
         self.check(position)?;
-        let index = position.checked_sub(1).ok_or(Error::Range {
-            wanted: position,
-            size: self.size(),
-        })?;
+        let index = index_of(position, self.size())?;
         self.read(Node { height: 0, index })
     }
 
@@ -121,10 +118,7 @@ impl Tree<'_> {
     /// As [`Tree::root`].
     pub fn inclusion(&mut self, position: u64, size: u64) -> Result<Vec<Hash>, Error> {
         self.check(size)?;
-        let index = position.checked_sub(1).ok_or(Error::Range {
-            wanted: position,
-            size,
-        })?;
+        let index = index_of(position, size)?;
         inclusion_proof(index, size, &mut |node| self.read(node))
     }
 
@@ -187,4 +181,12 @@ impl Tree<'_> {
         self.last = Some((name, hashes.clone()));
         Ok(hashes)
     }
+}
+
+/// The index of the leaf of `position`.
+fn index_of(position: u64, size: u64) -> Result<u64, Error> {
+    position.checked_sub(1).ok_or(Error::Range {
+        wanted: position,
+        size,
+    })
 }

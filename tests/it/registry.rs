@@ -3,6 +3,7 @@
 
 mod identity;
 mod plain;
+mod readers;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -84,6 +85,7 @@ fn value(index: u32, data: &str) -> Value {
         data: data.into(),
         ttl: Ttl::DEFAULT,
         permissions: Permissions::DEFAULT,
+        readers: None,
         changed: Timestamp::default(),
         references: Vec::new(),
     }
@@ -218,6 +220,7 @@ fn a_retry_gets_the_first_answer_also_after_a_restart() {
                 "88.118.7/a",
                 RecordAction::Create {
                     values: vec![value(1, data)],
+                    readers: None,
                     reuse_deleted: false,
                 },
             ),
@@ -230,6 +233,7 @@ fn a_retry_gets_the_first_answer_also_after_a_restart() {
             .expect("created");
         let change = RecordAction::Replace {
             values: vec![value(1, "two")],
+            readers: None,
             etag: None,
             allow_missing: false,
         };
@@ -280,6 +284,7 @@ fn the_same_commands_give_the_same_bytes() {
                     &format!("88.118.7/L.{i}"),
                     RecordAction::Create {
                         values: vec![value(1, &i.to_string())],
+                        readers: None,
                         reuse_deleted: false,
                     },
                 ),
@@ -335,6 +340,7 @@ fn a_backup_restores_to_the_same_records() {
         let create = |name: &str| {
             let action = RecordAction::Create {
                 values: vec![value(1, name)],
+                readers: None,
                 reuse_deleted: false,
             };
             record_change(&format!("88.118.7/{name}"), action)

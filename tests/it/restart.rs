@@ -372,6 +372,7 @@ fn after(state: &State, change: &item::Change) -> State {
         item::Change::RemoveValues(request) => {
             values.retain(|index, _| !request.indices.contains(index));
         }
+        item::Change::SetReaders(_) => {}
     }
     State::Active(values, 0)
 }

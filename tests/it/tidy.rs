@@ -53,7 +53,7 @@ const MAY_NAME: &[(&str, &str)] = &[
     ),
     (
         "server",
-        "model wire crypto net telemetry store access cluster registry resolve node face demo config",
+        "model merkle wire crypto net telemetry store access cluster registry resolve node face demo config",
     ),
     (
         "cli",

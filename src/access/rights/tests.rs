@@ -14,6 +14,7 @@ const APP: &str = "300:88.118.7/App_erp";
 #[derive(Default)]
 struct Stored {
     records: HashMap<Key, Arc<Record>>,
+    holders: HashMap<String, FirmId>,
     reads: std::cell::Cell<usize>,
 }
 
@@ -26,6 +27,10 @@ impl Records for Stored {
     fn record(&self, key: &Key) -> Result<Option<Arc<Record>>, Error> {
         self.reads.set(self.reads.get() + 1);
         Ok(self.records.get(key).cloned())
+    }
+
+    fn holder(&self, prefix: &Prefix) -> Option<FirmId> {
+        self.holders.get(prefix.as_str()).cloned()
     }
 }
 
@@ -59,6 +64,7 @@ fn value(index: u32, value_type: &str, data: Vec<u8>) -> Value {
         data,
         ttl: Ttl::DEFAULT,
         permissions: Permissions::DEFAULT,
+        readers: None,
         changed: Timestamp::default(),
         references: Vec::new(),
     }
@@ -85,6 +91,7 @@ fn record(text: &str, mut values: Vec<Value>) -> Record {
     Record {
         identifier: identifier(text),
         values,
+        readers: None,
         revision: 1,
         created: Timestamp::default(),
         changed: Timestamp::default(),

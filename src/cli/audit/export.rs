@@ -74,6 +74,7 @@ pub(super) async fn run(
 }
 
 /// Writes an export part by part, and verifies it on the way.
+#[derive(Debug)]
 pub struct ExportWriter<W> {
     file: W,
     trail: Trail,

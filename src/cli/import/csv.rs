@@ -214,6 +214,7 @@ impl<R: Read> CsvRows<R> {
                 data,
                 ttl,
                 permissions,
+                readers: None,
                 changed: Timestamp::default(),
                 references,
             });
@@ -255,6 +256,7 @@ impl<R: Read> CsvRows<R> {
                 ttl,
                 permissions: permissions
                     .unwrap_or_else(|| Permissions::default_of(value_type.as_str())),
+                readers: None,
                 changed: Timestamp::default(),
                 references: Vec::new(),
             });

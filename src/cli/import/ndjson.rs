@@ -6,6 +6,7 @@ use std::rc::Rc;
 use crate::cli::failure::Failure;
 use crate::cli::import::encoding::{Utf8Reader, Watch};
 use crate::cli::import::rows::{BadRow, Parsed, Rows, identifier_below};
+use crate::cli::readers;
 use crate::cli::shape::{RecordShape, checked};
 use crate::model::{Prefix, Reason, Refusal};
 use crate::wire::proto::v1;
@@ -59,9 +60,14 @@ impl<R: Read> NdjsonRows<R> {
         }
         let values = checked(values)
             .map_err(|refusal| bad(refusal.field_path(), refusal.shown_value(), &refusal))?;
+        let readers = shape.readers.as_deref().map(readers::of_texts);
+        let readers = readers
+            .transpose()
+            .map_err(|refusal| bad("readers", refusal.shown_value(), &refusal))?;
         Ok(v1::Record {
             name: format!("records/{identifier}"),
             values,
+            readers: readers.map(|readers| readers::to_proto(&readers)),
             ..v1::Record::default()
         })
     }

@@ -295,7 +295,8 @@ impl<'a> Sending<'a> {
             .client
             .answer(self.client.registry().get_record(request))
             .await?;
-        Ok(RecordShape::kept(there).values == RecordShape::kept(sent).values)
+        let (there, sent) = (RecordShape::kept(there), RecordShape::kept(sent));
+        Ok(there.values == sent.values && there.readers == sent.readers)
     }
 }
 

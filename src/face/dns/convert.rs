@@ -191,12 +191,14 @@ mod tests {
                 data: data.to_vec(),
                 ttl: *ttl,
                 permissions: Permissions::DEFAULT,
+                readers: None,
                 changed: Timestamp::default(),
                 references: Vec::new(),
             });
         Record {
             identifier: Identifier::parse("88.118.7/a").expect("an identifier"),
             values: values.collect(),
+            readers: None,
             revision: 1,
             created: Timestamp::default(),
             changed: Timestamp::default(),

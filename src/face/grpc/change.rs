@@ -56,10 +56,12 @@ pub(super) fn create_record(request: v1::CreateRecordRequest) -> Result<Intent, 
     let RecordInput {
         identifier,
         values,
+        readers,
         etag: _,
     } = record_of(record)?;
     let action = RecordAction::Create {
         values,
+        readers,
         reuse_deleted,
     };
     Ok(Intent {
@@ -86,10 +88,12 @@ pub(super) fn update_record(request: v1::UpdateRecordRequest) -> Result<Intent, 
     let RecordInput {
         identifier,
         values,
+        readers,
         etag,
     } = record_of(record)?;
     let action = RecordAction::Replace {
         values,
+        readers,
         etag,
         allow_missing,
     };
@@ -182,6 +186,27 @@ pub(super) fn remove_values(request: v1::RemoveValuesRequest) -> Result<Intent, 
     })
 }
 
+/// Sets who may read a record.
+pub(super) fn set_readers(request: v1::SetReadersRequest) -> Result<Intent, Refusal> {
+    let v1::SetReadersRequest {
+        name,
+        readers,
+        etag,
+        request_id,
+        validate_only,
+    } = request;
+    let identifier = name::identifier(&name, "name")?;
+    let action = RecordAction::SetReaders {
+        readers: readers.map(convert::readers_input).transpose()?,
+        etag: node::parse_etag(&etag)?,
+    };
+    Ok(Intent {
+        change: Change::Record { identifier, action },
+        request_id,
+        validate_only,
+    })
+}
+
 /// The change of one item of a batch; what it says of `request_id` and
 /// `validate_only` is not read.
 pub(super) fn batch_item(item: v1::batch_write_request::Item) -> Result<Change, Refusal> {
@@ -195,6 +220,7 @@ pub(super) fn batch_item(item: v1::batch_write_request::Item) -> Result<Change, 
         Some(Item::AddValues(request)) => add_values(request),
         Some(Item::ModifyValues(request)) => modify_values(request),
         Some(Item::RemoveValues(request)) => remove_values(request),
+        Some(Item::SetReaders(request)) => set_readers(request),
     };
     intent.map(|intent| intent.change)
 }

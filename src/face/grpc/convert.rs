@@ -7,8 +7,8 @@ use prost_types::Timestamp as ProtoTimestamp;
 use crate::face::grpc::handle_data;
 use crate::face::grpc::name;
 use crate::model::{
-    Identifier, OwnerName, Permissions, PrefixEntry, PrefixState, Reason, Record, Reference,
-    Refusal, SuffixCase, Timestamp, Tombstone, Ttl, Value, ValueType,
+    FirmId, GroupId, Identifier, OwnerName, Permissions, PrefixEntry, PrefixState, Reader, Readers,
+    Reason, Record, Reference, Refusal, SuffixCase, Timestamp, Tombstone, Ttl, Value, ValueType,
 };
 use crate::node::{self, BackupInfo};
 use crate::wire::proto::v1;
@@ -43,6 +43,7 @@ pub(super) fn record(record: Record, zone: Option<&Zone>, case: SuffixCase) -> v
     let Record {
         identifier,
         values,
+        readers,
         revision,
         created,
         changed,
@@ -55,7 +56,34 @@ pub(super) fn record(record: Record, zone: Option<&Zone>, case: SuffixCase) -> v
         update_time: Some(time(changed)),
         dns_name: zone.map_or_else(String::new, |zone| zone.name_of(&identifier, case)),
         delete_time: None,
+        readers: readers.map(|readers| self::readers(&readers)),
     }
+}
+
+fn readers(readers: &Readers) -> v1::Readers {
+    v1::Readers {
+        firms: readers.firms().iter().map(FirmId::to_string).collect(),
+        groups: readers.groups().iter().map(GroupId::to_string).collect(),
+    }
+}
+
+/// Reads who may read.
+///
+/// # Errors
+/// `IdInvalid`, its field as `readers.firms[0]`; `ReadersTooMany`.
+pub(super) fn readers_input(readers: v1::Readers) -> Result<Box<Readers>, Refusal> {
+    let v1::Readers { firms, groups } = readers;
+    let place = |list: &str, at: usize| format!("readers.{list}[{at}]");
+    let firms = firms.iter().enumerate().map(|(at, id)| {
+        let firm = FirmId::parse(id).map_err(|refusal| refusal.field(place("firms", at)));
+        firm.map(Reader::Firm)
+    });
+    let groups = groups.iter().enumerate().map(|(at, id)| {
+        let group = GroupId::parse(id).map_err(|refusal| refusal.field(place("groups", at)));
+        group.map(Reader::Group)
+    });
+    let readers: Vec<_> = firms.chain(groups).collect::<Result<_, _>>()?;
+    Readers::new(readers).map(Box::new)
 }
 
 /// A deleted identifier as a message: without values, and with its deletion.
@@ -65,6 +93,7 @@ pub(super) fn tombstone(tombstone: Tombstone) -> v1::Record {
         revision,
         created,
         deleted,
+        restricted: _,
     } = tombstone;
     v1::Record {
         name: name::of_record(&identifier),
@@ -74,6 +103,7 @@ pub(super) fn tombstone(tombstone: Tombstone) -> v1::Record {
         update_time: Some(time(deleted)),
         dns_name: String::new(),
         delete_time: Some(time(deleted)),
+        readers: None,
     }
 }
 
@@ -84,6 +114,7 @@ fn value(value: Value) -> v1::Value {
         data,
         ttl,
         permissions,
+        readers,
         changed,
         references,
     } = value;
@@ -114,6 +145,7 @@ fn value(value: Value) -> v1::Value {
         update_time: Some(time(changed)),
         references: references.iter().map(Reference::to_string).collect(),
         handle_data,
+        readers: readers.map(|readers| self::readers(&readers)),
     }
 }
 
@@ -124,6 +156,8 @@ pub(super) struct RecordInput {
     pub(super) identifier: Identifier,
     /// Its values.
     pub(super) values: Vec<Value>,
+    /// Who may read it.
+    pub(super) readers: Option<Box<Readers>>,
     /// The revision that its etag asks for.
     pub(super) etag: Option<u64>,
 }
@@ -141,10 +175,12 @@ pub(super) fn record_input(record: v1::Record) -> Result<RecordInput, Refusal> {
         update_time: _,
         dns_name: _,
         delete_time: _,
+        readers,
     } = record;
     Ok(RecordInput {
         identifier: name::identifier(&name, "name")?,
         values: value_inputs(values)?,
+        readers: readers.map(readers_input).transpose()?,
         etag: node::parse_etag(&etag)?,
     })
 }
@@ -171,6 +207,7 @@ fn value_input(value: v1::Value) -> Result<Value, Refusal> {
         update_time: _,
         references,
         handle_data,
+        readers,
     } = value;
     let data = data.map(|data| match data {
         v1::value::Data::Text(text) => text.into_bytes(),
@@ -195,6 +232,7 @@ fn value_input(value: v1::Value) -> Result<Value, Refusal> {
         data,
         ttl,
         permissions: permissions.map_or(default, permissions_input),
+        readers: readers.map(readers_input).transpose()?,
         changed: Timestamp::default(),
         references: references
             .iter()
@@ -365,6 +403,7 @@ mod tests {
             update_time: Some(time(Timestamp::default())),
             references: vec!["300:88.118.7/App_erp".into()],
             handle_data: None,
+            readers: None,
         }
     }
 
@@ -430,6 +469,7 @@ mod tests {
             Record {
                 identifier: Identifier::parse("88.118.7/DZ47-63").expect("valid"),
                 values: Vec::new(),
+                readers: None,
                 revision: 26,
                 created: Timestamp::from_millis(1_500),
                 changed: Timestamp::from_millis(2_000),

@@ -223,10 +223,12 @@ fn import_write(record: Record, on_conflict: OnConflict) -> Result<Write, Refusa
     let RecordInput {
         identifier,
         values,
+        readers,
         etag: _,
     } = convert::record_input(record)?;
     let action = RecordAction::Import {
         values,
+        readers,
         on_conflict,
     };
     Ok(Write {

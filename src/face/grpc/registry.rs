@@ -16,8 +16,8 @@ use crate::wire::proto::v1::{
     ExportRecordsResponse, GetPrefixRequest, GetRecordRequest, HomePrefixRequest,
     ImportRecordsRequest, ImportRecordsResponse, ListPrefixesRequest, ListPrefixesResponse,
     ListRecordsRequest, ListRecordsResponse, ModifyValuesRequest, Prefix, Record,
-    RemoveValuesRequest, SuspendPrefixRequest, UnhomePrefixRequest, UpdatePrefixRequest,
-    UpdateRecordRequest,
+    RemoveValuesRequest, SetReadersRequest, SuspendPrefixRequest, UnhomePrefixRequest,
+    UpdatePrefixRequest, UpdateRecordRequest,
 };
 
 /// The Registry service.
@@ -95,6 +95,15 @@ impl Registry for RegistryService {
     ) -> Result<Response<Record>, Status> {
         let (caller, request) = self.0.open(request)?;
         let intent = change::remove_values(request);
+        answer(records::write(&self.0, &caller, Operation::Update, intent).await)
+    }
+
+    async fn set_readers(
+        &self,
+        request: Request<SetReadersRequest>,
+    ) -> Result<Response<Record>, Status> {
+        let (caller, request) = self.0.open(request)?;
+        let intent = change::set_readers(request);
         answer(records::write(&self.0, &caller, Operation::Update, intent).await)
     }
 

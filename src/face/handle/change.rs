@@ -178,6 +178,7 @@ impl Service {
         let action = match op_code {
             OpCode::CREATE_HANDLE => RecordAction::Create {
                 values,
+                readers: None,
                 reuse_deleted: false,
             },
             OpCode::ADD_VALUE => RecordAction::AddValues { values, etag },
@@ -235,6 +236,7 @@ fn created_over(values: Vec<Value>) -> Vec<Otherwise> {
             reason: Reason::RecordExists,
             action: RecordAction::Replace {
                 values: values.clone(),
+                readers: None,
                 etag: None,
                 allow_missing: false,
             },
@@ -244,6 +246,7 @@ fn created_over(values: Vec<Value>) -> Vec<Otherwise> {
             reason: Reason::RecordDeleted,
             action: RecordAction::Create {
                 values,
+                readers: None,
                 reuse_deleted: true,
             },
             overwrites: false,

@@ -63,6 +63,7 @@ pub(super) fn value(position: usize, sent: &HandleValue<'_>) -> Result<Value, Re
             wire::Ttl::Absolute(until) => Ttl::Absolute(until.into()),
         },
         permissions: Permissions::from_bits(sent.permissions.0),
+        readers: None,
         changed: Timestamp::default(),
         references: references.map_err(within)?,
     })
@@ -106,6 +107,7 @@ fn put_value(value: &Value, out: &mut Vec<u8>) {
         data,
         ttl,
         permissions,
+        readers: _,
         changed,
         references,
     } = value;

@@ -104,13 +104,13 @@ pub(crate) fn leaf(position: u64, entry: &AuditEntry, chain: Hash) -> Leaf<'_> {
 /// The chain that ends with an entry, from its stored bytes. `None` for what is
 /// no entry.
 pub(crate) fn chain(before: &Hash, bytes: &[u8]) -> Option<Hash> {
-    let entry = match bytes.first()? {
-        &VERSION => {
+    let entry = match *bytes.first()? {
+        VERSION => {
             bytes
                 .split_at_checked(bytes.len().checked_sub(HASH_BYTES)?)?
                 .0
         }
-        &VERSION_BARE => bytes,
+        VERSION_BARE => bytes,
         _ => return None,
     };
     Some(sha256(&[&[CHAIN], before, entry]))

@@ -6,6 +6,7 @@ pub(crate) mod audit;
 pub(crate) mod prefix;
 pub(crate) mod record;
 pub(crate) mod request;
+pub(crate) mod restricted;
 
 use crate::store::Error;
 

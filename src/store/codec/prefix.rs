@@ -4,12 +4,13 @@
 //! entry  = 1  rest                              held by no firm that the node knows
 //!        | 2  holder  rest
 //! rest   = spelling  firm  case  state  [suspend reason]  (0 | 1)  quota  revision  created_ms  changed_ms
-//! counts = active u64 BE  deleted u64 BE
+//! counts = active u64 BE  deleted u64 BE  [restricted and active u64 BE  restricted and deleted u64 BE]
 //! ```
 
 use crate::model::{FirmId, Prefix, PrefixEntry, PrefixState, SuffixCase, Timestamp};
 use crate::store::Error;
 use crate::store::codec::{Cursor, put_bytes, put_number};
+use crate::store::prefixes::Counts;
 
 const VERSION: u8 = 1;
 const VERSION_HELD: u8 = 2;
@@ -101,21 +102,42 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<PrefixEntry, Error> {
     })
 }
 
-/// Encodes a prefix's counts.
-pub(crate) fn encode_counts(active: u64, deleted: u64) -> [u8; 16] {
-    (u128::from(active) << 64 | u128::from(deleted)).to_be_bytes()
+/// Encodes a prefix's counts: those of restricted identifiers where there are any.
+pub(crate) fn encode_counts(counts: Counts) -> Vec<u8> {
+    let Counts {
+        active,
+        deleted,
+        restricted_active,
+        restricted_deleted,
+    } = counts;
+    let mut bytes = [active.to_be_bytes(), deleted.to_be_bytes()].concat();
+    if restricted_active > 0 || restricted_deleted > 0 {
+        bytes.extend(restricted_active.to_be_bytes());
+        bytes.extend(restricted_deleted.to_be_bytes());
+    }
+    bytes
 }
 
-/// Decodes a prefix's counts: active, deleted.
+/// Decodes a prefix's counts.
 ///
 /// # Errors
-/// [`Error::Corrupt`] unless there are 16 bytes.
-pub(crate) fn decode_counts(bytes: &[u8]) -> Result<(u64, u64), Error> {
-    let both = <[u8; 16]>::try_from(bytes).map_err(|_| Error::Corrupt { what: "counts" })?;
-    let both = u128::from_be_bytes(both);
-    let active = u64::try_from(both >> 64).unwrap_or_default();
-    let deleted = u64::try_from(both & u128::from(u64::MAX)).unwrap_or_default();
-    Ok((active, deleted))
+/// [`Error::Corrupt`] unless there are 16 or 32 bytes.
+pub(crate) fn decode_counts(bytes: &[u8]) -> Result<Counts, Error> {
+    let mut numbers = [0; 4];
+    let (chunks, rest) = bytes.as_chunks::<8>();
+    if !rest.is_empty() || !matches!(chunks.len(), 2 | 4) {
+        return Err(Error::Corrupt { what: "counts" });
+    }
+    for (number, chunk) in numbers.iter_mut().zip(chunks) {
+        *number = u64::from_be_bytes(*chunk);
+    }
+    let [active, deleted, restricted_active, restricted_deleted] = numbers;
+    Ok(Counts {
+        active,
+        deleted,
+        restricted_active,
+        restricted_deleted,
+    })
 }
 
 #[cfg(test)]
@@ -150,7 +172,18 @@ mod tests {
                 assert!(decode(&bytes[..bytes.len() - 1]).is_err());
             }
         }
-        let counts = encode_counts(u64::MAX, 7);
-        assert_eq!(decode_counts(&counts).expect("decodes"), (u64::MAX, 7));
+        for (restricted_active, byte_count) in [(0, 16), (1, 32)] {
+            let counts = Counts {
+                active: u64::MAX,
+                deleted: 7,
+                restricted_active,
+                restricted_deleted: 0,
+            };
+            let bytes = encode_counts(counts);
+            assert_eq!(bytes.len(), byte_count);
+            assert_eq!(decode_counts(&bytes).expect("decodes"), counts);
+            assert!(decode_counts(&bytes[1..]).is_err());
+            assert!(decode_counts(&bytes[8..]).is_err());
+        }
     }
 }

@@ -2,23 +2,31 @@
 //!
 //! ```text
 //! record    = 1  revision  created_ms  (changed_ms - created_ms)  spelling  count  value*
+//!           | 2  revision  created_ms  (changed_ms - created_ms)  spelling  readers  count  value*
 //! spelling  = 0                        the key is the spelling
 //!           | length bytes             as first registered
 //! value     = index-delta  type  flags  [ttl]  [changed_ms]  [count reference*]  length data
+//!             in version 2: readers behind it
 //! type      = n > 0: TYPES[n - 1]  |  0 length bytes
 //! flags     = permissions (4 bits) | TTL_DEFAULT | TTL_ABSOLUTE | REFERENCES | CHANGED_WITH_RECORD
 //! reference = index  length identifier
+//! readers   = 0                                              none: see `model::Readers`
+//!           | (count of firms + 1)  id*  count of groups  id*    each behind its length
 //! tombstone = 1  revision  created_ms  deleted_ms  spelling
 //! ```
+//!
+//! Version 2 is written where the record or a value of it has readers.
 
 use crate::model::limits::VALUES_PER_RECORD_MAX;
 use crate::model::{
-    Identifier, Key, Permissions, Record, Reference, Timestamp, Tombstone, Ttl, Value, ValueType,
+    FirmId, GroupId, Identifier, Key, Permissions, Reader, Readers, Record, Reference, Timestamp,
+    Tombstone, Ttl, Value, ValueType,
 };
 use crate::store::Error;
 use crate::store::codec::{Cursor, put_bytes, put_number};
 
 const VERSION: u8 = 1;
+const VERSION_READERS: u8 = 2;
 const TTL_DEFAULT: u8 = 0x10;
 const TTL_ABSOLUTE: u8 = 0x20;
 const REFERENCES: u8 = 0x40;
@@ -60,20 +68,47 @@ pub(crate) fn encode(record: &Record, key: &Key, out: &mut Vec<u8>) {
     let Record {
         identifier,
         values,
+        readers,
         revision,
         created,
         changed,
     } = record;
-    out.push(VERSION);
+    let has_readers = readers.is_some() || values.iter().any(|value| value.readers.is_some());
+    out.push(if has_readers {
+        VERSION_READERS
+    } else {
+        VERSION
+    });
     put_number(out, *revision);
     put_number(out, created.millis());
     put_number(out, changed.millis().saturating_sub(created.millis()));
     put_spelling(identifier, key, out);
+    if has_readers {
+        put_readers(readers.as_deref(), out);
+    }
     put_number(out, u64::try_from(values.len()).unwrap_or(u64::MAX));
     let mut previous = 0;
     for value in values {
         put_value(value, previous, *changed, out);
+        if has_readers {
+            put_readers(value.readers.as_deref(), out);
+        }
         previous = value.index;
+    }
+}
+
+fn put_readers(readers: Option<&Readers>, out: &mut Vec<u8>) {
+    let Some(readers) = readers else {
+        return out.push(0);
+    };
+    let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    put_number(out, number(readers.firms().len()).saturating_add(1));
+    for firm in readers.firms() {
+        put_bytes(out, firm.as_str().as_bytes());
+    }
+    put_number(out, number(readers.groups().len()));
+    for group in readers.groups() {
+        put_bytes(out, group.as_str().as_bytes());
     }
 }
 
@@ -93,6 +128,7 @@ fn put_value(value: &Value, previous_index: u32, record_changed: Timestamp, out:
         data,
         ttl,
         permissions,
+        readers: _,
         changed,
         references,
     } = value;
@@ -140,11 +176,22 @@ fn put_value(value: &Value, previous_index: u32, record_changed: Timestamp, out:
 /// # Errors
 /// [`Error::Corrupt`] and [`Error::Version`].
 pub(crate) fn decode(key: &[u8], bytes: &[u8]) -> Result<Record, Error> {
-    let mut cursor = Cursor::new(bytes, VERSION, "record")?;
+    let has_readers = bytes.first() == Some(&VERSION_READERS);
+    let version = if has_readers {
+        VERSION_READERS
+    } else {
+        VERSION
+    };
+    let mut cursor = Cursor::new(bytes, version, "record")?;
     let revision = cursor.number()?;
     let created = cursor.number()?;
     let changed = Timestamp::from_millis(created.saturating_add(cursor.number()?));
     let identifier = spelling(&mut cursor, key)?;
+    let readers = if has_readers {
+        readers(&mut cursor)?
+    } else {
+        None
+    };
     let count = cursor.count()?;
     if count > VALUES_PER_RECORD_MAX {
         return Err(cursor.corrupt());
@@ -152,7 +199,10 @@ pub(crate) fn decode(key: &[u8], bytes: &[u8]) -> Result<Record, Error> {
     let mut values = Vec::with_capacity(count);
     let mut previous = 0;
     for _ in 0..count {
-        let value = value(&mut cursor, previous, changed)?;
+        let mut value = value(&mut cursor, previous, changed)?;
+        if has_readers {
+            value.readers = self::readers(&mut cursor)?;
+        }
         previous = value.index;
         values.push(value);
     }
@@ -161,10 +211,28 @@ pub(crate) fn decode(key: &[u8], bytes: &[u8]) -> Result<Record, Error> {
     Ok(Record {
         identifier,
         values,
+        readers,
         revision,
         created,
         changed,
     })
+}
+
+fn readers(cursor: &mut Cursor<'_>) -> Result<Option<Box<Readers>>, Error> {
+    let Some(firm_count) = cursor.count()?.checked_sub(1) else {
+        return Ok(None);
+    };
+    let mut readers = Vec::new();
+    for _ in 0..firm_count {
+        let firm = FirmId::parse(cursor.text()?).map_err(|_| cursor.corrupt())?;
+        readers.push(Reader::Firm(firm));
+    }
+    for _ in 0..cursor.count()? {
+        let group = GroupId::parse(cursor.text()?).map_err(|_| cursor.corrupt())?;
+        readers.push(Reader::Group(group));
+    }
+    let readers = Readers::new(readers).map_err(|_| cursor.corrupt())?;
+    Ok(Some(Box::new(readers)))
 }
 
 fn spelling(cursor: &mut Cursor<'_>, key: &[u8]) -> Result<Identifier, Error> {
@@ -220,18 +288,21 @@ fn value(
         data,
         ttl,
         permissions,
+        readers: None,
         changed,
         references,
     })
 }
 
-/// Appends the encoding of `tombstone`, stored under `key`.
+/// Appends the encoding of `tombstone`, stored under `key`. Whether it is
+/// restricted, its column says.
 pub(crate) fn encode_tombstone(tombstone: &Tombstone, key: &Key, out: &mut Vec<u8>) {
     let Tombstone {
         identifier,
         revision,
         created,
         deleted,
+        restricted: _,
     } = tombstone;
     out.push(VERSION);
     put_number(out, *revision);
@@ -256,6 +327,7 @@ pub(crate) fn decode_tombstone(key: &[u8], bytes: &[u8]) -> Result<Tombstone, Er
         revision,
         created,
         deleted,
+        restricted: false,
     })
 }
 
@@ -266,6 +338,21 @@ mod tests {
     use super::*;
     use crate::model::SuffixCase;
 
+    fn readers(texts: &[&str]) -> Box<Readers> {
+        let readers = texts
+            .iter()
+            .map(|text| Reader::parse(text).expect("a reader"));
+        Box::new(Readers::new(readers).expect("few"))
+    }
+
+    fn any_readers() -> impl Strategy<Value = Option<Box<Readers>>> {
+        prop_oneof![
+            4 => Just(None),
+            1 => Just(Some(readers(&[]))),
+            1 => Just(Some(readers(&["firm:b", "firm:a", "group:buyers"]))),
+        ]
+    }
+
     fn any_value() -> impl Strategy<Value = Value> {
         let ttl = prop_oneof![
             Just(Ttl::DEFAULT),
@@ -274,24 +361,37 @@ mod tests {
         ];
         let types = prop_oneof![Just("URL"), Just("产品名称"), Just("HS_SITE"), Just("x")];
         let data = proptest::collection::vec(any::<u8>(), 0..40);
-        (1u32.., types, data, ttl, 0u8..16, 0u64..5000, 0u32..3).prop_map(
-            |(index, value_type, data, ttl, bits, changed, reference_count)| Value {
-                index,
-                value_type: ValueType::parse(value_type).expect("type"),
-                data,
-                ttl,
-                permissions: Permissions::from_bits(bits),
-                changed: Timestamp::from_millis(changed),
-                references: (0..reference_count)
-                    .map(|i| Reference::parse(&format!("{i}:88.118.7/App_{i}")).expect("reference"))
-                    .collect(),
-            },
+        (
+            1u32..,
+            types,
+            data,
+            ttl,
+            0u8..16,
+            any_readers(),
+            0u64..5000,
+            0u32..3,
         )
+            .prop_map(
+                |(index, value_type, data, ttl, bits, readers, changed, reference_count)| Value {
+                    index,
+                    value_type: ValueType::parse(value_type).expect("type"),
+                    data,
+                    ttl,
+                    permissions: Permissions::from_bits(bits),
+                    readers,
+                    changed: Timestamp::from_millis(changed),
+                    references: (0..reference_count)
+                        .map(|i| {
+                            Reference::parse(&format!("{i}:88.118.7/App_{i}")).expect("reference")
+                        })
+                        .collect(),
+                },
+            )
     }
 
     proptest! {
         #[test]
-        fn records_go_there_and_back(mut values in proptest::collection::vec(any_value(), 0..9), created in 0u64..1 << 45, after in 0u64..4000, upper: bool) {
+        fn records_go_there_and_back(mut values in proptest::collection::vec(any_value(), 0..9), readers in any_readers(), created in 0u64..1 << 45, after in 0u64..4000, upper: bool) {
             values.sort_by_key(|value| value.index);
             values.dedup_by_key(|value| value.index);
             let text = if upper { "88.118.7/ABC" } else { "88.118.7/abc" };
@@ -300,6 +400,7 @@ mod tests {
             let record = Record {
                 identifier,
                 values,
+                readers,
                 revision: after,
                 created: Timestamp::from_millis(created),
                 changed: Timestamp::from_millis(created + after),
@@ -315,12 +416,52 @@ mod tests {
         #[test]
         fn never_panics_on_other_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let mut bytes = bytes;
-            if let Some(first) = bytes.first_mut() {
-                *first = VERSION;
+            for version in [VERSION, VERSION_READERS] {
+                if let Some(first) = bytes.first_mut() {
+                    *first = version;
+                }
+                let _ = decode(b"88.118.7/abc", &bytes).is_ok();
             }
-            let _ = decode(b"88.118.7/abc", &bytes).is_ok();
             let _ = decode_tombstone(b"88.118.7/abc", &bytes).is_ok();
         }
+    }
+
+    #[test]
+    fn writes_version_2_only_where_there_are_readers() {
+        let identifier = Identifier::parse("88.118.7/abc").expect("identifier");
+        let key = identifier.key(SuffixCase::Folded);
+        let value = Value {
+            index: 1,
+            value_type: ValueType::parse("URL").expect("type"),
+            data: b"a".to_vec(),
+            ttl: Ttl::DEFAULT,
+            permissions: Permissions::SECRET,
+            readers: None,
+            changed: Timestamp::from_millis(10),
+            references: Vec::new(),
+        };
+        let mut record = Record {
+            identifier,
+            values: vec![value],
+            readers: None,
+            revision: 7,
+            created: Timestamp::from_millis(10),
+            changed: Timestamp::from_millis(10),
+        };
+        let encoded = |record: &Record| {
+            let mut bytes = Vec::new();
+            encode(record, &key, &mut bytes);
+            bytes
+        };
+        let first = b"\x01\x07\x0a\x00\x00\x01\x01\x01\x9c\x01a";
+        assert_eq!(encoded(&record), first);
+        record.readers = Some(readers(&["firm:b"]));
+        let second = b"\x02\x07\x0a\x00\x00\x02\x01b\x00\x01\x01\x01\x9c\x01a\x00";
+        assert_eq!(encoded(&record), second);
+        record.readers = None;
+        record.values[0].readers = Some(readers(&["group:g"]));
+        let third = b"\x02\x07\x0a\x00\x00\x00\x01\x01\x01\x9c\x01a\x01\x01\x01g";
+        assert_eq!(encoded(&record), third);
     }
 
     /// Written by the first release: a later one must still read it.

@@ -131,6 +131,7 @@ pub(super) fn value(index: u32, data: &str, permissions: Permissions) -> Value {
         permissions,
         changed: Timestamp::default(),
         references: Vec::new(),
+        readers: None,
     }
 }
 
@@ -143,6 +144,7 @@ pub(super) fn create_with(identifier: &str, values: Vec<Value>) -> Change {
         identifier: Identifier::parse(identifier).expect("identifier"),
         action: RecordAction::Create {
             values,
+            readers: None,
             reuse_deleted: false,
         },
     }

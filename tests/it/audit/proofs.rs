@@ -26,7 +26,8 @@ async fn filled() -> TestNode {
 
 /// The checkpoint of a node: note, key, size and root.
 async fn checkpoint(clients: &Clients) -> (v1::Checkpoint, usize, Hash) {
-    let answer = clients.audit().get_checkpoint(v1::GetCheckpointRequest {});
+    let mut audit = clients.audit();
+    let answer = audit.get_checkpoint(v1::GetCheckpointRequest {});
     let checkpoint = answer.await.expect("signed").into_inner();
     let read = second::checkpoint(&checkpoint.note, &checkpoint.log_key);
     let (origin, size, root) = read.expect("signed with its key");

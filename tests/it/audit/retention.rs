@@ -33,7 +33,7 @@ fn is_proven(bare: &Bare, identifier: &str) -> bool {
     let identifier = Identifier::parse(identifier).expect("identifier");
     let proven = bare
         .node
-        .prove(&Caller::ANONYMOUS, &identifier)
+        .prove_record(&Caller::ANONYMOUS, &identifier)
         .expect("proven");
     let leaf = Leaf::decode(&proven.leaf).expect("a leaf");
     let mut tree = bare.store.tree();

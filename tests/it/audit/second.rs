@@ -130,7 +130,7 @@ pub(crate) fn checkpoint(note: &str, key: &str) -> Option<(String, usize, Hash)>
     assert_eq!(id, data_encoding::HEXLOWER.encode(&expected[..4]));
     let begins = format!("\u{2014} {name} ");
     let line = signatures.lines().find(|line| line.starts_with(&begins))?;
-    let signature = BASE64.decode(line[begins.len()..].as_bytes()).ok()?;
+    let signature = BASE64.decode(line.strip_prefix(&begins)?.as_bytes()).ok()?;
     assert_eq!(signature[..4], expected[..4]);
     let public = UnparsedPublicKey::new(&ED25519, &key[1..]);
     public.verify(text.as_bytes(), &signature[4..]).ok()?;

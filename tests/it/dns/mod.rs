@@ -107,6 +107,7 @@ impl Fixture {
     async fn create(&self, identifier: &str, values: Vec<Value>) {
         let action = RecordAction::Create {
             values,
+            readers: None,
             reuse_deleted: false,
         };
         self.change(identifier, action).await;
@@ -144,6 +145,7 @@ fn value(index: u32, value_type: &str, data: &str) -> Value {
         data: data.into(),
         ttl: Ttl::DEFAULT,
         permissions: Permissions::DEFAULT,
+        readers: None,
         changed: Timestamp::default(),
         references: Vec::new(),
     }

@@ -70,6 +70,7 @@ fn list(index: u32, members: &[&str]) -> Value {
 fn create(identifier: &str, values: Vec<Value>) -> Change {
     let action = RecordAction::Create {
         values,
+        readers: None,
         reuse_deleted: false,
     };
     record_change(identifier, action)
@@ -274,6 +275,7 @@ fn an_identity_does_what_its_bits_say_and_no_more() {
         assert_eq!(act(RecordAction::Delete { etag }).await, denied);
         let replace = |values| RecordAction::Replace {
             values,
+            readers: None,
             etag,
             allow_missing: false,
         };
@@ -509,6 +511,7 @@ fn an_import_that_skips_needs_the_right_to_register() {
         let skip = || {
             let action = RecordAction::Import {
                 values: vec![value(1, "b")],
+                readers: None,
                 on_conflict: OnConflict::Skip,
             };
             record_change("88.118.7/a", action)

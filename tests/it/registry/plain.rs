@@ -175,6 +175,7 @@ pub(super) fn change_of(step: &Step) -> Option<Change> {
             &spelled(name),
             RecordAction::Create {
                 values: data(1, d),
+                readers: None,
                 reuse_deleted: reuse,
             },
         ),
@@ -186,6 +187,7 @@ pub(super) fn change_of(step: &Step) -> Option<Change> {
             &spelled(name).to_lowercase(),
             RecordAction::Replace {
                 values: data(1, d),
+                readers: None,
                 etag: None,
                 allow_missing: missing,
             },
@@ -198,6 +200,7 @@ pub(super) fn change_of(step: &Step) -> Option<Change> {
             &spelled(name),
             RecordAction::Import {
                 values: data(1, d),
+                readers: None,
                 on_conflict,
             },
         ),
