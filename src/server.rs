@@ -18,8 +18,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
+use zeroize::Zeroizing;
 
-use crate::access::{KEY_RANDOM_BYTES, NewKey};
 pub use log::LogKeyError;
 
 use crate::config::Config;
@@ -28,8 +28,9 @@ use crate::face::dns::{self, Dns};
 use crate::face::grpc::{self, Grpc, ServerInfo, SetLogFilter};
 use crate::face::handle::{self, Handle};
 use crate::face::http::{self, Http, Messages, Readiness};
-use crate::model::{Refusal, Timestamp};
-use crate::net::http::{Limits, Metrics as ConnectionMetrics, Server as Connections};
+use crate::model::{NodeRole, Refusal, Timestamp};
+use crate::net::http::{Limits, Metrics as ConnectionMetrics, Server as Connections, Transport};
+use crate::net::tls::{self, Acceptor};
 use crate::node::{self, Clock, Node};
 use crate::store::{self, Store};
 use crate::telemetry::{self, BuildInfo, Recorder, Scrape, count_panics};
@@ -67,6 +68,17 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
+    /// A listener for TLS could not be bound.
+    #[error("[tls] listen: cannot bind {address}")]
+    TlsAddress {
+        /// The address of the settings.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The files of TLS cannot be used.
+    #[error("[tls]")]
+    Tls(#[from] tls::Error),
     /// The gRPC face could not start.
     #[error("the gRPC face cannot start")]
     Grpc(#[from] grpc::SetupError),
@@ -82,9 +94,9 @@ pub enum Error {
     /// Metrics could not be set up.
     #[error(transparent)]
     Telemetry(#[from] telemetry::Error),
-    /// The system gave no random numbers.
-    #[error("no random numbers are to be had")]
-    Random,
+    /// The first keys could not be made.
+    #[error("the keys of the node's first principals cannot be made")]
+    Keys(#[source] Refusal),
 }
 
 /// Where a server listens.
@@ -92,6 +104,8 @@ pub enum Error {
 pub struct Addresses {
     /// HTTP and gRPC.
     pub http: Vec<SocketAddr>,
+    /// The same over TLS.
+    pub tls: Vec<SocketAddr>,
     /// DNS, UDP and TCP both.
     pub dns: Vec<SocketAddr>,
     /// The Handle protocol, UDP and TCP both.
@@ -105,12 +119,20 @@ pub struct Server {
     dns: Dns,
     handle: Handle,
     listeners: Vec<TcpListener>,
+    tls: Option<Tls>,
     connections: Connections,
     grpc: Grpc,
     http_metrics: Arc<http::Metrics>,
     scrape: Scrape,
-    new_key: Option<NewKey>,
     retention_days: u32,
+    new_keys: Vec<(NodeRole, Zeroizing<String>)>,
+}
+
+/// What serves TLS.
+#[derive(Debug)]
+struct Tls {
+    acceptor: Arc<Acceptor>,
+    listeners: Vec<TcpListener>,
 }
 
 /// What outlives the faces.
@@ -125,7 +147,7 @@ struct Parts {
 }
 
 impl Server {
-    /// Opens the store, makes an operator's key if there is none, and binds
+    /// Opens the store, makes a key for each role that nobody has, and binds
     /// every socket. Nothing is served yet. `set_log_filter` is what
     /// `SetLogLevel` calls.
     ///
@@ -135,6 +157,7 @@ impl Server {
         let recorder = recorder()?;
         let Config {
             http,
+            tls,
             grpc,
             dns,
             handle,
@@ -144,8 +167,9 @@ impl Server {
             log: changes,
             telemetry: _,
         } = config;
-        let (parts, new_key) = open(store, &changes, &recorder)?;
+        let parts = open(store, &changes, &recorder)?;
         parts.node.set_admins(access.references()?);
+        parts.node.set_access(&access);
         let key_file = parts.store.data_dir().join(log::LOG_KEY_FILE);
         let log_key = log::load_or_create(&key_file, &audit.origin)?;
         parts.node.set_log_key(log_key);
@@ -153,6 +177,7 @@ impl Server {
         let metrics = recorder.within(dns::Metrics::new);
         let dns = Dns::bind(&dns, parts.node.clone(), metrics)?;
         let listeners = listen(&http).await?;
+        let tls = listen_tls(tls).await?;
         let setup = handle::Setup {
             http: listeners.first().and_then(|first| first.local_addr().ok()),
             key: SiteKey::load_or_create(&parts.store.data_dir().join(SITE_KEY_FILE))?,
@@ -160,7 +185,7 @@ impl Server {
             metrics: recorder.within(handle::Metrics::new),
         };
         let handle = Handle::bind(handle, parts.node.clone(), setup)?;
-        let addresses = addresses(&listeners, &dns, &handle);
+        let addresses = addresses(&listeners, tls.as_ref(), &dns, &handle);
         let grpc = Grpc::new(grpc::Setup {
             config: grpc,
             node: parts.node.clone(),
@@ -181,11 +206,7 @@ impl Server {
             parts.draining.clone(),
         );
         // Last: a key of a start that failed would never be shown.
-        if let Some(key) = &new_key {
-            let path = parts.store.data_dir().to_owned();
-            let stored = parts.node.add_key(key);
-            stored.map_err(|source| Error::Store { path, source })?;
-        }
+        let new_keys = parts.node.make_first_keys().await.map_err(Error::Keys)?;
         let http_metrics = Arc::new(recorder.within(http::Metrics::new));
         let scrape = recorder.scrape();
         Ok(Self {
@@ -193,24 +214,30 @@ impl Server {
             dns,
             handle,
             listeners,
+            tls,
             connections,
             grpc,
             http_metrics,
             scrape,
-            new_key,
+            new_keys,
             retention_days: audit.retention_days,
         })
     }
 
     /// Where it listens.
     pub fn addresses(&self) -> Addresses {
-        addresses(&self.listeners, &self.dns, &self.handle)
+        addresses(&self.listeners, self.tls.as_ref(), &self.dns, &self.handle)
     }
 
-    /// The operator's key that was made because there was none. This is the only
-    /// time that it can be seen.
-    pub fn new_key(&self) -> Option<&str> {
-        self.new_key.as_ref().map(|key| key.text.as_str())
+    /// Accepts TLS, if that is served, and can read its files again.
+    pub fn tls(&self) -> Option<Arc<Acceptor>> {
+        self.tls.as_ref().map(|tls| Arc::clone(&tls.acceptor))
+    }
+
+    /// The keys that were made because nobody had their role. This is the only
+    /// time that they can be seen.
+    pub fn new_keys(&self) -> &[(NodeRole, Zeroizing<String>)] {
+        &self.new_keys
     }
 
     /// Serves until `shutdown`, then lets open requests finish, applies what
@@ -221,11 +248,12 @@ impl Server {
             dns,
             handle,
             listeners,
+            tls,
             connections,
             grpc,
             http_metrics,
             scrape,
-            new_key: _,
+            new_keys: _,
             retention_days,
         } = self;
         let readiness = Arc::new(ArcSwap::from_pointee(Readiness::Starting));
@@ -243,8 +271,15 @@ impl Server {
             metrics: http_metrics,
         };
         let router = grpc.routes().merge(pages.routes());
-        for listener in listeners {
-            let serve = connections.clone().serve(listener, router.clone());
+        let plain = listeners.into_iter().map(|plain| (plain, Transport::Plain));
+        let over_tls = tls.into_iter().flat_map(|tls| {
+            let transport = Transport::Tls(tls.acceptor);
+            let listeners = tls.listeners.into_iter();
+            listeners.map(move |listener| (listener, transport.clone()))
+        });
+        for (listener, transport) in plain.chain(over_tls) {
+            let serve = connections.clone();
+            let serve = serve.serve(listener, transport, router.clone());
             parts.tracker.spawn(serve);
         }
         parts.tracker.spawn(scrape.keep(parts.draining.clone()));
@@ -344,6 +379,27 @@ async fn listen(config: &http::Config) -> Result<Vec<TcpListener>, Error> {
     Ok(listeners)
 }
 
+/// Reads the files of TLS and binds every address; `None` if there is none.
+async fn listen_tls(config: tls::Config) -> Result<Option<Tls>, Error> {
+    if config.listen.is_empty() {
+        return Ok(None);
+    }
+    let mut listeners = Vec::with_capacity(config.listen.len());
+    for address in &config.listen {
+        let bound = TcpListener::bind(address).await;
+        let fail = |source| Error::TlsAddress {
+            address: *address,
+            source,
+        };
+        listeners.push(bound.map_err(fail)?);
+    }
+    let acceptor = Arc::new(Acceptor::load(config)?);
+    Ok(Some(Tls {
+        acceptor,
+        listeners,
+    }))
+}
+
 fn limits(config: &http::Config) -> Limits {
     Limits {
         connections_max: config.connections_max,
@@ -353,10 +409,17 @@ fn limits(config: &http::Config) -> Limits {
     }
 }
 
-fn addresses(listeners: &[TcpListener], dns: &Dns, handle: &Handle) -> Addresses {
+fn addresses(
+    listeners: &[TcpListener],
+    tls: Option<&Tls>,
+    dns: &Dns,
+    handle: &Handle,
+) -> Addresses {
     let bound = |listener: &TcpListener| listener.local_addr().ok();
+    let over_tls = tls.map_or(&[][..], |tls| &tls.listeners);
     Addresses {
         http: listeners.iter().filter_map(bound).collect(),
+        tls: over_tls.iter().filter_map(bound).collect(),
         dns: dns.addresses(),
         handle: handle.addresses(),
     }
@@ -365,14 +428,24 @@ fn addresses(listeners: &[TcpListener], dns: &Dns, handle: &Handle) -> Addresses
 impl Addresses {
     /// Each with what it serves in front, as `grpc 127.0.0.1:8480`.
     fn labelled(&self) -> Vec<String> {
-        let Self { http, dns, handle } = self;
-        [("grpc", http), ("dns", dns), ("handle", handle)]
-            .into_iter()
-            .flat_map(|(what, addresses)| {
-                let labelled = move |address| format!("{what} {address}");
-                addresses.iter().map(labelled)
-            })
-            .collect()
+        let Self {
+            http,
+            tls,
+            dns,
+            handle,
+        } = self;
+        [
+            ("grpc", http),
+            ("tls", tls),
+            ("dns", dns),
+            ("handle", handle),
+        ]
+        .into_iter()
+        .flat_map(|(what, addresses)| {
+            let labelled = move |address| format!("{what} {address}");
+            addresses.iter().map(labelled)
+        })
+        .collect()
     }
 }
 
@@ -380,7 +453,7 @@ fn open(
     config: store::Config,
     log: &crate::cluster::Config,
     recorder: &Recorder,
-) -> Result<(Parts, Option<NewKey>), Error> {
+) -> Result<Parts, Error> {
     let path = config.data_dir.clone();
     let fail = |source| Error::Store {
         path: path.clone(),
@@ -391,22 +464,14 @@ fn open(
     let metrics = recorder.within(node::Metrics::new);
     let (node, writer) =
         Node::start(Arc::clone(&store), log, (clock(), fill_random), metrics).map_err(fail)?;
-    let new_key = if node.has_no_keys() {
-        Some(random_key()?)
-    } else {
-        None
-    };
     let (tracker, draining) = (TaskTracker::new(), CancellationToken::new());
-    Ok((
-        Parts {
-            node,
-            store,
-            writer,
-            tracker,
-            draining,
-        },
-        new_key,
-    ))
+    Ok(Parts {
+        node,
+        store,
+        writer,
+        tracker,
+        draining,
+    })
 }
 
 /// Fills `out` with random octets.
@@ -416,12 +481,6 @@ fn open(
 )]
 fn fill_random(out: &mut [u8]) {
     aws_lc_rs::rand::fill(out).expect("the system gives random octets");
-}
-
-fn random_key() -> Result<NewKey, Error> {
-    let mut random = [0; KEY_RANDOM_BYTES];
-    aws_lc_rs::rand::fill(&mut random).map_err(|_| Error::Random)?;
-    Ok(NewKey::new(&random))
 }
 
 /// The machine's clock.

@@ -11,6 +11,7 @@
 //! Erase personal data                         its owner; security administrator
 //! Keep a firm's principals                    its owner; security administrator
 //! Keep operators                              security administrator
+//! Read operators                              every operator
 //! Keep a firm's groups and templates          its owner
 //! Keep a firm's shares                        its owner and registrars
 //! Keep templates of a sector                  system administrator
@@ -46,6 +47,8 @@ pub enum Office<'a> {
     KeepMembers(&'a FirmId),
     /// Make, change and revoke principals of the node.
     KeepOperators,
+    /// Read the principals of the node.
+    ReadOperators,
     /// Keep a firm's groups.
     KeepGroups(&'a FirmId),
     /// Keep a firm's share links.
@@ -89,7 +92,7 @@ pub fn permit_office(caller: &Caller, office: Office<'_>) -> Result<(), Refusal>
 const fn may_operator(role: NodeRole, office: Office<'_>) -> bool {
     use NodeRole::{Auditor, SecurityAdministrator, SystemAdministrator};
     match office {
-        Office::Apply | Office::ReadFirm(_) | Office::ListFirms => true,
+        Office::Apply | Office::ReadFirm(_) | Office::ListFirms | Office::ReadOperators => true,
         Office::VerifyFirm | Office::ActivateFirm | Office::KeepSectorTemplates => {
             matches!(role, SystemAdministrator)
         }
@@ -123,6 +126,7 @@ fn may_member(own: &FirmId, role: FirmRole, office: Office<'_>) -> bool {
         | Office::ActivateFirm
         | Office::ApproveFirm
         | Office::KeepOperators
+        | Office::ReadOperators
         | Office::KeepSectorTemplates
         | Office::ReadAudit => false,
     }
@@ -134,7 +138,7 @@ const fn verb(office: Office<'_>) -> Verb {
         Office::Apply | Office::ReadFirm(_) | Office::ReadPersonal(_) | Office::ReadAuditOf(_) => {
             Verb::Read
         }
-        Office::ListFirms | Office::ReadAudit => Verb::List,
+        Office::ListFirms | Office::ReadOperators | Office::ReadAudit => Verb::List,
         Office::EditFirm(_)
         | Office::VerifyFirm
         | Office::ActivateFirm
@@ -154,7 +158,7 @@ const fn who_may(office: Office<'_>) -> &'static str {
     match office {
         Office::Apply => "anyone may",
         Office::ReadFirm(_) => "members of the firm and operators may",
-        Office::ListFirms => "only operators may",
+        Office::ListFirms | Office::ReadOperators => "only operators may",
         Office::EditFirm(_) | Office::KeepGroups(_) | Office::KeepTemplates(_) => {
             "only an owner of the firm may"
         }

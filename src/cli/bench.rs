@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::bench;
 use crate::bench::{Bound, Pool, Report, Target, Verdict, Workload};
-use crate::cli::client::Connection;
+use crate::cli::client::{Connection, Scheme};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::output::{Output, Rows};
 use crate::demo::Demo;
@@ -440,6 +440,10 @@ fn share(text: &str) -> Result<f64, String> {
 }
 
 async fn target(connection: &Connection, connections: usize) -> Result<Target, Failure> {
+    if connection.scheme()? == Scheme::Https {
+        let text = "no load is made over TLS, which would be measured with the node";
+        return Err(Failure::usage(text).hint("measure at http://, on the node's machine"));
+    }
     let bearer = connection.bearer()?;
     let target = Target::connect(&connection.server, bearer, connections).await;
     target.map_err(failure)

@@ -12,16 +12,20 @@ use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Response, Status};
+use zeroize::Zeroizing;
 
 use crate::cli::dev;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::output::Output;
+use crate::cli::session::session_file;
+use crate::net::tls::{Connector, Identity, Trust};
 use crate::wire::proto::v1;
 
 /// Bytes of one answer; an exported chunk of records is the largest.
 const ANSWER_BYTES_MAX: usize = 256 << 20;
 /// Bytes of a key file; a larger one is none.
 const KEY_BYTES_MAX: u64 = 4096;
+const KEY_ROOM_BYTES: usize = 4096;
 /// How long to try to connect, if `--timeout` allows as much.
 const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(5);
 /// Bytes in flight on one stream, so that bulk work fills a fast line.
@@ -40,8 +44,8 @@ pub struct Connection {
         help_heading = "Node"
     )]
     pub server: String,
-    /// File that holds an operator's key; "-" reads it from the standard
-    /// input. Without it the key is that of IDNODE_KEY, else that of `idnode dev`
+    /// File that holds a key; "-" reads it from the standard input. Without it
+    /// the key is that of IDNODE_KEY, else that of `login`, else of `idnode dev`
     #[arg(
         long,
         global = true,
@@ -60,6 +64,43 @@ pub struct Connection {
         help_heading = "Node"
     )]
     pub timeout: Duration,
+    /// How an https:// URL is spoken with.
+    #[command(flatten)]
+    pub tls: TlsOptions,
+}
+
+/// Options of TLS, for an https:// URL.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct TlsOptions {
+    /// PEM file with the authorities to trust, instead of the system's
+    #[arg(
+        long,
+        global = true,
+        env = "IDNODE_CA_FILE",
+        value_name = "FILE",
+        help_heading = "Node"
+    )]
+    pub ca_file: Option<PathBuf>,
+    /// PEM file with the certificate to show; it proves who asks, as a key does
+    #[arg(
+        long,
+        global = true,
+        env = "IDNODE_CERTIFICATE_FILE",
+        value_name = "FILE",
+        requires = "certificate_key_file",
+        help_heading = "Node"
+    )]
+    pub certificate_file: Option<PathBuf>,
+    /// PEM file with the private key of --certificate-file
+    #[arg(
+        long,
+        global = true,
+        env = "IDNODE_CERTIFICATE_KEY_FILE",
+        value_name = "FILE",
+        requires = "certificate_file",
+        help_heading = "Node"
+    )]
+    pub certificate_key_file: Option<PathBuf>,
 }
 
 /// Shows the key, if there is one, with every call.
@@ -94,10 +135,40 @@ impl Connection {
     /// [`Exit::Usage`] for an address or key that cannot be one,
     /// [`Exit::Unavailable`] where no node answers.
     pub async fn client(&self, output: &Output) -> Result<Client, Failure> {
-        let host = host(&self.server)?;
+        let (_, host) = host(&self.server)?;
+        let key = self.key(is_loopback(&host))?;
+        self.client_with(key, output).await
+    }
+
+    /// Connects and shows no key.
+    ///
+    /// # Errors
+    /// As [`Connection::client`].
+    pub async fn client_without_key(&self, output: &Output) -> Result<Client, Failure> {
+        self.client_with(None, output).await
+    }
+
+    /// Connects and shows the key that the file at `path` holds.
+    ///
+    /// # Errors
+    /// As [`Connection::client`].
+    pub async fn client_with_key_of(
+        &self,
+        path: &Path,
+        output: &Output,
+    ) -> Result<Client, Failure> {
+        let key = header(&read_key(path)?)?;
+        self.client_with(Some(key), output).await
+    }
+
+    async fn client_with(
+        &self,
+        key: Option<MetadataValue<Ascii>>,
+        output: &Output,
+    ) -> Result<Client, Failure> {
+        let (scheme, host) = host(&self.server)?;
         let loopback = is_loopback(&host);
-        let key = self.key(loopback)?;
-        if key.is_some() && !loopback {
+        if key.is_some() && !loopback && scheme == Scheme::Http {
             output.say("warning: the key travels to the node without encryption");
         }
         let endpoint = Endpoint::from_shared(self.server.clone())
@@ -106,7 +177,11 @@ impl Connection {
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(STREAM_WINDOW_BYTES)
             .tcp_nodelay(true);
-        let channel = endpoint.connect().await.map_err(|error| {
+        let connected = match scheme {
+            Scheme::Http => endpoint.connect().await,
+            Scheme::Https => endpoint.connect_with_connector(self.tls(&[b"h2"])?).await,
+        };
+        let channel = connected.map_err(|error| {
             let cause = innermost(&error);
             let text = format!("no node answers at {}: {cause}", self.server);
             Failure::new(Exit::Unavailable, text)
@@ -123,27 +198,57 @@ impl Connection {
     /// # Errors
     /// [`Exit::Usage`] for an address or key that cannot be one.
     pub fn bearer(&self) -> Result<Option<MetadataValue<Ascii>>, Failure> {
-        self.key(is_loopback(&host(&self.server)?))
+        let (_, host) = host(&self.server)?;
+        self.key(is_loopback(&host))
     }
 
-    /// The key to show: of `--key-file`, else of `IDNODE_KEY`, else, to this
+    /// What an https:// URL is connected to with.
+    ///
+    /// # Errors
+    /// [`Exit::Usage`] for files that cannot be used.
+    pub fn tls(&self, protocols: &[&[u8]]) -> Result<Connector, Failure> {
+        let TlsOptions {
+            ca_file,
+            certificate_file,
+            certificate_key_file,
+        } = &self.tls;
+        let trust = ca_file.clone().map_or(Trust::System, Trust::File);
+        let files = certificate_file.clone().zip(certificate_key_file.clone());
+        let identity = files.map(|(certificate_file, key_file)| Identity {
+            certificate_file,
+            key_file,
+        });
+        Connector::new(&trust, identity.as_ref(), protocols)
+            .map_err(|error| Failure::chained(Exit::Usage, &error))
+    }
+
+    /// How the node's URL says to speak to it.
+    ///
+    /// # Errors
+    /// [`Exit::Usage`] for an address that cannot be one.
+    pub fn scheme(&self) -> Result<Scheme, Failure> {
+        host(&self.server).map(|(scheme, _)| scheme)
+    }
+
+    /// The key to show: of `--key-file`, else of `IDNODE_KEY`; none beside a
+    /// certificate; else that of the session which `login` began; else, to this
     /// machine only, that which `idnode dev` wrote.
     fn key(&self, loopback: bool) -> Result<Option<MetadataValue<Ascii>>, Failure> {
         let text = if let Some(path) = &self.key_file {
             read_key(path)?
         } else if let Some(key) = std::env::var_os("IDNODE_KEY") {
-            key.to_string_lossy().into_owned()
+            Zeroizing::new(key.to_string_lossy().into_owned())
+        } else if self.tls.certificate_file.is_some() {
+            return Ok(None);
+        } else if let Some(path) = session_file(&self.server).filter(|path| path.exists()) {
+            read_key(&path)?
         } else {
             match dev::key_file().filter(|path| loopback && path.exists()) {
                 Some(path) => read_key(&path)?,
                 None => return Ok(None),
             }
         };
-        let mut value: MetadataValue<Ascii> = format!("Bearer {}", text.trim())
-            .parse()
-            .map_err(|_| Failure::usage("the key has characters that no key has"))?;
-        value.set_sensitive(true);
-        Ok(Some(value))
+        header(&text).map(Some)
     }
 
     /// Host and port of the node.
@@ -154,8 +259,21 @@ impl Connection {
         let uri: tonic::transport::Uri =
             (self.server.parse()).map_err(|_| server_syntax(&self.server))?;
         let host = uri.host().ok_or_else(|| server_syntax(&self.server))?;
-        Ok(format!("{host}:{}", uri.port_u16().unwrap_or(80)))
+        let port = match self.scheme()? {
+            Scheme::Http => 80,
+            Scheme::Https => 443,
+        };
+        Ok(format!("{host}:{}", uri.port_u16().unwrap_or(port)))
     }
+}
+
+/// How a URL says to speak to a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// As it is.
+    Http,
+    /// Over TLS.
+    Https,
 }
 
 impl Client {
@@ -172,6 +290,12 @@ impl Client {
         v1::resolution_client::ResolutionClient::new(self.service.clone())
             .accept_compressed(CompressionEncoding::Zstd)
             .accept_compressed(CompressionEncoding::Gzip)
+            .max_decoding_message_size(ANSWER_BYTES_MAX)
+    }
+
+    /// The service that keeps principals.
+    pub fn accounts(&self) -> v1::accounts_client::AccountsClient<Service> {
+        v1::accounts_client::AccountsClient::new(self.service.clone())
             .max_decoding_message_size(ANSWER_BYTES_MAX)
     }
 
@@ -232,13 +356,11 @@ impl Client {
     }
 }
 
-fn host(server: &str) -> Result<String, Failure> {
+fn host(server: &str) -> Result<(Scheme, String), Failure> {
     let uri: tonic::transport::Uri = server.parse().map_err(|_| server_syntax(server))?;
     match (uri.scheme_str(), uri.host()) {
-        (Some("http"), Some(host)) => Ok(host.to_owned()),
-        (Some("https"), _) => Err(Failure::usage(format!(
-            "--server {server}: TLS is not spoken; put a proxy beside the client, or use http://"
-        ))),
+        (Some("http"), Some(host)) => Ok((Scheme::Http, host.to_owned())),
+        (Some("https"), Some(host)) => Ok((Scheme::Https, host.to_owned())),
         _ => Err(server_syntax(server)),
     }
 }
@@ -255,10 +377,21 @@ fn server_syntax(server: &str) -> Failure {
     ))
 }
 
-fn read_key(path: &Path) -> Result<String, Failure> {
+/// What is sent to show the key in `text`.
+fn header(text: &str) -> Result<MetadataValue<Ascii>, Failure> {
+    let text = Zeroizing::new(format!("Bearer {}", text.trim()));
+    let mut value: MetadataValue<Ascii> = text
+        .parse()
+        .map_err(|_| Failure::usage("the key has characters that no key has"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn read_key(path: &Path) -> Result<Zeroizing<String>, Failure> {
     let what = format!("cannot read the key file {}", path.display());
     let fail = |error: std::io::Error| Failure::new(Exit::Usage, format!("{what}: {error}"));
-    let mut text = String::new();
+    // All at once, so that growing leaves no copy of the key behind.
+    let mut text = Zeroizing::new(String::with_capacity(KEY_ROOM_BYTES));
     if path == Path::new("-") {
         let mut stdin = std::io::stdin().lock().take(KEY_BYTES_MAX);
         stdin.read_to_string(&mut text).map_err(fail)?;
@@ -333,14 +466,14 @@ mod tests {
 
     #[test]
     fn refuses_addresses_that_are_none() {
-        assert_eq!(host("http://[::1]:8480").as_deref().ok(), Some("[::1]"));
-        for wrong in [
-            "127.0.0.1:8480",
-            "https://a.example",
-            "ftp://a",
-            "",
-            "http://",
+        for (server, scheme) in [
+            ("http://[::1]:8480", Scheme::Http),
+            ("https://[::1]", Scheme::Https),
         ] {
+            let found = host(server).expect("an address");
+            assert_eq!(found, (scheme, "[::1]".to_owned()));
+        }
+        for wrong in ["127.0.0.1:8480", "ftp://a", "", "http://"] {
             let failure = host(wrong).expect_err("no address");
             assert_eq!(failure.exit(), Exit::Usage, "{wrong}");
         }

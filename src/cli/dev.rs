@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::client::{Client, Connection};
+use crate::cli::client::{Client, Connection, TlsOptions};
 use crate::cli::config;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::output::Output;
@@ -19,12 +19,17 @@ use crate::cli::shape::checked;
 use crate::cli::signals;
 use crate::config::Sources;
 use crate::demo::Demo;
+use crate::model::NodeRole;
 use crate::server::{Addresses, Server};
 use crate::wire::proto::v1;
 use crate::wire::proto::v1::import_records_request::OnConflict;
 
 /// The name of the file with the operator's key, in the data folder.
 const KEY_FILE: &str = "operator.key";
+/// The file with a security administrator's key.
+const SECURITY_KEY_FILE: &str = "security.key";
+/// The file with an auditor's key.
+const AUDITOR_KEY_FILE: &str = "auditor.key";
 /// What the demo data is made from.
 const DEMO_SEED: u64 = 1;
 /// Records of the demo data.
@@ -75,8 +80,7 @@ pub async fn run(arguments: Arguments, output: &Output) -> Result<(), Failure> {
     let loaded = config::load(&sources, output)?;
     let logs = serve::logs(&loaded, output)?;
     let server = Box::pin(serve::bind(&loaded, &logs)).await?;
-    let key_file = data.join(KEY_FILE);
-    keep_key(&server, &key_file)?;
+    keep_keys(&server, &data)?;
     let addresses = server.addresses();
     let shutdown = CancellationToken::new();
     let work = async {
@@ -93,19 +97,25 @@ pub async fn run(arguments: Arguments, output: &Output) -> Result<(), Failure> {
     Box::pin(signals::until_done(work, shutdown.clone(), output, || {})).await
 }
 
-/// Writes a key that was made at this start to `path`, for nobody else to read.
-fn keep_key(server: &Server, path: &Path) -> Result<(), Failure> {
-    let Some(key) = server.new_key() else {
-        return Ok(());
-    };
-    let file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path);
-    file.and_then(|mut file| writeln!(file, "{key}"))
-        .map_err(|error| Failure::io(&format!("cannot write {}", path.display()), &error))
+/// Writes the keys that were made at this start into `data`, for nobody else to
+/// read.
+fn keep_keys(server: &Server, data: &Path) -> Result<(), Failure> {
+    for (role, key) in server.new_keys() {
+        let path = data.join(match role {
+            NodeRole::SystemAdministrator => KEY_FILE,
+            NodeRole::SecurityAdministrator => SECURITY_KEY_FILE,
+            NodeRole::Auditor => AUDITOR_KEY_FILE,
+        });
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&path);
+        file.and_then(|mut file| writeln!(file, "{}", key.as_str()))
+            .map_err(|error| Failure::io(&format!("cannot write {}", path.display()), &error))?;
+    }
+    Ok(())
 }
 
 /// Loads the demo data into a node that has none, and says what runs where.
@@ -115,6 +125,7 @@ async fn welcome(addresses: &Addresses, data: &Path, output: &Output) -> Result<
         server: format!("http://{}", http.unwrap_or_default()),
         key_file: Some(data.join(KEY_FILE)),
         timeout: STEP_TIMEOUT,
+        tls: TlsOptions::default(),
     };
     let client = connection.client(output).await?;
     let demo = Demo::new(DEMO_SEED, DEMO_RECORDS);
@@ -189,7 +200,12 @@ async fn load(client: &Client, demo: &Demo) -> Result<(), Failure> {
 
 /// What runs where, and what to try.
 fn banner(addresses: &Addresses, data: &Path, identifier: &str, dns_name: &str) -> String {
-    let Addresses { http, dns, handle } = addresses;
+    let Addresses {
+        http,
+        tls: _,
+        dns,
+        handle,
+    } = addresses;
     let http = http.first().map(ToString::to_string).unwrap_or_default();
     let first = |addresses: &[SocketAddr]| {
         let first = addresses.first();
@@ -203,7 +219,8 @@ idnode {version} runs on this machine only; stop it with Ctrl-C
   DNS      {shown_dns}    UDP and TCP
   Handle   {shown_handle}    UDP and TCP; over HTTP on the port of gRPC
   data     {data}
-  key      {key}    an operator's; this machine's idnode finds it
+  key      {key}    a system administrator's; this machine's idnode finds it
+           beside it {security} and {auditor}, of the two other roles
 
 Try {identifier}
 
@@ -216,6 +233,8 @@ Try {identifier}
         shown_handle = first(handle),
         data = data.display(),
         key = data.join(KEY_FILE).display(),
+        security = SECURITY_KEY_FILE,
+        auditor = AUDITOR_KEY_FILE,
     );
     if let (Some(address), false) = (dns.first(), dns_name.is_empty()) {
         let (ip, port) = (address.ip(), address.port());

@@ -218,7 +218,7 @@ fn exit_of(code: Code) -> Exit {
 pub fn next_step(reason: Reason) -> Option<&'static str> {
     Some(match reason {
         Reason::KeyRequired | Reason::KeyInvalid => {
-            "name the file of an operator's key: --key-file FILE, or IDNODE_KEY_FILE"
+            "sign in: idnode login NAME@FIRM; or name the file of a key: --key-file FILE"
         }
         Reason::PrefixNotHomed => "register it: idnode prefix create PREFIX --firm NAME --home",
         Reason::PrefixExists => "see it: idnode prefix show PREFIX",

@@ -1,9 +1,9 @@
 //! `health`: asks `/readyz`, for HEALTHCHECK and the like.
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::cli::client::Connection;
+use crate::cli::client::{Connection, Scheme};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::output::{Output, Rows};
 
@@ -16,7 +16,26 @@ const ANSWER_BYTES_MAX: u64 = 4096;
 /// [`Exit::Unavailable`] if it is not, or does not answer.
 pub async fn run(connection: &Connection, output: &Output) -> Result<(), Failure> {
     let authority = connection.authority()?;
-    let asked = tokio::time::timeout(connection.timeout, ask(&authority)).await;
+    let (host, port) = authority.rsplit_once(':').unwrap_or_default();
+    let port = port.parse().unwrap_or_default();
+    let asking = async {
+        let asked = match connection.scheme()? {
+            Scheme::Http => {
+                let connected = TcpStream::connect((host.trim_matches(['[', ']']), port)).await;
+                ask(connected, &authority).await
+            }
+            Scheme::Https => {
+                let connector = connection.tls(&[b"http/1.1"])?;
+                let connected = connector.connect(host, port).await;
+                ask(connected, &authority).await
+            }
+        };
+        Ok::<_, Failure>(asked)
+    };
+    let asked = match tokio::time::timeout(connection.timeout, asking).await {
+        Ok(asked) => Ok(asked?),
+        Err(late) => Err(late),
+    };
     let status = match asked {
         Ok(Ok(status)) => status,
         Ok(Err(error)) => {
@@ -38,8 +57,11 @@ pub async fn run(connection: &Connection, output: &Output) -> Result<(), Failure
 }
 
 /// The status code of `GET /readyz` (RFC 9112 §4); 0 if it is no HTTP.
-async fn ask(authority: &str) -> std::io::Result<u16> {
-    let mut stream = TcpStream::connect(authority).await?;
+async fn ask<S>(connected: std::io::Result<S>, authority: &str) -> std::io::Result<u16>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut stream = connected?;
     let request = format!("GET /readyz HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();

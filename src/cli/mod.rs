@@ -19,9 +19,11 @@ pub mod import;
 pub mod keys;
 pub mod output;
 pub mod prefix;
+pub mod principal;
 pub mod readers;
 pub mod records;
 pub mod serve;
+pub mod session;
 pub mod shape;
 pub mod signals;
 pub mod site;
@@ -117,6 +119,36 @@ Examples:
     Status,
     /// Change what the node logs, until its next start
     LogLevel(status::LogLevelArguments),
+    /// Sign in as a person, for the commands that follow
+    Login(session::LoginArguments),
+    /// End the session that `login` began
+    #[command(before_help = "\
+Examples:
+  idnode logout")]
+    Logout,
+    /// Show who the node takes the caller for
+    #[command(before_help = "\
+Examples:
+  idnode whoami
+  idnode whoami --key-file erp.key -o json")]
+    Whoami,
+    /// Change the password of who is signed in
+    #[command(before_help = "\
+Examples:
+  idnode password")]
+    Password,
+    /// Keep the keys of a firm's applications
+    #[command(subcommand)]
+    Key(principal::key::Command),
+    /// Keep the people of a firm
+    #[command(subcommand)]
+    Person(principal::person::Command),
+    /// Keep the certificates of a firm's TLS clients
+    #[command(subcommand)]
+    Certificate(principal::certificate::Command),
+    /// Keep people and keys of the node itself
+    #[command(subcommand)]
+    Operator(principal::operator::Command),
     /// Make key pairs to sign requests with
     #[command(subcommand)]
     Keys(keys::Command),
@@ -213,6 +245,16 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), Failure> 
         Command::Backup(command) => backup::run(command, connection, output).await,
         Command::Status => status::status(connection, output).await,
         Command::LogLevel(arguments) => status::log_level(arguments, connection, output).await,
+        Command::Login(arguments) => session::login(arguments, connection, output).await,
+        Command::Logout => session::logout(connection, output).await,
+        Command::Whoami => session::whoami(connection, output).await,
+        Command::Password => session::password(connection, output).await,
+        Command::Key(command) => principal::key::run(command, connection, output).await,
+        Command::Person(command) => principal::person::run(command, connection, output).await,
+        Command::Certificate(command) => {
+            principal::certificate::run(command, connection, output).await
+        }
+        Command::Operator(command) => principal::operator::run(command, connection, output).await,
         Command::Keys(command) => keys::run(&command, output),
         Command::Site(command) => site::run(command, connection, output).await,
         Command::Handle(command) => handle::run(command, connection, output).await,

@@ -10,6 +10,7 @@ use crate::cli::failure::{Exit, Failure};
 use crate::cli::output::Output;
 use crate::cli::signals;
 use crate::config::{Loaded, Sources};
+use crate::model::NodeRole;
 use crate::server::Server;
 use crate::telemetry::{Logs, Terminal};
 
@@ -34,18 +35,42 @@ pub async fn run(arguments: Arguments, output: &Output) -> Result<(), Failure> {
     let loaded = config::load(&sources, output)?;
     let logs = logs(&loaded, output)?;
     let server = Box::pin(bind(&loaded, &logs)).await?;
-    if let Some(key) = server.new_key() {
-        output.say("an operator's key was made; it is shown this once, so keep it:");
+    for (role, key) in server.new_keys() {
+        let role = role_text(*role);
+        output.say(&format!(
+            "a key of a {role} was made; it is shown this once, so keep it:"
+        ));
         output.say(key);
     }
+    let tls = server.tls();
     let shutdown = CancellationToken::new();
     let work = async {
         server.run(shutdown.clone()).await;
         Ok(())
     };
     let mut current = loaded;
-    let reload = || reload(&sources, &mut current, &logs, output);
+    let reload = || {
+        reload(&sources, &mut current, &logs, output);
+        if let Some(tls) = &tls {
+            match tls.reload() {
+                Ok(()) => output.say("the certificate files are in force"),
+                Err(error) => {
+                    output.failure(&Failure::chained(Exit::Failed, &error));
+                    output.say("the certificates stayed as they were");
+                }
+            }
+        }
+    };
     Box::pin(signals::until_done(work, shutdown.clone(), output, reload)).await
+}
+
+/// A role of the node in words.
+pub const fn role_text(role: NodeRole) -> &'static str {
+    match role {
+        NodeRole::SystemAdministrator => "system administrator",
+        NodeRole::SecurityAdministrator => "security administrator",
+        NodeRole::Auditor => "auditor",
+    }
 }
 
 /// Sets up the logs of the process.

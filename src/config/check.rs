@@ -36,6 +36,7 @@ pub(super) fn rules(config: &Config) -> Vec<Problem> {
     names(config, &mut problems);
     admins(config, &mut problems);
     handle_site(config, &mut problems);
+    tls_files(config, &mut problems);
     ttls(config, &mut problems);
     sizes(config, &mut problems);
     audit(config, &mut problems);
@@ -61,6 +62,7 @@ pub(super) fn paths(config: &Config) -> Vec<Problem> {
 
 fn addresses(config: &Config, problems: &mut Vec<Problem>) {
     let (http, dns) = (&config.http.listen, &config.dns.listen);
+    let tls = &config.tls.listen;
     let handle = &config.handle.listen;
     if http.is_empty() {
         problems.push(Problem::of("http.listen", "[]", "needs an address"));
@@ -68,6 +70,7 @@ fn addresses(config: &Config, problems: &mut Vec<Problem>) {
     let mut taken: Vec<(&str, SocketAddr)> = Vec::new();
     let lists = [
         ("http.listen", http),
+        ("tls.listen", tls),
         ("dns.listen", dns),
         ("handle.listen", handle),
     ];
@@ -171,6 +174,25 @@ fn handle_site(config: &Config, problems: &mut Vec<Problem>) {
     if chars > SITE_DESCRIPTION_CHARS_MAX {
         let rule = format!("at most {SITE_DESCRIPTION_CHARS_MAX} characters");
         problems.push(Problem::of("handle.site_description", chars, rule));
+    }
+}
+
+fn tls_files(config: &Config, problems: &mut Vec<Problem>) {
+    let tls = &config.tls;
+    let files = [
+        ("tls.certificate_file", &tls.certificate_file),
+        ("tls.key_file", &tls.key_file),
+    ];
+    for (key, path) in files {
+        if !tls.listen.is_empty() && path.as_os_str().is_empty() {
+            let rule = "must name a PEM file, since tls.listen has an address";
+            problems.push(Problem::of(key, "\"\"", rule));
+        }
+    }
+    if !tls.client_certificates && !tls.client_ca_file.as_os_str().is_empty() {
+        let path = quoted(&tls.client_ca_file.to_string_lossy());
+        let rule = "has no meaning unless tls.client_certificates is true";
+        problems.push(Problem::of("tls.client_ca_file", path, rule));
     }
 }
 
@@ -335,10 +357,25 @@ fn handle_times(config: &Config) -> [Size; 5] {
     ]
 }
 
+/// Those of `[access]`.
+fn access_sizes(config: &Config) -> [Size; 5] {
+    let access = &config.access;
+    let failures = u64::from(access.sign_in_failures_max);
+    let (idle, lifetime) = (access.session_idle_secs, access.session_lifetime_secs);
+    [
+        ("access.sign_in_failures_max", failures, 1, 100),
+        ("access.lockout_secs", access.lockout_secs, 1, 86_400 * 7),
+        ("access.session_idle_secs", idle, 1, 86_400),
+        ("access.session_lifetime_secs", lifetime, 1, 86_400 * 7),
+        ("access.sessions_max", wide(access.sessions_max), 1, 1 << 24),
+    ]
+}
+
 /// Numbers with a least and a greatest value.
 fn sizes(config: &Config, problems: &mut Vec<Problem>) {
     let Config {
         http,
+        tls: _,
         grpc,
         dns,
         handle: _,
@@ -391,6 +428,7 @@ fn sizes(config: &Config, problems: &mut Vec<Problem>) {
     ];
     bounds(&sizes, problems);
     bounds(&handle_sizes(config), problems);
+    bounds(&access_sizes(config), problems);
     if log.group_count_max > log.queue_count_max {
         let rule = format!(
             "not above log.queue_count_max, which is {}",

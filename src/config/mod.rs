@@ -19,6 +19,7 @@ use crate::face::dns;
 use crate::face::grpc;
 use crate::face::handle;
 use crate::face::http;
+use crate::net::tls;
 use crate::node;
 use crate::store;
 use crate::telemetry;
@@ -35,6 +36,8 @@ const RELOADABLE: &[&str] = &["telemetry.filter"];
 pub struct Config {
     /// Section `[http]`.
     pub http: http::Config,
+    /// Section `[tls]`.
+    pub tls: tls::Config,
     /// Section `[grpc]`.
     pub grpc: grpc::Config,
     /// Section `[dns]`.

@@ -1,6 +1,6 @@
-//! The one shape of DER (ITU-T X.690) that is read here: a sequence of two
-//! integers that are not negative. Signatures with DSA (RFC 3279 §2.2.2) and SM2
-//! have it, and public keys of RSA (RFC 8017 §A.1.1).
+//! The little of DER (ITU-T X.690) that is read here: elements, and a sequence of
+//! two integers that are not negative. Signatures with DSA (RFC 3279 §2.2.2) and
+//! SM2 have it, and public keys of RSA (RFC 8017 §A.1.1).
 
 /// The two integers, without leading zeros; `None` for anything else, such as
 /// lengths in more octets than needed, or octets behind the sequence.
@@ -15,10 +15,12 @@ pub(super) fn two_integers(der: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 const INTEGER: u8 = 0x02;
-const SEQUENCE: u8 = 0x30;
+/// The tag of a sequence.
+pub(super) const SEQUENCE: u8 = 0x30;
 
-/// The content of the element that `bytes` begin with, and what is behind it.
-fn element(tag: u8, bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+/// The content of the element that `bytes` begin with, and what is behind it;
+/// `None` for another tag, or a length above 64 KiB or in more octets than needed.
+pub(super) fn element(tag: u8, bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (found, rest) = bytes.split_first()?;
     let (first, rest) = rest.split_first()?;
     let (length, rest) = match *first {

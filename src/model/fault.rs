@@ -165,6 +165,42 @@ reasons! {
         "{field} 编号 {value} 须为 1 至 {limit} 个小写字母、数字或“-”";
     FirmNotFound "FIRM_NOT_FOUND" Missing
         "firm {value} does not exist" "企业 {value} 不存在";
+    PrincipalExists "PRINCIPAL_EXISTS" Conflict
+        "principal {value} exists already" "主体 {value} 已存在";
+    PrincipalState "PRINCIPAL_STATE" Conflict
+        "principal {value} is {limit}, which does not allow this" "主体 {value} 当前为 {limit}，不允许此操作";
+    PrincipalKind "PRINCIPAL_KIND" Invalid
+        "principal {value} is no {limit}" "主体 {value} 的类型不是 {limit}";
+    PrincipalsTooMany "PRINCIPALS_TOO_MANY" Exhausted
+        "there are {limit} principals already, the limit" "主体数量已达上限 {limit}";
+    LabelInvalid "LABEL_INVALID" Invalid
+        "name {value} must be 1 to {limit} characters, no control characters, and no spaces at its ends"
+        "名称 {value} 须为 1 至 {limit} 个字符，不含控制字符，首尾不得为空格";
+    LoginNameInvalid "LOGIN_NAME_INVALID" Invalid
+        "login name {value} must be 1 to {limit} letters, digits, dots, underscores and hyphens"
+        "登录名 {value} 须为 1 至 {limit} 个字母、数字、“.”、“_”或“-”";
+    LoginNameTaken "LOGIN_NAME_TAKEN" Conflict
+        "login name {value} is taken" "登录名 {value} 已被使用";
+    LastAdministrator "LAST_ADMINISTRATOR" Conflict
+        "principal {value} is the last security administrator, without whom nobody could make another"
+        "主体 {value} 是最后一名安全管理员，停用后将无人可再指派";
+    ScopeExceeded "SCOPE_EXCEEDED" Denied
+        "the caller is confined, and would allow more than it may itself: {limit}"
+        "调用方自身权限受限，不得授予超出自身的范围：{limit}";
+    CertificateInvalid "CERTIFICATE_INVALID" Invalid
+        "the certificate cannot be taken: {limit}" "无法接受该证书：{limit}";
+    PasswordWeak "PASSWORD_WEAK" Invalid
+        "the password must be new, {limit} to 128 characters of three kinds among lower case, upper case, digits and others, six of them different, without the name in it"
+        "密码须为新密码，{limit} 至 128 个字符，至少包含小写、大写、数字、其他字符中的三类，至少六个不同字符，且不含登录名";
+    PasswordFirst "PASSWORD_FIRST" Denied
+        "the password is a first one, good only to be replaced: sign in with a new password beside it"
+        "该密码为初始密码，须在登录时同时设置新密码";
+    SignInFailed "SIGN_IN_FAILED" Unauthenticated
+        "the login, the password or the one-time code is wrong, or was tried too often of late"
+        "登录名、密码或动态口令错误，或近期尝试次数过多";
+    SignInLocked "SIGN_IN_LOCKED" Exhausted
+        "too many sign-ins failed from this address; try again in {limit} seconds"
+        "该地址登录失败次数过多，请在 {limit} 秒后重试";
     PrincipalNotFound "PRINCIPAL_NOT_FOUND" Missing
         "principal {value} does not exist" "主体 {value} 不存在";
     GroupExists "GROUP_EXISTS" Conflict
@@ -188,9 +224,10 @@ reasons! {
     FieldInvalid "FIELD_INVALID" Invalid
         "{field} {value} is invalid: {limit}" "{field} 的值 {value} 无效：{limit}";
     KeyRequired "KEY_REQUIRED" Unauthenticated
-        "an operator's key is required: authorization: Bearer <key>" "需要操作员密钥：authorization: Bearer <密钥>";
+        "a key or a session is required: authorization: Bearer <key>" "需要密钥或会话：authorization: Bearer <密钥>";
     KeyInvalid "KEY_INVALID" Unauthenticated
-        "the operator's key is malformed, unknown or revoked" "操作员密钥格式错误、未知或已吊销";
+        "the key, session or certificate is unknown, ended, expired or revoked, or may not be used from here"
+        "密钥、会话或证书未知、已结束、已过期、已吊销，或不得从此处使用";
     IdentityUnknown "IDENTITY_UNKNOWN" Unauthenticated
         "identity {value} is not kept on this node" "身份 {value} 不在本节点";
     AuthenticationFailed "AUTHENTICATION_FAILED" Unauthenticated

@@ -38,6 +38,18 @@ pub const ID_CHARS_MAX: usize = 64;
 pub const GROUP_MEMBERS_MAX: usize = 1000;
 /// Characters of a firm's name.
 pub const FIRM_CHARS_MAX: usize = 200;
+/// Characters of a principal's name for people.
+pub const LABEL_CHARS_MAX: usize = 100;
+/// Characters of a login name.
+pub const LOGIN_CHARS_MAX: usize = 64;
+/// Prefixes, verbs and networks of a scope, each.
+pub const SCOPE_ITEMS_MAX: usize = 64;
+/// Principals of one firm, or of the node, that are not revoked.
+pub const PRINCIPALS_PER_PARTY_MAX: usize = 2000;
+/// Hours that a key's secret counts beside the one after it, at most.
+pub const KEY_OVERLAP_HOURS_MAX: u64 = 720;
+/// The same if nobody says.
+pub const KEY_OVERLAP_HOURS_DEFAULT: u64 = 24;
 /// Characters of a note (why a prefix is suspended).
 pub const NOTE_CHARS_MAX: usize = 500;
 /// Characters of an offending value that an error text repeats.

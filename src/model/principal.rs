@@ -1,13 +1,16 @@
 //! Who asks, and the principals that the node knows. What is granted to them is
 //! decided in `access`.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use crate::model::fault::{Reason, Refusal};
 use crate::model::ids::{FirmId, PrincipalId, ShareId};
+use crate::model::limits::{LABEL_CHARS_MAX, LOGIN_CHARS_MAX};
 use crate::model::record::Reference;
 use crate::model::time::Timestamp;
 
@@ -224,8 +227,9 @@ pub struct Principal {
     pub changed: Timestamp,
 }
 
-/// How a principal proves itself. Nothing here is a secret: hashes only.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// How a principal proves itself. Nothing here is a secret: hashes only, and not
+/// even those are shown.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Credential {
     /// A person's password.
     Password {
@@ -234,6 +238,10 @@ pub enum Credential {
         /// Whether a one-time code (RFC 6238) is asked for too; its secret is
         /// sealed.
         one_time_code: bool,
+        /// Whether it is only good to be replaced.
+        is_first: bool,
+        /// The step of the last one-time code that was used: each serves once.
+        used_step: u64,
     },
     /// An application's key.
     Key {
@@ -247,6 +255,79 @@ pub enum Credential {
         /// SHA-256 of the certificate (DER).
         fingerprint: [u8; 32],
     },
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Password { .. } => "Password",
+            Self::Key { .. } => "Key",
+            Self::Certificate { .. } => "Certificate",
+        })
+    }
+}
+
+/// A principal's name for people: 1 to [`LABEL_CHARS_MAX`] characters without
+/// control characters, the first and the last no spaces.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Label(String);
+
+impl Label {
+    /// Parses a name.
+    ///
+    /// # Errors
+    /// [`Reason::LabelInvalid`].
+    pub fn parse(text: &str) -> Result<Self, Refusal> {
+        let count = text.chars().count();
+        let is_sound = (1..=LABEL_CHARS_MAX).contains(&count)
+            && text.trim() == text
+            && !text.chars().any(is_unfit);
+        if is_sound {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(Refusal::new(Reason::LabelInvalid)
+            .value(text)
+            .limit(LABEL_CHARS_MAX))
+    }
+
+    /// Checks that somebody can sign in by it: 1 to [`LOGIN_CHARS_MAX`] letters and
+    /// digits of any script, dots, underscores and hyphens.
+    ///
+    /// # Errors
+    /// [`Reason::LoginNameInvalid`].
+    pub fn check_login(&self) -> Result<(), Refusal> {
+        let is_fit = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-');
+        if self.0.chars().count() <= LOGIN_CHARS_MAX && self.0.chars().all(is_fit) {
+            return Ok(());
+        }
+        Err(Refusal::new(Reason::LoginNameInvalid)
+            .field("principal.display_name")
+            .value(&self.0)
+            .limit(LOGIN_CHARS_MAX))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<Label> for String {
+    fn from(label: Label) -> Self {
+        label.0
+    }
+}
+
+/// Whether it moves a terminal's cursor, or turns the order of what follows.
+fn is_unfit(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// What a principal is confined to. What is empty confines nothing.
@@ -292,4 +373,39 @@ pub enum PrincipalState {
     },
     /// It never will again.
     Revoked,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: Result<bool, Reason>) {
+        let seen = Label::parse(text).map(|label| label.check_login().is_ok());
+        assert_eq!(seen.map_err(|refusal| refusal.reason()), expected, "{text}");
+    }
+
+    #[test]
+    fn names_are_for_people_and_some_are_to_sign_in_with() {
+        check("wang.li_2-a", Ok(true));
+        check("王立", Ok(true));
+        check("ERP of line 3", Ok(false));
+        check("a@b", Ok(false));
+        check(&"a".repeat(64), Ok(true));
+        check(&"a".repeat(65), Ok(false));
+        check(&"a".repeat(100), Ok(false));
+        for wrong in ["", " a", "a ", "a\nb", "a\u{202e}b", &"a".repeat(101)] {
+            check(wrong, Err(Reason::LabelInvalid));
+        }
+    }
+
+    #[test]
+    fn credentials_show_nothing() {
+        let credential = Credential::Password {
+            hash: "canary".into(),
+            one_time_code: false,
+            is_first: false,
+            used_step: 0,
+        };
+        assert_eq!(format!("{credential:?}"), "Password");
+    }
 }

@@ -2,7 +2,8 @@
 //!
 //! Of its own, since neither `axum::serve` nor tonic's server bounds the time
 //! in which a header must come. A failed accept never ends the loop; a panic in
-//! a connection's task costs that connection.
+//! a connection's task costs that connection. What is served plain and what over
+//! TLS shares its limits.
 
 use std::convert::Infallible;
 use std::error::Error as StdError;
@@ -25,9 +26,12 @@ use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service;
+
+use crate::net::tls::{Acceptor, ClientCertificate};
 
 /// How long the loop rests after a failed accept, as when there are no more file
 /// descriptors.
@@ -54,7 +58,7 @@ const PREFACE_BYTES: usize = 24;
 pub struct Limits {
     /// Connections open at once; further ones are closed at once.
     pub connections_max: usize,
-    /// How long a request's header may take to come.
+    /// How long a request's header may take to come, and a TLS handshake before.
     pub header_timeout: Duration,
     /// Streams open at once on one HTTP/2 connection.
     pub streams_per_connection_max: u32,
@@ -67,6 +71,7 @@ pub struct Metrics {
     open: Gauge,
     rejected_full: Counter,
     rejected_accept: Counter,
+    rejected_tls: Counter,
 }
 
 impl std::fmt::Debug for Metrics {
@@ -88,6 +93,7 @@ impl Metrics {
             open: gauge!("idnode_connections", "listener" => "http", "state" => "open"),
             rejected_full: rejected("full"),
             rejected_accept: rejected("accept"),
+            rejected_tls: rejected("tls"),
         }
     }
 }
@@ -101,6 +107,15 @@ impl Default for Metrics {
 /// Whose a request is: an extension of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer(pub SocketAddr);
+
+/// What a listener's connections are carried by.
+#[derive(Clone, Debug)]
+pub enum Transport {
+    /// TCP as it is.
+    Plain,
+    /// TLS.
+    Tls(Arc<Acceptor>),
+}
 
 /// What all listeners of one server share. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -131,9 +146,9 @@ impl Server {
         }
     }
 
-    /// Accepts connections and serves `service` on them until shutdown; then
-    /// closes the listener. The connections drain by themselves.
-    pub async fn serve<S, B>(self, listener: TcpListener, service: S)
+    /// Accepts connections over `transport` and serves `service` on them until
+    /// shutdown; then closes the listener. The connections drain by themselves.
+    pub async fn serve<S, B>(self, listener: TcpListener, transport: Transport, service: S)
     where
         S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
             + Clone
@@ -166,22 +181,63 @@ impl Server {
             let connection = self.clone();
             let service = Introducing {
                 peer: Peer(peer),
+                certificate: None,
                 service: service.clone(),
             };
-            let builder = builder.clone();
+            let (builder, transport) = (builder.clone(), transport.clone());
             self.tracker.spawn(async move {
                 connection.metrics.open.increment(1.0);
                 let _open = Closing {
                     metrics: Arc::clone(&connection.metrics),
                     _permit: permit,
                 };
-                connection.run(stream, &builder, service).await;
+                // Answers are small and complete: waiting to fill a segment only
+                // delays.
+                if stream.set_nodelay(true).is_err() {
+                    return;
+                }
+                match transport {
+                    Transport::Plain => connection.run(stream, &builder, service).await,
+                    Transport::Tls(acceptor) => {
+                        let opened = connection.shake_hands(&acceptor, stream).await;
+                        let Some((stream, certificate)) = opened else {
+                            return;
+                        };
+                        let service = Introducing {
+                            certificate,
+                            ..service
+                        };
+                        connection.run(stream, &builder, service).await;
+                    }
+                }
             });
         }
     }
 
-    async fn run<S, B>(self, stream: TcpStream, builder: &Builder<Tracked>, service: S)
+    /// The connection above TLS; `None` where the handshake fails, or takes longer
+    /// than a header may.
+    async fn shake_hands(
+        &self,
+        acceptor: &Acceptor,
+        stream: TcpStream,
+    ) -> Option<(TlsStream<TcpStream>, Option<ClientCertificate>)> {
+        let handshake = tokio::time::timeout(self.limits.header_timeout, acceptor.accept(stream));
+        let opened = tokio::select! {
+            () = self.shutdown.cancelled() => return None,
+            opened = handshake => opened,
+        };
+        match opened {
+            Ok(Ok(opened)) => return Some(opened),
+            Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+            Err(_) => tracing::debug!("a TLS handshake took too long"),
+        }
+        self.metrics.rejected_tls.increment(1);
+        None
+    }
+
+    async fn run<T, S, B>(self, stream: T, builder: &Builder<Tracked>, service: S)
     where
+        T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
         S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
             + Clone
             + Send
@@ -190,10 +246,6 @@ impl Server {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn StdError + Send + Sync>>,
     {
-        // Answers are small and complete: waiting to fill a segment only delays.
-        if stream.set_nodelay(true).is_err() {
-            return;
-        }
         let received = Arc::new(AtomicUsize::new(0));
         let io = TokioIo::new(Counted {
             stream,
@@ -253,6 +305,7 @@ fn tell(ended: Result<(), Box<dyn StdError + Send + Sync>>) {
 #[derive(Clone)]
 struct Introducing<S> {
     peer: Peer,
+    certificate: Option<ClientCertificate>,
     service: S,
 }
 
@@ -270,6 +323,9 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         request.extensions_mut().insert(self.peer);
+        if let Some(certificate) = self.certificate {
+            request.extensions_mut().insert(certificate);
+        }
         self.service.call(request)
     }
 }
@@ -301,12 +357,12 @@ where
 }
 
 /// A connection that counts what it receives.
-struct Counted {
-    stream: TcpStream,
+struct Counted<T> {
+    stream: T,
     received: Arc<AtomicUsize>,
 }
 
-impl AsyncRead for Counted {
+impl<T: AsyncRead + Unpin> AsyncRead for Counted<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -320,7 +376,7 @@ impl AsyncRead for Counted {
     }
 }
 
-impl AsyncWrite for Counted {
+impl<T: AsyncWrite + Unpin> AsyncWrite for Counted<T> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -375,7 +431,7 @@ mod tests {
             assert_eq!(peer, Some(std::net::Ipv4Addr::LOCALHOST.into()));
             Ok::<_, Infallible>(Response::new("hi".to_owned()))
         });
-        tracker.spawn(server.serve(listener, service));
+        tracker.spawn(server.serve(listener, Transport::Plain, service));
         (address, shutdown, tracker)
     }
 

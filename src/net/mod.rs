@@ -5,4 +5,5 @@ pub mod held;
 pub mod http;
 pub mod listener;
 pub mod tcp;
+pub mod tls;
 pub mod udp;

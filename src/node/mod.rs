@@ -1,10 +1,12 @@
 //! The one API that faces call. Whatever a face can do, it does through here.
 
+mod account;
 mod answers;
 mod audit;
 pub mod config;
 mod identity;
 mod operate;
+mod principals;
 mod read;
 mod refused;
 mod salts;
@@ -12,6 +14,7 @@ mod site;
 mod write;
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -19,23 +22,27 @@ use std::time::Duration;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use data_encoding::BASE32_NOPAD;
 
+pub use account::{SignIn, SignedIn};
 pub use answers::{Answers, Kept, Marks};
 pub use audit::{AuditPart, AuditQuery, Audited, Consistency, Inclusion, Proven, Signed};
 
 pub use identity::KeyDigest;
+pub use principals::{Account, WithSecret};
 
-pub use crate::access::{Challenge, Proof};
+pub use crate::access::{Challenge, NewSession, Presented, Proof};
 pub use crate::registry::group::GroupAction;
 pub use crate::registry::{
-    Applied, Change, Effect, OfficeChange, OnConflict, PrefixAction, RecordAction, RequestId, etag,
-    parse_etag,
+    Applied, Change, Effect, NewPrincipal, OfficeChange, OnConflict, PrefixAction, PrincipalAction,
+    RecordAction, RequestId, etag, parse_etag,
 };
 pub use crate::resolve::{Query, Stamp, TypeFilter};
 pub use crate::store::backup::BackupInfo;
 
-use crate::access::{Action, Keys, NewKey, permit};
+use crate::access::{self, Action, permit};
 use crate::cluster::{Config, Log};
+use crate::crypto::SealingKey;
 use crate::model::{Caller, PrefixEntry, Reason, Record, Reference, Refusal, Timestamp, Tombstone};
+use crate::node::account::Desk;
 use crate::node::audit::Notary;
 use crate::node::refused::{Attempt, Attempts, Subject, is_kept};
 use crate::node::salts::Salts;
@@ -46,6 +53,10 @@ use crate::resolve::{Site, Stamps};
 use crate::store::{Error, Store};
 pub use site::Referral;
 pub use write::Metrics;
+
+/// The file below the data folder with the key of personal data: made at the
+/// first start. Backups do not hold it.
+const SEALING_KEY_FILE: &str = "personal-data-key";
 
 /// One change asked of the node.
 #[derive(Clone, Debug)]
@@ -129,7 +140,8 @@ struct Inner {
     store: Arc<Store>,
     stamps: Arc<Stamps>,
     log: Log<Command, Result<Applied, Refusal>>,
-    keys: ArcSwap<Keys>,
+    /// Sessions, lock-outs and the like.
+    desk: ArcSwap<Desk>,
     /// Identities that operate the node.
     admins: ArcSwap<Vec<Reference>>,
     /// Where it answers, once that is known.
@@ -140,6 +152,8 @@ struct Inner {
     /// Refused attempts that wait for the writer.
     attempts: Arc<Attempts>,
     notary: ArcSwapOption<Notary>,
+    /// Seals personal data.
+    sealing: SealingKey,
     started: Timestamp,
 }
 
@@ -154,15 +168,21 @@ impl Node {
     /// [`Node::close`].
     ///
     /// # Errors
-    /// [`Error::Engine`] if the operators' keys cannot be read, [`Error::File`]
-    /// if there is no thread to be had.
+    /// [`Error::File`] if the key of personal data cannot be had, or no thread.
     pub fn start(
         store: Arc<Store>,
         config: &Config,
         (clock, chance): (Clock, Chance),
         metrics: Metrics,
     ) -> Result<(Self, JoinHandle<()>), Error> {
-        let keys = ArcSwap::from_pointee(Keys::new(store.operator_keys()?));
+        let path = store.data_dir().join(SEALING_KEY_FILE);
+        let sealing = SealingKey::load_or_create(&path, chance);
+        let sealing = sealing.map_err(|error| Error::File {
+            path,
+            source: io::Error::other(error),
+        })?;
+        let started = (clock.now)();
+        let desk = Desk::new(&access::Config::default());
         let stamps = Arc::new(Stamps::default());
         let attempts = Arc::new(Attempts::default());
         let writer = Writer {
@@ -179,12 +199,11 @@ impl Node {
                     source,
                 }
             })?;
-        let started = (clock.now)();
         let inner = Inner {
             store,
             stamps,
             log,
-            keys,
+            desk: ArcSwap::from_pointee(desk),
             admins: ArcSwap::default(),
             site: ArcSwapOption::empty(),
             clock,
@@ -192,6 +211,7 @@ impl Node {
             salts: Salts::new(chance),
             attempts,
             notary: ArcSwapOption::empty(),
+            sealing,
             started,
         };
         Ok((
@@ -224,31 +244,6 @@ impl Node {
         BASE32_NOPAD
             .encode(&self.random::<8>())
             .to_ascii_lowercase()
-    }
-
-    /// Who presents `bearer`, the token behind `authorization: Bearer`.
-    ///
-    /// # Errors
-    /// [`Reason::KeyInvalid`].
-    pub fn authenticate(&self, bearer: Option<&str>) -> Result<Caller, Refusal> {
-        self.inner.keys.load().authenticate(bearer)
-    }
-
-    /// Whether no operator's key exists, so that nobody can write.
-    pub fn has_no_keys(&self) -> bool {
-        self.inner.keys.load().is_empty()
-    }
-
-    /// Stores an operator's key; durable once it returns.
-    ///
-    /// # Errors
-    /// [`Error::Engine`].
-    pub fn add_key(&self, key: &NewKey) -> Result<(), Error> {
-        self.inner.store.add_operator_key(&key.id, &key.hash)?;
-        self.inner
-            .keys
-            .store(Arc::new(Keys::new(self.inner.store.operator_keys()?)));
-        Ok(())
     }
 
     /// Checks that `caller` may operate the node.

@@ -9,7 +9,9 @@ use crate::model::{
     Caller, Identifier, Prefix, PrefixEntry, PrefixState, Reason, Record, Refusal, SuffixCase,
     Value, Who,
 };
+use crate::node::refused::Subject;
 use crate::node::{Listed, Node, Page, PrefixView, told};
+use crate::registry::audit::Action as Asked;
 use crate::resolve::{Query, Stamp, Unresolved, resolve, stored_seen};
 use crate::store::{PrefixRow, Row, Span};
 
@@ -75,6 +77,18 @@ impl Node {
     /// Whether `caller` may read any value that the public may not.
     pub fn may_read_private(&self, caller: &Caller) -> bool {
         permit(caller, Action::ReadPrivate).is_ok()
+    }
+
+    /// Checks that `caller` may read what the public may not.
+    fn permit_private(&self, caller: &Caller) -> Result<(), Refusal> {
+        permit(caller, Action::ReadPrivate).inspect_err(|refusal| {
+            self.note(
+                caller,
+                Asked::ReadPrivate,
+                Subject::Other(Vec::new()),
+                refusal,
+            );
+        })
     }
 
     /// Drops from `record`, which has all its values, what `caller` may not read.
@@ -267,7 +281,7 @@ impl Node {
     ) -> Result<Page<Listed>, Refusal> {
         permit(caller, Action::List)?;
         if show_deleted {
-            permit(caller, Action::ReadPrivate)?;
+            self.permit_private(caller)?;
         }
         let canonical = self.listable(caller, prefix)?;
         let mut page = Page {
@@ -364,7 +378,7 @@ impl Node {
                 Some(self.listable(caller, prefix)?)
             }
             None => {
-                permit(caller, Action::ReadPrivate)?;
+                self.permit_private(caller)?;
                 None
             }
         };

@@ -44,6 +44,24 @@ pub enum Action {
     UpdateGroup,
     /// A group of firms was removed.
     DeleteGroup,
+    /// A principal was made.
+    CreatePrincipal,
+    /// Name, role or scope of a principal changed.
+    UpdatePrincipal,
+    /// A principal was disabled.
+    DisablePrincipal,
+    /// A principal was enabled.
+    EnablePrincipal,
+    /// A principal was revoked.
+    RevokePrincipal,
+    /// A person was given, or chose, a password.
+    SetPassword,
+    /// A person was given a secret for one-time codes, or none.
+    SetOneTimeCode,
+    /// A key was given another secret.
+    RotateKey,
+    /// A person signed in with a one-time code, which is used up.
+    SignIn,
     /// A firm, a principal or the like was to be changed. Only of attempts.
     KeepOffice,
     /// Somebody was to be proven. Only of attempts.
@@ -77,6 +95,15 @@ impl Action {
             Self::CreateGroup => 32,
             Self::UpdateGroup => 33,
             Self::DeleteGroup => 34,
+            Self::CreatePrincipal => 40,
+            Self::UpdatePrincipal => 41,
+            Self::DisablePrincipal => 42,
+            Self::EnablePrincipal => 43,
+            Self::RevokePrincipal => 44,
+            Self::SetPassword => 45,
+            Self::SetOneTimeCode => 46,
+            Self::RotateKey => 47,
+            Self::SignIn => 48,
             Self::KeepOffice => 240,
             Self::Authenticate => 241,
             Self::ReadPrivate => 242,
@@ -105,6 +132,15 @@ impl Action {
             Self::CreateGroup => "create-group",
             Self::UpdateGroup => "update-group",
             Self::DeleteGroup => "delete-group",
+            Self::CreatePrincipal => "create-principal",
+            Self::UpdatePrincipal => "update-principal",
+            Self::DisablePrincipal => "disable-principal",
+            Self::EnablePrincipal => "enable-principal",
+            Self::RevokePrincipal => "revoke-principal",
+            Self::SetPassword => "set-password",
+            Self::SetOneTimeCode => "set-one-time-code",
+            Self::RotateKey => "rotate-key",
+            Self::SignIn => "sign-in",
             Self::KeepOffice => "keep-office",
             Self::Authenticate => "authenticate",
             Self::ReadPrivate => "read-private",
@@ -132,6 +168,15 @@ impl Action {
         Self::CreateGroup,
         Self::UpdateGroup,
         Self::DeleteGroup,
+        Self::CreatePrincipal,
+        Self::UpdatePrincipal,
+        Self::DisablePrincipal,
+        Self::EnablePrincipal,
+        Self::RevokePrincipal,
+        Self::SetPassword,
+        Self::SetOneTimeCode,
+        Self::RotateKey,
+        Self::SignIn,
         Self::KeepOffice,
         Self::Authenticate,
         Self::ReadPrivate,

@@ -90,7 +90,11 @@ pub fn decide(batch: &Batch<'_>, origin: &Origin, change: Change) -> Result<Deci
             caller: renewed(&origin.caller, batch, origin.now)?,
             ..origin.clone()
         }),
-        Who::Anonymous | Who::Operator(_) | Who::Identity(_) | Who::Guest(_) => None,
+        Who::Operator(_) => {
+            renewed(&origin.caller, batch, origin.now)?;
+            None
+        }
+        Who::Anonymous | Who::Identity(_) | Who::Guest(_) => None,
     };
     let origin = renewed.as_ref().unwrap_or(origin);
     if let Some(first) = first_answer(batch, origin)? {

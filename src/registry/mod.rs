@@ -15,6 +15,8 @@ mod fingerprint;
 pub mod group;
 pub mod office;
 mod prepare;
+pub mod principal;
+mod scope;
 mod touched;
 
 pub use apply::{Outcome, apply};
@@ -26,4 +28,5 @@ pub use decide::{Decision, Undecided, decide, precheck};
 pub use fingerprint::fingerprint;
 pub use office::OfficeChange;
 pub use prepare::prepare;
+pub use principal::{NewPrincipal, PrincipalAction, may_know, one_time_code_key};
 pub use touched::Touched;

@@ -3,11 +3,12 @@
 
 use serde::Serialize;
 
-use crate::model::{Group, GroupId, PrefixEntry};
+use crate::model::{Group, GroupId, PrefixEntry, Principal, PrincipalId};
 use crate::registry::audit::Action;
 use crate::registry::command::Origin;
 use crate::registry::decide::{Decision, Undecided};
 use crate::registry::group::{self, GroupAction};
+use crate::registry::principal::{self, PrincipalAction};
 use crate::store::{AnyEntry, Batch, EntryKey};
 
 /// The effect under which an entry's first answer is stored.
@@ -17,6 +18,13 @@ pub(super) const ENTRY_ANSWER: u8 = 255;
 /// the command holds hashes and ciphertext.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum OfficeChange {
+    /// A principal.
+    Principal {
+        /// Which one.
+        id: PrincipalId,
+        /// What happens to it.
+        action: PrincipalAction,
+    },
     /// A group of firms.
     Group {
         /// Which one.
@@ -35,6 +43,7 @@ impl OfficeChange {
     /// The entry that it is about, as the audit trail names it.
     pub fn subject(&self) -> Vec<u8> {
         match self {
+            Self::Principal { id, .. } => EntryKey::of::<Principal>(id.as_str()).to_bytes(),
             Self::Group { id, .. } => EntryKey::of::<Group>(id.as_str()).to_bytes(),
         }
     }
@@ -89,6 +98,7 @@ pub(super) fn decide(
     change: OfficeChange,
 ) -> Result<Decision, Undecided> {
     match change {
+        OfficeChange::Principal { id, action } => principal::decide(batch, origin, &id, action),
         OfficeChange::Group { id, action } => group::decide(batch, origin, id, action),
     }
 }

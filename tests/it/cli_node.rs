@@ -5,7 +5,6 @@ use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use idnode::access::NewKey;
 use idnode::cluster;
 use idnode::face::grpc::{self, Grpc, ServerInfo, Setup};
 use idnode::model::Timestamp;
@@ -13,6 +12,10 @@ use idnode::node::{self, Clock, Node};
 use idnode::store::{self, Store};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+fn fill(out: &mut [u8]) {
+    aws_lc_rs::rand::fill(out).unwrap();
+}
 
 struct Served {
     folder: tempfile::TempDir,
@@ -38,10 +41,10 @@ impl Served {
         };
         let log = cluster::Config::default();
         let (node, _writer) =
-            Node::start(store, &log, (clock, |_| ()), node::Metrics::new()).expect("starts");
-        let key = NewKey::new(&[7; _]);
-        node.add_key(&key).expect("key");
-        std::fs::write(folder.path().join("operator.key"), &key.text).expect("key file");
+            Node::start(store, &log, (clock, fill), node::Metrics::new()).expect("starts");
+        let keys = runtime.block_on(node.make_first_keys()).expect("keys");
+        let (_, key) = keys.first().expect("a system administrator's");
+        std::fs::write(folder.path().join("operator.key"), key.as_str()).expect("key file");
         let _guard = runtime.enter();
         let face = Grpc::new(Setup {
             config: grpc::Config::default(),

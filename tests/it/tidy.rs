@@ -57,7 +57,7 @@ const MAY_NAME: &[(&str, &str)] = &[
     ),
     (
         "cli",
-        "model merkle wire crypto telemetry store demo bench config server",
+        "model merkle wire crypto net telemetry store demo bench config server",
     ),
     ("main", "cli"),
     ("lib", ""),
@@ -77,6 +77,8 @@ const ONLY_IN: &[(&str, &str)] = &[
     ("tonic_types", "face::grpc cli"),
     ("prost", "wire::proto face::grpc cli bench"),
     ("prost_types", "wire::proto face::grpc cli bench"),
+    ("argon2", "crypto"),
+    ("tokio_rustls", "net"),
     ("axum", "face::http face::grpc net::http server"),
     ("hyper", "net face::http face::grpc"),
     ("hyper_util", "net"),

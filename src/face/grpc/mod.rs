@@ -5,6 +5,8 @@
 //! into model and back; `status` turns refusals into statuses. The rest is one
 //! file for each kind of work.
 
+mod account_convert;
+mod accounts;
 mod audit;
 mod call;
 mod change;
@@ -44,6 +46,7 @@ pub use config::Config;
 pub use metrics::Metrics;
 pub use tonic_reflection::server::Error as SetupError;
 
+use crate::face::grpc::accounts::AccountsService;
 use crate::face::grpc::audit::AuditService;
 use crate::face::grpc::call::{Ruled, Rules};
 use crate::face::grpc::node::NodeService;
@@ -53,17 +56,19 @@ use crate::face::grpc::resolution::ResolutionService;
 use crate::face::grpc::shared::Shared;
 use crate::node::Node;
 use crate::wire::proto::DESCRIPTORS;
+use crate::wire::proto::v1::accounts_server::AccountsServer;
 use crate::wire::proto::v1::audit_server::AuditServer;
 use crate::wire::proto::v1::node_server::NodeServer;
 use crate::wire::proto::v1::registry_server::RegistryServer;
 use crate::wire::proto::v1::resolution_server::ResolutionServer;
 
 /// Names under which health is asked for; the empty one is the whole server.
-const HEALTH_NAMES: [&str; 5] = [
+const HEALTH_NAMES: [&str; 6] = [
     "",
     "idnode.v1.Registry",
     "idnode.v1.Resolution",
     "idnode.v1.Node",
+    "idnode.v1.Accounts",
     "idnode.v1.Audit",
 ];
 
@@ -187,6 +192,12 @@ impl Grpc {
             .send_compressed(CompressionEncoding::Gzip)
             .send_compressed(CompressionEncoding::Zstd)
             .max_decoding_message_size(bytes);
+        let accounts = AccountsServer::new(AccountsService(Arc::clone(&self.shared)))
+            .accept_compressed(CompressionEncoding::Gzip)
+            .accept_compressed(CompressionEncoding::Zstd)
+            .send_compressed(CompressionEncoding::Gzip)
+            .send_compressed(CompressionEncoding::Zstd)
+            .max_decoding_message_size(bytes);
         let node = NodeService {
             shared: Arc::clone(&self.shared),
             operations: Arc::clone(&self.operations),
@@ -209,6 +220,7 @@ impl Grpc {
             .add_service(Ruled::new(registry, &self.rules))
             .add_service(Ruled::new(resolution, &self.rules))
             .add_service(Ruled::new(node, &self.rules))
+            .add_service(Ruled::new(accounts, &self.rules))
             .add_service(Ruled::new(audit, &self.rules))
             .prepare()
             .into_axum_router()

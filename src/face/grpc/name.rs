@@ -52,7 +52,11 @@ pub(super) fn operation(name: &str) -> Result<u64, Refusal> {
         .map_err(|_| wrong(name, "name", FORM))
 }
 
-fn behind<'a>(
+/// What stands behind `collection` in a name, given in `field`.
+///
+/// # Errors
+/// `FieldRequired`, `FieldInvalid` for another form.
+pub(super) fn behind<'a>(
     name: &'a str,
     field: &'static str,
     collection: &str,

@@ -1,6 +1,7 @@
 //! What the services share: the node, who calls, and work off the runtime's
 //! threads.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -19,7 +20,8 @@ use crate::face::grpc::metrics::Metrics;
 use crate::face::grpc::{Config, ServerInfo, status};
 use crate::model::{Caller, Prefix, Reason, Record, Refusal, SuffixCase};
 use crate::net::http::Peer;
-use crate::node::{Applied, Node, Write};
+use crate::net::tls::ClientCertificate;
+use crate::node::{Applied, Node, Presented, Write};
 use crate::wire::proto::v1;
 
 /// Exports in work at once, since each holds a thread; further ones are refused.
@@ -64,25 +66,19 @@ impl Shared {
     /// # Errors
     /// `KeyInvalid`.
     pub(super) fn open<T>(&self, request: Request<T>) -> Result<(Caller, T), Status> {
-        let source = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
         let caller = self
-            .caller(request.metadata())
+            .caller(&request)
             .map_err(|refusal| status::status(&refusal))?;
-        Ok((caller.with_source(source), request.into_inner()))
+        Ok((caller, request.into_inner()))
     }
 
-    fn caller(&self, metadata: &MetadataMap) -> Result<Caller, Refusal> {
-        let Some(header) = metadata.get("authorization") else {
-            return self.node.authenticate(None);
-        };
-        let key = header
-            .to_str()
-            .ok()
-            .and_then(|text| text.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .map(|(_, key)| key.trim())
-            .ok_or_else(|| Refusal::new(Reason::KeyInvalid))?;
-        self.node.authenticate(Some(key))
+    fn caller<T>(&self, request: &Request<T>) -> Result<Caller, Refusal> {
+        let certificate = request.extensions().get::<ClientCertificate>();
+        self.node.authenticate(&Presented {
+            bearer: bearer(request.metadata())?,
+            certificate: certificate.map(|certificate| certificate.0),
+            source: source(request),
+        })
     }
 
     /// Does `work` on a thread that may block.
@@ -142,6 +138,29 @@ impl Shared {
         let case = self.case(record.identifier.prefix());
         convert::record(record, self.zone.as_ref(), case)
     }
+}
+
+/// The token behind `authorization: Bearer`, if there is one.
+///
+/// # Errors
+/// `KeyInvalid` for another form.
+pub(super) fn bearer(metadata: &MetadataMap) -> Result<Option<&str>, Refusal> {
+    let Some(header) = metadata.get("authorization") else {
+        return Ok(None);
+    };
+    header
+        .to_str()
+        .ok()
+        .and_then(|text| text.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| Some(token.trim()))
+        .ok_or_else(|| Refusal::new(Reason::KeyInvalid))
+}
+
+/// The address that a call came from.
+pub(super) fn source<T>(request: &Request<T>) -> Option<IpAddr> {
+    let peer = request.extensions().get::<Peer>();
+    peer.map(|peer| peer.0.ip())
 }
 
 /// The result of a unary call.

@@ -1,6 +1,8 @@
 //! The dialect of the industrial-Internet SDKs: a client logs in once on a
 //! connection, and everything that follows on it is done on its behalf.
 
+use std::net::IpAddr;
+
 use crate::face::handle::connection::Login;
 use crate::face::handle::convert::{identifier, put_count, put_name};
 use crate::face::handle::proof::Answer;
@@ -8,7 +10,7 @@ use crate::face::handle::reply::{Asked, Digest, Reply};
 use crate::face::handle::service::Service;
 use crate::face::handle::standing::{Standing, mark_of};
 use crate::model::{Reason, Reference, Refusal};
-use crate::node::{Node, Proof};
+use crate::node::{Node, Presented, Proof};
 use crate::wire::handle::{LoginRequest, Message, OpCode, ResolutionRequest, ResponseCode};
 
 /// Index of the secret that a password is compared with.
@@ -108,7 +110,8 @@ impl Service {
         let password = password.unwrap_or_default().to_vec();
         let node = self.node().clone();
         let name = account.clone();
-        let known = move || known(&node, &name, &password);
+        let peer = asked.peer.ip();
+        let known = move || known(&node, peer, &name, &password);
         match self.heavy(asked.transport).run(asked.source(), known).await {
             None => Reply::busy(),
             Some(Err(refusal)) => {
@@ -125,12 +128,22 @@ impl Service {
     }
 }
 
-/// Who has this password: an operator by the key's id and the key, or an
+/// Who has this password: a principal by its key's id and the key, or an
 /// identity by its secret.
-fn known(node: &Node, account: &[u8], password: &[u8]) -> Result<Standing, Refusal> {
+fn known(
+    node: &Node,
+    source: IpAddr,
+    account: &[u8],
+    password: &[u8],
+) -> Result<Standing, Refusal> {
     let failed = || Refusal::new(Reason::AuthenticationFailed);
-    if let Ok(text) = std::str::from_utf8(password)
-        && let Ok(caller) = node.authenticate(Some(text))
+    let presented = Presented {
+        bearer: std::str::from_utf8(password).ok(),
+        certificate: None,
+        source: Some(source),
+    };
+    if presented.bearer.is_some()
+        && let Ok(caller) = node.authenticate(&presented)
         && caller.name().as_bytes() == account
     {
         return Ok(Standing::of_operator(caller));

@@ -8,8 +8,8 @@ use crate::node::{KeyDigest, Node, Stamp};
 #[derive(Clone, Debug)]
 pub(super) struct Standing {
     caller: Caller,
-    /// The key that it was proven with, and a mark of its record; `None` for an
-    /// operator's key.
+    /// The key that it was proven with, and a mark of its record; `None` for a
+    /// principal's key.
     key: Option<(Stamp, KeyDigest)>,
 }
 
@@ -27,7 +27,7 @@ impl Standing {
         })
     }
 
-    /// The standing of an operator by its key.
+    /// The standing of a principal by its key.
     pub(super) const fn of_operator(caller: Caller) -> Self {
         Self { caller, key: None }
     }
@@ -37,10 +37,11 @@ impl Standing {
         &self.caller
     }
 
-    /// The standing as it is: `None` once the key is another or gone.
+    /// The standing as it is: `None` once the key is another or gone, or the
+    /// principal counts no longer.
     pub(super) fn renewed(self, node: &Node) -> Option<Self> {
         let (Who::Identity(identity), Some((mark, digest))) = (&self.caller.who, self.key) else {
-            return Some(self);
+            return node.renewed(&self.caller).map(Self::of_operator);
         };
         if node.is_current(&mark) {
             return Some(self);

@@ -15,6 +15,7 @@ pub(crate) use node::TestNode;
 pub(crate) use process::NodeProcess;
 pub(crate) use tool::{is_root, is_slow, missing, tool};
 
+use idnode::wire::proto::v1::accounts_client::AccountsClient;
 use idnode::wire::proto::v1::audit_client::AuditClient;
 use idnode::wire::proto::v1::node_client::NodeClient;
 use idnode::wire::proto::v1::registry_client::RegistryClient;
@@ -54,7 +55,7 @@ pub(crate) struct Clients {
     bearer: Bearer,
 }
 
-/// Shows an operator's key with every call, if there is one.
+/// Shows a key with every call, if there is one.
 #[derive(Clone)]
 pub(crate) struct Bearer(Option<MetadataValue<Ascii>>);
 
@@ -91,6 +92,10 @@ impl Clients {
 
     pub(crate) fn node(&self) -> NodeClient<Authenticated> {
         NodeClient::with_interceptor(self.channel.clone(), self.bearer.clone())
+    }
+
+    pub(crate) fn accounts(&self) -> AccountsClient<Authenticated> {
+        AccountsClient::with_interceptor(self.channel.clone(), self.bearer.clone())
     }
 
     pub(crate) fn audit(&self) -> AuditClient<Authenticated> {
