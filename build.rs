@@ -8,12 +8,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let out = PathBuf::from(std::env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
     let files = [
         "account",
+        "firm",
         "audit",
         "handle",
         "record",
         "registry",
         "resolution",
         "node",
+        "template",
+        "sharing",
     ]
     .map(|name| format!("proto/idnode/v1/{name}.proto"));
     println!("cargo:rerun-if-changed=proto");

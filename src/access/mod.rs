@@ -1,5 +1,6 @@
 //! Who may: what is [`Presented`] or a [`Proof`] becomes a [`Caller`];
-//! [`permit`], [`permit_record`] and [`permit_office`] decide.
+//! [`permit`], [`permit_record`] and [`permit_office`] decide, and [`sight()`] and
+//! [`reading`] what is shown.
 
 pub mod config;
 mod credentials;
@@ -22,7 +23,7 @@ pub use office::{Office, permit_office};
 pub use proof::{Challenge, Proof, Unproven, prove};
 pub use rights::{Denied, Operation, Records, is_named_by, permit_record, value_bits};
 pub use sessions::{NewSession, SESSION_RANDOM_BYTES, SessionLimits, Sessions};
-pub use sight::sight;
+pub use sight::{Reading, reading, sees_to_change, sight, sight_below};
 
 use crate::model::{
     Caller, FirmRole, Member, Party, Principal, Reason, Refusal, Timestamp, Verb, Who,

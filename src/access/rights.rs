@@ -12,6 +12,7 @@
 //! replace P/s                    P/s, 0.NA/P                as to delete, or as to change
 //! read what the public may not   P/s, 0.NA/P                READ_VALUE
 //! list P                         0.NA/P                     LIST_HANDLES
+//! know of all below P            0.NA/P                     READ_VALUE
 //! ```
 //!
 //! An `HS_ADMIN` names one key, every key of a record (index 0), or an `HS_VLIST`
@@ -104,6 +105,10 @@ pub enum Operation<'a> {
     Read(&'a Record),
     /// List the identifiers below the prefix.
     List(&'a Prefix),
+    /// Know of every identifier below the prefix, to read or to list it.
+    ReadBelow(&'a Prefix, Verb),
+    /// Change identifiers below the prefix, as far as not each record decides.
+    WriteBelow(&'a Prefix),
 }
 
 /// Why a caller may not.
@@ -170,6 +175,8 @@ fn permit_member(
         }
         Operation::Read(record) => (record.identifier.prefix(), FirmRole::Reader, Verb::Read),
         Operation::List(prefix) => (prefix, FirmRole::Reader, Verb::List),
+        Operation::ReadBelow(prefix, verb) => (prefix, FirmRole::Reader, verb),
+        Operation::WriteBelow(prefix) => (prefix, FirmRole::Registrar, Verb::Write),
     };
     if records.holder(prefix).as_ref() != Some(&member.firm) {
         return Err(denied(NOT_HOLDER));
@@ -306,6 +313,12 @@ impl<'a> Question<'a> {
                 let source = Source::Stored(Identifier::of_prefix(prefix));
                 self.grant(&[source], AdminPermissions::LIST_HANDLES)
             }
+            Operation::ReadBelow(prefix, _) => {
+                let source = Source::Stored(Identifier::of_prefix(prefix));
+                self.grant(&[source], AdminPermissions::READ_VALUE)
+            }
+            // Each record decides.
+            Operation::WriteBelow(_) => Ok(()),
         }
     }
 

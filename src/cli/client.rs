@@ -124,6 +124,7 @@ pub type Service = InterceptedService<Channel, Bearer>;
 /// A node that answers.
 #[derive(Clone)]
 pub struct Client {
+    channel: Channel,
     service: Service,
     timeout: Duration,
 }
@@ -188,7 +189,8 @@ impl Connection {
                 .hint("is it running? start one with: idnode dev; another address: --server URL")
         })?;
         Ok(Client {
-            service: InterceptedService::new(channel, Bearer(key)),
+            service: InterceptedService::new(channel.clone(), Bearer(key)),
+            channel,
             timeout: self.timeout,
         })
     }
@@ -277,6 +279,26 @@ pub enum Scheme {
 }
 
 impl Client {
+    /// The same way with another key.
+    ///
+    /// # Errors
+    /// [`Exit::Usage`] for a text that cannot be a key.
+    pub fn with_key(&self, key: &str) -> Result<Self, Failure> {
+        Ok(Self {
+            service: InterceptedService::new(self.channel.clone(), Bearer(Some(header(key)?))),
+            channel: self.channel.clone(),
+            timeout: self.timeout,
+        })
+    }
+
+    /// The service of firms.
+    pub fn firms(&self) -> v1::firms_client::FirmsClient<Service> {
+        v1::firms_client::FirmsClient::new(self.service.clone())
+            .accept_compressed(CompressionEncoding::Zstd)
+            .accept_compressed(CompressionEncoding::Gzip)
+            .max_decoding_message_size(ANSWER_BYTES_MAX)
+    }
+
     /// The service that registers.
     pub fn registry(&self) -> v1::registry_client::RegistryClient<Service> {
         v1::registry_client::RegistryClient::new(self.service.clone())
@@ -296,6 +318,22 @@ impl Client {
     /// The service that keeps principals.
     pub fn accounts(&self) -> v1::accounts_client::AccountsClient<Service> {
         v1::accounts_client::AccountsClient::new(self.service.clone())
+            .max_decoding_message_size(ANSWER_BYTES_MAX)
+    }
+
+    /// The service that keeps templates.
+    pub fn templates(&self) -> v1::templates_client::TemplatesClient<Service> {
+        v1::templates_client::TemplatesClient::new(self.service.clone())
+            .accept_compressed(CompressionEncoding::Zstd)
+            .accept_compressed(CompressionEncoding::Gzip)
+            .max_decoding_message_size(ANSWER_BYTES_MAX)
+    }
+
+    /// The service of groups and share links.
+    pub fn sharing(&self) -> v1::sharing_client::SharingClient<Service> {
+        v1::sharing_client::SharingClient::new(self.service.clone())
+            .accept_compressed(CompressionEncoding::Zstd)
+            .accept_compressed(CompressionEncoding::Gzip)
             .max_decoding_message_size(ANSWER_BYTES_MAX)
     }
 

@@ -18,7 +18,7 @@ use crate::cli::serve;
 use crate::cli::shape::checked;
 use crate::cli::signals;
 use crate::config::Sources;
-use crate::demo::Demo;
+use crate::demo::{Application, Demo};
 use crate::model::NodeRole;
 use crate::server::{Addresses, Server};
 use crate::wire::proto::v1;
@@ -26,6 +26,8 @@ use crate::wire::proto::v1::import_records_request::OnConflict;
 
 /// The name of the file with the operator's key, in the data folder.
 const KEY_FILE: &str = "operator.key";
+/// The name of the file with the key of the owner of the firm that applies.
+const OWNER_KEY_FILE: &str = "firm-owner.key";
 /// The file with a security administrator's key.
 const SECURITY_KEY_FILE: &str = "security.key";
 /// The file with an auditor's key.
@@ -106,16 +108,21 @@ fn keep_keys(server: &Server, data: &Path) -> Result<(), Failure> {
             NodeRole::SecurityAdministrator => SECURITY_KEY_FILE,
             NodeRole::Auditor => AUDITOR_KEY_FILE,
         });
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&path);
-        file.and_then(|mut file| writeln!(file, "{}", key.as_str()))
-            .map_err(|error| Failure::io(&format!("cannot write {}", path.display()), &error))?;
+        write_key(key, &path)?;
     }
     Ok(())
+}
+
+/// Writes a key to `path`, for nobody else to read.
+fn write_key(key: &str, path: &Path) -> Result<(), Failure> {
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path);
+    file.and_then(|mut file| writeln!(file, "{key}"))
+        .map_err(|error| Failure::io(&format!("cannot write {}", path.display()), &error))
 }
 
 /// Loads the demo data into a node that has none, and says what runs where.
@@ -134,6 +141,7 @@ async fn welcome(addresses: &Addresses, data: &Path, output: &Output) -> Result<
     if status.prefix_count == 0 {
         output.say("loading demo data");
         load(&client, &demo).await?;
+        apply(&client, &demo.application(), data).await?;
     }
     let identifier = demo.identifier(0).to_string();
     let request = client.request(v1::ResolveRequest {
@@ -198,6 +206,61 @@ async fn load(client: &Client, demo: &Demo) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Has a firm apply, so that there is one to review; its owner's key goes to a
+/// file.
+async fn apply(client: &Client, application: &Application, data: &Path) -> Result<(), Failure> {
+    let Application {
+        name,
+        credit_code,
+        region,
+        address,
+        industry,
+        wanted_prefix,
+        legal_person,
+        contact,
+        phone,
+        email,
+        licence,
+    } = application;
+    let request = client.request(v1::ApplyFirmRequest {
+        facts: Some(v1::FirmFacts {
+            display_name: name.clone(),
+            credit_code: credit_code.clone(),
+            region: (*region).to_owned(),
+            address: (*address).to_owned(),
+            industry: (*industry).to_owned(),
+            wanted_prefix: wanted_prefix.clone(),
+            servers: Vec::new(),
+        }),
+        people: Some(v1::FirmPeople {
+            legal_person: (*legal_person).to_owned(),
+            citizen_number: String::new(),
+            contact: (*contact).to_owned(),
+            phone: (*phone).to_owned(),
+            email: email.clone(),
+        }),
+        validate_only: false,
+    });
+    let applied = client.answer(client.firms().apply_firm(request)).await?;
+    write_key(&applied.owner_key, &data.join(OWNER_KEY_FILE))?;
+    let owner = client.with_key(&applied.owner_key)?;
+    let name = applied.firm.unwrap_or_default().name;
+    let request = owner.request(v1::AttachDocumentRequest {
+        name: name.clone(),
+        kind: v1::FirmDocumentKind::BusinessLicence.into(),
+        file_name: "营业执照.pdf".to_owned(),
+        content: licence.to_vec(),
+        ..v1::AttachDocumentRequest::default()
+    });
+    owner.answer(owner.firms().attach_document(request)).await?;
+    let request = owner.request(v1::SubmitFirmRequest {
+        name,
+        ..v1::SubmitFirmRequest::default()
+    });
+    owner.answer(owner.firms().submit_firm(request)).await?;
+    Ok(())
+}
+
 /// What runs where, and what to try.
 fn banner(addresses: &Addresses, data: &Path, identifier: &str, dns_name: &str) -> String {
     let Addresses {
@@ -225,6 +288,7 @@ idnode {version} runs on this machine only; stop it with Ctrl-C
 Try {identifier}
 
   idnode resolve {identifier} --server http://{http}
+  idnode firm list --state submitted --server http://{http}
   grpcurl -plaintext -d '{{\"identifier\":\"{identifier}\"}}' {http} idnode.v1.Resolution/Resolve
   buf curl --protocol grpc --http2-prior-knowledge -d '{{\"identifier\":\"{identifier}\"}}' http://{http}/idnode.v1.Resolution/Resolve
 ",

@@ -13,6 +13,7 @@ pub mod dev;
 pub mod errors;
 pub mod export;
 pub mod failure;
+pub mod firm;
 pub mod handle;
 pub mod health;
 pub mod import;
@@ -25,9 +26,11 @@ pub mod records;
 pub mod serve;
 pub mod session;
 pub mod shape;
+pub mod sharing;
 pub mod signals;
 pub mod site;
 pub mod status;
+pub mod template;
 pub mod value_arg;
 pub mod verify;
 
@@ -96,9 +99,23 @@ enum Command {
     Delete(records::DeleteArguments),
     /// List the records of a prefix
     List(records::ListArguments),
+    /// Set who may read a record
+    Readers(sharing::ReadersArguments),
+    /// Keep groups of firms, which can be named as readers
+    #[command(subcommand)]
+    Group(sharing::GroupCommand),
+    /// Share records by a link, for a purpose and a time
+    #[command(subcommand)]
+    Share(sharing::ShareCommand),
     /// Register and keep prefixes
     #[command(subcommand)]
     Prefix(prefix::Command),
+    /// Show, make and revise templates, and check files by them
+    #[command(subcommand)]
+    Template(template::Command),
+    /// Apply for prefixes, and review firms
+    #[command(subcommand)]
+    Firm(firm::Command),
     /// Take in records from a file
     Import(import::Arguments),
     /// Write records to a file
@@ -237,7 +254,12 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), Failure> 
         Command::Put(arguments) => records::put(arguments, connection, output).await,
         Command::Delete(arguments) => records::delete(arguments, connection, output).await,
         Command::List(arguments) => records::list(arguments, connection, output).await,
+        Command::Readers(arguments) => sharing::set_readers(arguments, connection, output).await,
+        Command::Group(command) => sharing::group(command, connection, output).await,
+        Command::Share(command) => sharing::share(command, connection, output).await,
         Command::Prefix(command) => prefix::run(command, connection, output).await,
+        Command::Template(command) => Box::pin(template::run(command, connection, output)).await,
+        Command::Firm(command) => Box::pin(firm::run(command, connection, output)).await,
         Command::Import(arguments) => Box::pin(import::run(arguments, connection, output)).await,
         Command::Export(arguments) => export::run(arguments, connection, output).await,
         Command::Verify(arguments) => verify::run(arguments, connection, output).await,

@@ -20,10 +20,18 @@ const MODE: u32 = 0o600;
 /// `AlreadyExists` if anything is there, and whatever the file system says; then
 /// no half-written file stays.
 pub fn create(path: &Path, text: &str) -> io::Result<()> {
+    create_bytes(path, text.as_bytes())
+}
+
+/// Writes `bytes` as [`create`] writes text.
+///
+/// # Errors
+/// As [`create`].
+pub fn create_bytes(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(MODE);
     let mut file = options.open(path)?;
-    let written = file.write_all(text.as_bytes());
+    let written = file.write_all(bytes);
     let written = written.and_then(|()| file.sync_all());
     let written = written.and_then(|()| sync_folder(path));
     if written.is_err() {

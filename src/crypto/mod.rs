@@ -1,10 +1,11 @@
 //! Secrets and signatures of the Handle protocol: functions on bytes, beneath
-//! its messages (RFC 3652 §2.2 and §3.5 to 3.7; DO-IRP v3.0); and people's
-//! passwords and one-time codes (RFC 9106, RFC 6238).
+//! its messages (RFC 3652 §2.2 and §3.5 to 3.7; DO-IRP v3.0); people's passwords
+//! and one-time codes (RFC 9106, RFC 6238); and [`DataKey`], with which personal data
+//! is sealed.
 //!
 //! Chance is passed in, except where the library draws it itself: making an RSA
-//! or an Ed25519 key. Only [`SiteKey`] and [`key_file`] touch files. What a
-//! message looks like is not known here.
+//! or an Ed25519 key. Only [`SiteKey`], [`SealingKey`] and [`key_file`] touch files.
+//! What a message looks like is not known here.
 
 mod certificate;
 mod der;

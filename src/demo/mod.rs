@@ -6,6 +6,7 @@
 //! store, send or print anything.
 
 mod administration;
+mod application;
 mod firm;
 mod random;
 mod sector;
@@ -13,6 +14,7 @@ mod sector;
 use crate::demo::sector::Trade;
 use crate::model::{Identifier, Permissions, Prefix, Timestamp, Ttl, Value, ValueType};
 
+pub use crate::demo::application::Application;
 pub use crate::demo::firm::Firm;
 pub use crate::demo::random::Random;
 pub use crate::demo::sector::Sector;

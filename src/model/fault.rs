@@ -156,6 +156,50 @@ reasons! {
     FirmNameInvalid "FIRM_NAME_INVALID" Invalid
         "firm name {value} must be 1 to {limit} characters without control characters"
         "企业名称 {value} 须为 1 至 {limit} 个字符且不含控制字符";
+    FirmState "FIRM_STATE" Conflict
+        "firm {value} is {limit}, which does not allow this" "企业 {value} 当前为 {limit}，不允许此操作";
+    FirmIncomplete "FIRM_INCOMPLETE" Conflict
+        "firm {value} lacks what its application needs: {limit}" "企业 {value} 的申请材料不完整，缺少：{limit}";
+    ApplicationsTooMany "APPLICATIONS_TOO_MANY" Exhausted
+        "{limit} applications wait already; try again when some were looked at" "待处理的申请已达 {limit} 份，请待部分处理后再试";
+    TextInvalid "TEXT_INVALID" Invalid
+        "{field} must be one line of 1 to {limit} characters that show" "{field} 须为 1 至 {limit} 个可见字符的单行文本";
+    CreditCodeSyntax "CREDIT_CODE_SYNTAX" Invalid
+        "unified social credit code {value} must be {limit} characters as GB 32100-2015 says"
+        "统一社会信用代码 {value} 须为符合 GB 32100-2015 的 {limit} 位字符";
+    CreditCodeCheck "CREDIT_CODE_CHECK" Invalid
+        "unified social credit code {value} has a wrong character: by the others the last must be {limit}"
+        "统一社会信用代码 {value} 有误：按其余字符，校验码应为 {limit}";
+    CreditCodeTaken "CREDIT_CODE_TAKEN" Conflict
+        "another firm has the unified social credit code {value}: {limit}" "统一社会信用代码 {value} 已属于另一企业：{limit}";
+    RegionUnknown "REGION_UNKNOWN" Invalid
+        "region {value} is no division of GB/T 2260: six digits as 330382" "行政区划代码 {value} 不在 GB/T 2260 中，应为六位数字，如 330382";
+    IndustryUnknown "INDUSTRY_UNKNOWN" Invalid
+        "industry {value} is no class of GB/T 4754-2017: a letter and up to four digits, as C3823"
+        "行业代码 {value} 不在 GB/T 4754-2017 中，应为字母加至多四位数字，如 C3823";
+    PhoneInvalid "PHONE_INVALID" Invalid
+        "{field} must be a telephone number of 5 to {limit} digits" "{field} 须为 5 至 {limit} 位数字的电话号码";
+    EmailInvalid "EMAIL_INVALID" Invalid
+        "{field} must be an e-mail address of at most {limit} characters" "{field} 须为至多 {limit} 个字符的电子邮箱地址";
+    CitizenNumberInvalid "CITIZEN_NUMBER_INVALID" Invalid
+        "{field} must be a citizen number of 18 characters whose check character is right" "{field} 须为校验码正确的 18 位公民身份号码";
+    ServersTooMany "SERVERS_TOO_MANY" Invalid
+        "the firm has {value} servers; the limit is {limit}" "企业服务器有 {value} 台，超过上限 {limit}";
+    ServerInvalid "SERVER_INVALID" Invalid
+        "server {value} cannot be told to clients: {limit}" "无法向客户端公布服务器 {value}：{limit}";
+    DocumentNotFound "DOCUMENT_NOT_FOUND" Missing
+        "the firm has no document {value}" "企业没有编号为 {value} 的文件";
+    DocumentTypeInvalid "DOCUMENT_TYPE_INVALID" Invalid
+        "the document has none of the forms {limit}" "文件格式须为 {limit} 之一";
+    DocumentTooLarge "DOCUMENT_TOO_LARGE" Invalid
+        "the document has {value} bytes; the limit is {limit}" "文件共 {value} 字节，超过上限 {limit}";
+    DocumentsTooMany "DOCUMENTS_TOO_MANY" Conflict
+        "the firm has {limit} documents already" "企业的文件已达 {limit} 份";
+    PersonalErased "PERSONAL_ERASED" Missing
+        "the personal data of firm {value} was erased" "企业 {value} 的个人信息已被删除";
+    SealUnreadable "SEAL_UNREADABLE" Broken
+        "the personal data of {value} cannot be opened: the node has another key, or it is damaged"
+        "无法解密 {value} 的个人信息：节点密钥不符或数据已损坏";
     NoteTooLong "NOTE_TOO_LONG" Invalid
         "the text is longer than {limit} characters" "文本超过 {limit} 个字符";
     QuotaExceeded "QUOTA_EXCEEDED" Exhausted
@@ -209,6 +253,10 @@ reasons! {
         "group {value} does not exist" "企业组 {value} 不存在";
     ShareNotFound "SHARE_NOT_FOUND" Missing
         "share {value} does not exist" "共享链接 {value} 不存在";
+    ShareExists "SHARE_EXISTS" Conflict
+        "share {value} exists already" "共享链接 {value} 已存在";
+    TooManyOwned "TOO_MANY_OWNED" Exhausted
+        "firm {value} has {limit} {field} already, which is the limit" "企业 {value} 的 {field} 已达上限 {limit} 个";
     BatchTooLarge "BATCH_TOO_LARGE" Invalid
         "the batch has {value} items; the limit is {limit}" "批量请求含 {value} 项，超过上限 {limit}";
     BatchEmpty "BATCH_EMPTY" Invalid
@@ -264,6 +312,56 @@ reasons! {
         "变更 {value} 早于日志证明功能，修改该记录后方可证明";
     LogRangeInvalid "LOG_RANGE_INVALID" Invalid
         "{field} {value} is not within the {limit} changes of the log" "{field} 的值 {value} 不在日志的 {limit} 项变更之内";
+    TemplateNotFound "TEMPLATE_NOT_FOUND" Missing
+        "template {value} does not exist" "模板 {value} 不存在";
+    TemplateExists "TEMPLATE_EXISTS" Conflict
+        "template {value} exists already" "模板 {value} 已存在";
+    TemplateUnknown "TEMPLATE_UNKNOWN" Invalid
+        "no template {value} is there for records under prefix {limit}" "前缀 {limit} 下的标识没有可用的模板 {value}";
+    TemplateVersionUnknown "TEMPLATE_VERSION_UNKNOWN" Invalid
+        "template {limit} has no version {value}" "模板 {limit} 没有版本 {value}";
+    TemplateVersionAlone "TEMPLATE_VERSION_ALONE" Invalid
+        "a version of a template at index 1001 needs the template at index 1000" "索引 1001 的模板版本须有索引 1000 的模板";
+    TemplateUnchanged "TEMPLATE_UNCHANGED" Conflict
+        "the new version says the same as version {value}" "新版本与版本 {value} 内容相同";
+    TemplatesTooMany "TEMPLATES_TOO_MANY" Exhausted
+        "{value} has {limit} templates, the most there may be" "{value} 的模板已达上限 {limit} 个";
+    VersionsTooMany "VERSIONS_TOO_MANY" Exhausted
+        "template {value} has {limit} versions, the most there may be" "模板 {value} 的版本已达上限 {limit} 个";
+    VersionsTooLarge "VERSIONS_TOO_LARGE" Exhausted
+        "the versions of template {value} take more than {limit} bytes" "模板 {value} 的各版本超过 {limit} 字节上限";
+    TemplateFaults "TEMPLATE_FAULTS" Invalid
+        "{value} faults, each of them listed" "共有 {value} 处错误，已逐一列出";
+    ItemUnknown "ITEM_UNKNOWN" Invalid
+        "index {value} is no item of the template" "索引 {value} 不是模板的数据项";
+    ItemNameUnknown "ITEM_NAME_UNKNOWN" Invalid
+        "{value} is no item of the template" "{value} 不是模板的数据项";
+    ItemDisabled "ITEM_DISABLED" Invalid
+        "item {limit} at index {value} is disabled: records that have it keep it as it is"
+        "索引 {value} 的数据项 {limit} 已停用：已有该项的记录保持不变";
+    ItemMissing "ITEM_MISSING" Invalid
+        "item {value} at index {limit} is required" "缺少必填数据项 {value}（索引 {limit}）";
+    ItemTypeWrong "ITEM_TYPE_WRONG" Invalid
+        "the value at index {value} must have the type {limit}" "索引 {value} 的值类型须为 {limit}";
+    ItemForm "ITEM_FORM" Invalid
+        "value {value} does not fit item {limit}" "值 {value} 不符合数据项 {limit}";
+    ItemLength "ITEM_LENGTH" Invalid
+        "value {value} has too few or too many characters for item {limit}" "值 {value} 的字符数不符合数据项 {limit}";
+    ItemOutOfRange "ITEM_OUT_OF_RANGE" Invalid
+        "value {value} is out of the range of item {limit}" "值 {value} 超出数据项的范围 {limit}";
+    ItemPattern "ITEM_PATTERN" Invalid
+        "value {value} does not match the pattern of item {limit}" "值 {value} 不符合数据项的格式 {limit}";
+    ItemCodeUnknown "ITEM_CODE_UNKNOWN" Invalid
+        "value {value} is no code of item {limit}" "值 {value} 不在数据项的代码表中 {limit}";
+    ItemCount "ITEM_COUNT" Invalid
+        "value {value} has too few or too many elements for item {limit}" "值 {value} 的元素个数不符合数据项 {limit}";
+    ItemNotUnique "ITEM_NOT_UNIQUE" Conflict
+        "another identifier under the prefix has value {value} of item {limit}" "该前缀下已有标识使用数据项 {limit} 的值 {value}";
+    ItemGone "ITEM_GONE" Invalid
+        "item {value} at index {limit} of the version before is missing: items are disabled, never deleted"
+        "缺少上一版本的数据项 {value}（索引 {limit}）：数据项只能停用，不能删除";
+    ItemChanged "ITEM_CHANGED" Invalid
+        "the {limit} of item {value} may not change" "数据项 {value} 的 {limit} 不可更改";
     Internal "INTERNAL" Broken
         "the node failed; its log says more under this request's id" "节点内部错误，详见日志";
 }
@@ -279,6 +377,7 @@ pub struct Refusal {
     field: Cow<'static, str>,
     value: String,
     limit: String,
+    faults: Vec<Self>,
 }
 
 impl Refusal {
@@ -289,6 +388,7 @@ impl Refusal {
             field: Cow::Borrowed(""),
             value: String::new(),
             limit: String::new(),
+            faults: Vec::new(),
         }
     }
 
@@ -308,6 +408,8 @@ impl Refusal {
             format!("{outer}.{}", self.field)
         };
         self.field = Cow::Owned(joined);
+        let inner = std::mem::take(&mut self.faults).into_iter();
+        self.faults = inner.map(|fault| fault.within(outer)).collect();
         self
     }
 
@@ -324,6 +426,18 @@ impl Refusal {
     pub fn limit(mut self, limit: impl fmt::Display) -> Self {
         self.limit = limit.to_string();
         self
+    }
+
+    /// Lists the faults of which it is the sum.
+    #[must_use]
+    pub fn faults(mut self, faults: Vec<Self>) -> Self {
+        self.faults = faults;
+        self
+    }
+
+    /// The faults of which it is the sum; empty if it is the only one.
+    pub fn each_fault(&self) -> &[Self] {
+        &self.faults
     }
 
     /// The stable reason.

@@ -36,9 +36,53 @@ pub const REQUEST_ID_BYTES_MAX: usize = 64;
 pub const ID_CHARS_MAX: usize = 64;
 /// Firms in one group.
 pub const GROUP_MEMBERS_MAX: usize = 1000;
+/// Groups of one firm.
+pub const GROUPS_PER_FIRM_MAX: usize = 256;
+/// Share links of one firm, those included that have expired.
+pub const SHARES_PER_FIRM_MAX: usize = 1000;
+/// Identifiers, and beginnings of identifiers, that one share reaches.
+pub const SHARE_TARGETS_MAX: usize = 100;
+/// Indices of the values that one share shows.
+pub const SHARE_INDICES_MAX: usize = 64;
+/// Days for which a share may count.
+pub const SHARE_DAYS_MAX: u64 = 366;
 /// Characters of a firm's name.
 pub const FIRM_CHARS_MAX: usize = 200;
-/// Characters of a principal's name for people.
+/// Characters of a firm's address.
+pub const ADDRESS_CHARS_MAX: usize = 300;
+/// Characters of a person's name.
+pub const PERSON_CHARS_MAX: usize = 100;
+/// Digits of a telephone number.
+pub const PHONE_DIGITS_MAX: usize = 20;
+/// Characters of an e-mail address (RFC 5321 §4.5.3.1.3).
+pub const EMAIL_CHARS_MAX: usize = 254;
+/// Servers of its own that a firm may name.
+pub const FIRM_SERVERS_MAX: usize = 8;
+/// Papers of one firm.
+pub const DOCUMENTS_PER_FIRM_MAX: usize = 10;
+/// Bytes of one paper: below what a message of the gRPC face may have by default.
+pub const DOCUMENT_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of all papers of one firm.
+pub const DOCUMENT_BYTES_PER_FIRM_MAX: u64 = 16 * 1024 * 1024;
+/// Bytes of the papers of all applications that nobody looked at yet; no further
+/// paper is taken.
+pub const OPEN_DOCUMENT_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
+/// Characters of a paper's file name.
+pub const DOCUMENT_NAME_CHARS_MAX: usize = 200;
+/// Steps of its life that a firm shows; older ones are in the audit trail only.
+pub const FIRM_STEPS_MAX: usize = 64;
+/// Days after which an application that was never handed in is forgotten.
+pub const DRAFT_DAYS: u64 = 30;
+/// Applications that nobody looked at yet, of all applicants; no further one is
+/// taken.
+pub const APPLICATIONS_MAX: usize = 1000;
+/// Applications that nobody looked at yet from one network; no further one is
+/// taken from there.
+pub const APPLICATIONS_PER_NETWORK_MAX: usize = 20;
+/// Applications that were never handed in and are forgotten with one new one: a
+/// change stays small however many have expired.
+pub const SWEPT_DRAFTS_MAX: usize = 8;
+/// Characters of a name for people: of a principal, a template, an item, a code.
 pub const LABEL_CHARS_MAX: usize = 100;
 /// Characters of a login name.
 pub const LOGIN_CHARS_MAX: usize = 64;
@@ -78,3 +122,52 @@ pub const DSA_ORDER_BITS: RangeInclusive<usize> = 160..=512;
 pub const NAMESPACE_DEPTH_MAX: usize = 64;
 /// Attributes of one element of an `HS_NAMESPACE`.
 pub const NAMESPACE_ATTRIBUTES_MAX: usize = 32;
+/// The first index of an item of a template; those below are of the Handle
+/// System, the node, and whatever needs no template.
+pub const ITEM_INDEX_MIN: u32 = 2000;
+/// Bytes of the English name of an item.
+pub const ITEM_NAME_BYTES_MAX: usize = 64;
+/// Characters of the sign of a unit.
+pub const UNIT_CHARS_MAX: usize = 16;
+/// Digits of a decimal number: a double keeps so many.
+pub const DECIMAL_DIGITS_MAX: usize = 15;
+/// Codes of one list of codes.
+pub const ITEM_CODES_MAX: usize = 512;
+/// Prefixes that one item's references are restricted to.
+pub const ITEM_PREFIXES_MAX: usize = 32;
+/// Algorithms that the node knows for digests of files.
+pub const DIGEST_ALGORITHMS_MAX: usize = 3;
+/// Elements of one list.
+pub const LIST_ELEMENTS_MAX: u32 = 256;
+/// Parts of one composition.
+pub const COMPOSITION_PARTS_MAX: usize = 32;
+/// Bytes of an address of the web.
+pub const URL_BYTES_MAX: usize = 2048;
+/// Bytes of a pattern.
+pub const PATTERN_BYTES_MAX: usize = 512;
+/// Groups within groups of a pattern.
+pub const PATTERN_DEPTH_MAX: usize = 16;
+/// Bytes that a pattern takes in memory to be matched.
+pub const PATTERN_COMPILED_BYTES_MAX: usize = 256 * 1024;
+/// Items of one version of a template.
+pub const TEMPLATE_ITEMS_MAX: usize = 512;
+/// Patterns of one version of a template.
+pub const TEMPLATE_PATTERNS_MAX: usize = 32;
+/// Bytes of the items of one version of a template.
+pub const TEMPLATE_BYTES_MAX: usize = 128 * 1024;
+/// Sources that one version of a template names.
+pub const TEMPLATE_SOURCES_MAX: usize = 32;
+/// Versions of one template.
+pub const TEMPLATE_VERSIONS_MAX: usize = 256;
+/// Bytes of the items of all versions of one template, each that differs once.
+pub const TEMPLATE_HISTORY_BYTES_MAX: usize = 512 * 1024;
+/// Templates of one firm.
+pub const TEMPLATES_PER_FIRM_MAX: usize = 64;
+/// Templates of sectors that are made on the node.
+pub const SECTOR_TEMPLATES_MAX: usize = 1000;
+/// The index of the value that names a record's template.
+pub const TEMPLATE_INDEX: u32 = 1000;
+/// The index of the value that names the version of a record's template.
+pub const TEMPLATE_VERSION_INDEX: u32 = 1001;
+/// Faults that one refusal lists.
+pub const FAULTS_MAX: usize = 256;

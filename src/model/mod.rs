@@ -18,6 +18,7 @@ pub mod principal;
 pub mod readers;
 pub mod record;
 pub mod sharing;
+pub mod template;
 pub mod time;
 
 pub use case::SuffixCase;
@@ -34,5 +35,5 @@ pub use principal::{
 };
 pub use readers::{Reader, Readers};
 pub use record::{Permissions, Record, Reference, Tombstone, Ttl, Value, ValueType};
-pub use sharing::{Group, Share};
+pub use sharing::{Group, Share, Target};
 pub use time::Timestamp;

@@ -8,8 +8,8 @@ use crate::model::data;
 use crate::model::fault::{Reason, Refusal};
 use crate::model::identifier::Identifier;
 use crate::model::limits::{
-    RECORD_BYTES_MAX, REFERENCES_PER_VALUE_MAX, TTL_SECS_MAX, VALUE_DATA_BYTES_MAX,
-    VALUE_TYPE_BYTES_MAX, VALUES_PER_RECORD_MAX,
+    RECORD_BYTES_MAX, REFERENCES_PER_VALUE_MAX, TEMPLATE_INDEX, TEMPLATE_VERSION_INDEX,
+    TTL_SECS_MAX, VALUE_DATA_BYTES_MAX, VALUE_TYPE_BYTES_MAX, VALUES_PER_RECORD_MAX,
 };
 use crate::model::readers::Readers;
 use crate::model::time::Timestamp;
@@ -159,6 +159,11 @@ pub const HANDLE_TYPES: &[&str] = &[
     "HS_SITE.PREFIX",
     "HS_VLIST",
 ];
+
+/// The type of the value that names a record's template, by its id.
+pub const TEMPLATE_TYPE: &str = "TEMPLATE";
+/// The type of the value that names the version of a record's template, a number.
+pub const TEMPLATE_VERSION_TYPE: &str = "TEMPLATE_VERSION";
 
 /// The type whose data is a secret.
 const SECRET_KEY: &str = "HS_SECKEY";
@@ -387,7 +392,7 @@ fn check_value(value: &Value) -> Result<(), Refusal> {
         && !types.contains(&value.value_type.as_str())
     {
         let meant = if types.is_empty() {
-            "templates".to_owned()
+            "the node".to_owned()
         } else {
             types.join(", ")
         };
@@ -439,14 +444,16 @@ fn check_value(value: &Value) -> Result<(), Refusal> {
 }
 
 /// The types that a reserved index may carry; `None` where any may stand.
-/// An empty list: the index belongs to templates, which set it themselves.
+/// An empty list: nobody may set it.
 fn reserved_for(index: u32) -> Option<&'static [&'static str]> {
     match index {
         100 => Some(&["HS_ADMIN"]),
         200 => Some(&["HS_VLIST"]),
         300 | 301 => Some(&["HS_PUBKEY", "HS_SECKEY"]),
         400 => Some(&["HS_SIGNATURE", "HS_CERT"]),
-        1000 | 1001 | 1999 => Some(&[]),
+        TEMPLATE_INDEX => Some(&[TEMPLATE_TYPE]),
+        TEMPLATE_VERSION_INDEX => Some(&[TEMPLATE_VERSION_TYPE]),
+        1999 => Some(&[]),
         _ => None,
     }
 }

@@ -25,8 +25,7 @@ use crate::model::{
 };
 use crate::node::refused::Subject;
 use crate::node::{Change, Node, OfficeChange, PrincipalAction, Write};
-use crate::registry::Applied;
-use crate::registry::audit::Action as Asked;
+use crate::registry::{Applied, audit};
 use crate::store::{AnyEntry, EntryKey};
 
 /// Passwords that are hashed at once: each takes a core for some 20 ms, and
@@ -118,13 +117,16 @@ impl Node {
     /// # Errors
     /// [`Reason::KeyInvalid`] for what does not count, whatever the reason.
     pub fn authenticate(&self, presented: &Presented<'_>) -> Result<Caller, Refusal> {
+        if let Some(guest) = presented.bearer.and_then(|bearer| self.guest(bearer)) {
+            return guest.map(|guest| guest.with_source(presented.source));
+        }
         let desk = self.inner.desk.load();
         let sessions = (&desk.sessions, self.elapsed());
         let found = identify(presented, &*self.inner.store, sessions, self.now());
         let found = found.inspect_err(|refusal| {
             let caller = Caller::ANONYMOUS.with_source(presented.source);
             let subject = Subject::Other(Vec::new());
-            self.note(&caller, Asked::Authenticate, subject, refusal);
+            self.note(&caller, audit::Action::Authenticate, subject, refusal);
         })?;
         let who = found.map_or(Who::Anonymous, |found| caller_of(&found, None).who);
         Ok(Caller {
@@ -168,7 +170,7 @@ impl Node {
         signed_in.inspect_err(|refusal| {
             let caller = Caller::ANONYMOUS.with_source(source);
             let subject = Subject::Other(key.unwrap_or_default());
-            self.note(&caller, Asked::Authenticate, subject, refusal);
+            self.note(&caller, audit::Action::Authenticate, subject, refusal);
         })
     }
 

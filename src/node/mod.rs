@@ -4,13 +4,16 @@ mod account;
 mod answers;
 mod audit;
 pub mod config;
+mod firm;
 mod identity;
 mod operate;
 mod principals;
 mod read;
 mod refused;
 mod salts;
+mod sharing;
 mod site;
+mod template;
 mod write;
 
 use std::fmt;
@@ -26,16 +29,20 @@ pub use account::{SignIn, SignedIn};
 pub use answers::{Answers, Kept, Marks};
 pub use audit::{AuditPart, AuditQuery, Audited, Consistency, Inclusion, Proven, Signed};
 
+pub use firm::{Application, FirmView, Paper, firm_of};
 pub use identity::KeyDigest;
 pub use principals::{Account, WithSecret};
 
 pub use crate::access::{Challenge, NewSession, Presented, Proof};
+pub use crate::registry::firm::{FirmAction, Opened};
 pub use crate::registry::group::GroupAction;
+pub use crate::registry::template::TemplateAction;
 pub use crate::registry::{
     Applied, Change, Effect, NewPrincipal, OfficeChange, OnConflict, PrefixAction, PrincipalAction,
     RecordAction, RequestId, etag, parse_etag,
 };
 pub use crate::resolve::{Query, Stamp, TypeFilter};
+pub use crate::store::AnyEntry;
 pub use crate::store::backup::BackupInfo;
 
 use crate::access::{self, Action, permit};
@@ -47,11 +54,13 @@ use crate::node::audit::Notary;
 use crate::node::refused::{Attempt, Attempts, Subject, is_kept};
 use crate::node::salts::Salts;
 use crate::node::write::Writer;
-use crate::registry::audit::Action as Asked;
+use crate::registry::audit::Action as Attempted;
 use crate::registry::{Command, Origin};
 use crate::resolve::{Site, Stamps};
 use crate::store::{Error, Store};
+pub use sharing::{Asked, MadeShare, ShareInput};
 pub use site::Referral;
+pub use template::template_faults;
 pub use write::Metrics;
 
 /// The file below the data folder with the key of personal data: made at the
@@ -72,9 +81,9 @@ pub struct Write {
 pub struct PrefixView {
     /// The prefix.
     pub entry: Arc<PrefixEntry>,
-    /// Identifiers below it that resolve.
+    /// Identifiers below it that resolve; 0 for who may not know.
     pub active_count: u64,
-    /// Identifiers below it that were deleted.
+    /// Identifiers below it that were deleted; 0 for who may not know.
     pub deleted_count: u64,
 }
 
@@ -214,12 +223,11 @@ impl Node {
             sealing,
             started,
         };
-        Ok((
-            Self {
-                inner: Arc::new(inner),
-            },
-            writer,
-        ))
+        let node = Self {
+            inner: Arc::new(inner),
+        };
+        node.check_sealing_key();
+        Ok((node, writer))
     }
 
     /// The time, as `server` gives it.
@@ -252,13 +260,18 @@ impl Node {
     /// `KeyRequired`, `PermissionDenied`.
     pub fn permit_operation(&self, caller: &Caller) -> Result<(), Refusal> {
         permit(caller, Action::Operate).inspect_err(|refusal| {
-            self.note(caller, Asked::Operate, Subject::Other(Vec::new()), refusal);
+            self.note(
+                caller,
+                Attempted::Operate,
+                Subject::Other(Vec::new()),
+                refusal,
+            );
         })
     }
 
     /// Has the audit trail tell of an attempt, if it is one that is kept. Returns at
     /// once.
-    fn note(&self, caller: &Caller, action: Asked, subject: Subject, refusal: &Refusal) {
+    fn note(&self, caller: &Caller, action: Attempted, subject: Subject, refusal: &Refusal) {
         if !is_kept(refusal) {
             return;
         }

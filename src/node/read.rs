@@ -3,17 +3,19 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use crate::access::{Action, Denied, Operation, permit, permit_record, sight};
+use crate::access::{
+    Action, Denied, Operation, Reading, permit, permit_record, reading, sight, sight_below,
+};
 use crate::model::owner_name::is_plain;
 use crate::model::{
     Caller, Identifier, Prefix, PrefixEntry, PrefixState, Reason, Record, Refusal, SuffixCase,
-    Value, Who,
+    Value, Verb, Who,
 };
 use crate::node::refused::Subject;
 use crate::node::{Listed, Node, Page, PrefixView, told};
-use crate::registry::audit::Action as Asked;
+use crate::registry::audit;
 use crate::resolve::{Query, Stamp, Unresolved, resolve, stored_seen};
-use crate::store::{PrefixRow, Row, Span};
+use crate::store::{Error, PrefixRow, Row, Sight, Span};
 
 impl Node {
     /// Resolves an identifier as `caller` may see it. Reads the disk on a miss.
@@ -35,7 +37,7 @@ impl Node {
         read(resolve(
             &self.inner.store,
             site.as_deref(),
-            &|_| Ok(sight(caller)),
+            &|row| self.sight(caller, row, &query.identifier),
             &query.identifier,
         ))
     }
@@ -70,7 +72,8 @@ impl Node {
     /// # Errors
     /// As [`Node::resolve`].
     pub fn stored(&self, caller: &Caller, identifier: &Identifier) -> Result<Record, Refusal> {
-        let found = stored_seen(&self.inner.store, &|_| Ok(sight(caller)), identifier);
+        let seen = |row: &PrefixRow| self.sight(caller, row, identifier);
+        let found = stored_seen(&self.inner.store, &seen, identifier);
         Ok(self.visible(caller, read(found)?))
     }
 
@@ -84,7 +87,7 @@ impl Node {
         permit(caller, Action::ReadPrivate).inspect_err(|refusal| {
             self.note(
                 caller,
-                Asked::ReadPrivate,
+                audit::Action::ReadPrivate,
                 Subject::Other(Vec::new()),
                 refusal,
             );
@@ -93,38 +96,53 @@ impl Node {
 
     /// Drops from `record`, which has all its values, what `caller` may not read.
     /// Reads the disk for an identity.
-    pub fn visible(&self, caller: &Caller, record: Record) -> Record {
-        let is_private = |value: &Value| !value.permissions.public_read();
-        let private = record.values.iter().any(is_private) && self.may_read(caller, &record);
-        let Record {
-            identifier,
-            mut values,
-            readers,
-            revision,
-            created,
-            changed,
-        } = record;
-        values.retain(|value| !is_private(value) || private && value.permissions.admin_read());
-        Record {
-            identifier,
-            values,
-            readers,
-            revision,
-            created,
-            changed,
+    pub fn visible(&self, caller: &Caller, mut record: Record) -> Record {
+        let is_public = |value: &Value| value.permissions.public_read();
+        if !record.is_restricted() && record.values.iter().all(is_public) {
+            return record;
         }
-    }
-
-    /// Whether `caller` may read what the public may not of `record`.
-    fn may_read(&self, caller: &Caller, record: &Record) -> bool {
-        match permit_record(caller, &*self.inner.store, Operation::Read(record)) {
-            Ok(()) => true,
-            Err(Denied::Refused(_)) => false,
-            Err(Denied::Store(error)) => {
-                let _refusal = told(&error);
-                false
+        let reading = self.reading(caller, &record);
+        let values = std::mem::take(&mut record.values);
+        let shown = values
+            .into_iter()
+            .filter(|value| reading.shows(&record, value));
+        record.values = shown.collect();
+        if !reading.shows_readers() {
+            record.readers = None;
+            for value in &mut record.values {
+                value.readers = None;
             }
         }
+        record
+    }
+
+    /// What `caller` reads of `record`; what everyone does if that cannot be told.
+    fn reading(&self, caller: &Caller, record: &Record) -> Reading {
+        let asked = (&*self.inner.store, self.now());
+        reading(caller, asked, record).unwrap_or_else(|error| {
+            let _refusal = told(&error);
+            Reading::Public
+        })
+    }
+
+    /// Which restricted identifiers `caller` sees when it asks for `identifier`.
+    fn sight(
+        &self,
+        caller: &Caller,
+        row: &PrefixRow,
+        identifier: &Identifier,
+    ) -> Result<Sight, Error> {
+        let asked = (&*self.inner.store, self.now());
+        sight(caller, asked, &row.entry, identifier)
+    }
+
+    /// Which restricted identifiers `caller` sees when it lists those of a prefix.
+    fn sight_below(&self, caller: &Caller, row: &PrefixRow) -> Result<Sight, Refusal> {
+        if !row.counts.has_restricted() {
+            return Ok(Sight::Nothing);
+        }
+        let store = &*self.inner.store;
+        sight_below(caller, store, self.now(), &row.entry).map_err(|error| told(&error))
     }
 
     /// The entry of a prefix in whatever state. In memory.
@@ -225,8 +243,14 @@ impl Node {
         self.inner.store.position()
     }
 
-    /// Prefixes in canonical order, from behind `after`, at most `limit`.
-    pub fn list_prefixes(&self, after: Option<&[u8]>, limit: usize) -> Page<PrefixView> {
+    /// Prefixes in canonical order, from behind `after`, at most `limit`, as
+    /// `caller` may see them.
+    pub fn list_prefixes(
+        &self,
+        caller: &Caller,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Page<PrefixView> {
         let after = after.map(String::from_utf8_lossy);
         let prefixes = self.inner.store.prefixes();
         let mut rows = prefixes.after(after.as_deref());
@@ -236,24 +260,38 @@ impl Node {
             .take(limit)
             .map(|(canonical, row)| {
                 last = Some(canonical.as_bytes().to_vec());
-                view(row)
+                view(caller, row)
             })
             .collect();
         let next = last.filter(|_| rows.next().is_some());
         Page { items, next }
     }
 
-    /// One prefix with its counts.
+    /// One prefix as `caller` may see it.
     ///
     /// # Errors
     /// `PrefixNotHomed` if the node does not know it.
-    pub fn prefix_view(&self, prefix: &Prefix) -> Result<PrefixView, Refusal> {
-        let row = self
-            .inner
-            .store
-            .prefixes()
-            .get(&prefix.canonical())
-            .map(view);
+    pub fn prefix_view(&self, caller: &Caller, prefix: &Prefix) -> Result<PrefixView, Refusal> {
+        Ok(view(caller, &self.row(prefix)?))
+    }
+
+    /// How many identifiers a list of all those below `prefix` has for `caller`,
+    /// at most.
+    ///
+    /// # Errors
+    /// `PrefixNotHomed` if the node does not know it; `Internal`.
+    pub fn listed_count(&self, caller: &Caller, prefix: &Prefix) -> Result<u64, Refusal> {
+        let row = self.row(prefix)?;
+        Ok(match self.sight_below(caller, &row)? {
+            Sight::Everything => row.counts.active,
+            // What is shared with a firm is seldom much.
+            Sight::Nothing | Sight::Shared(_) => row.counts.open(),
+        })
+    }
+
+    fn row(&self, prefix: &Prefix) -> Result<PrefixRow, Refusal> {
+        let prefixes = self.inner.store.prefixes();
+        let row = prefixes.get(&prefix.canonical()).cloned();
         row.ok_or_else(|| {
             Refusal::new(Reason::PrefixNotHomed)
                 .field("name")
@@ -281,9 +319,9 @@ impl Node {
     ) -> Result<Page<Listed>, Refusal> {
         permit(caller, Action::List)?;
         if show_deleted {
-            self.permit_private(caller)?;
+            self.permit_deleted(caller, prefix)?;
         }
-        let canonical = self.listable(caller, prefix)?;
+        let (canonical, sight) = self.listable(caller, prefix)?;
         let mut page = Page {
             items: Vec::new(),
             next: None,
@@ -305,7 +343,7 @@ impl Node {
             prefix: Some(&canonical),
             after,
             deleted: show_deleted,
-            sight: &sight(caller),
+            sight: &sight,
         };
         let read = self.inner.store.each_row(&span, &mut take);
         read.map_err(|error| told(&error))?;
@@ -325,7 +363,7 @@ impl Node {
         limit: usize,
     ) -> Result<Page<Identifier>, Refusal> {
         permit(caller, Action::List)?;
-        let canonical = self.listable(caller, prefix)?;
+        let (canonical, sight) = self.listable(caller, prefix)?;
         let mut page = Page {
             items: Vec::new(),
             next: None,
@@ -347,7 +385,7 @@ impl Node {
             prefix: Some(&canonical),
             after,
             deleted: false,
-            sight: &sight(caller),
+            sight: &sight,
         };
         let read = self.inner.store.each_row(&span, &mut take);
         read.map_err(|error| told(&error))?;
@@ -372,14 +410,15 @@ impl Node {
         chunk: usize,
         sink: &mut dyn FnMut(Vec<Record>) -> ControlFlow<()>,
     ) -> Result<(), Refusal> {
-        let canonical = match prefix {
+        let (canonical, sight) = match prefix {
             Some(prefix) => {
                 permit(caller, Action::List)?;
-                Some(self.listable(caller, prefix)?)
+                let (canonical, sight) = self.listable(caller, prefix)?;
+                (Some(canonical), sight)
             }
             None => {
                 self.permit_private(caller)?;
-                None
+                (None, Sight::Everything)
             }
         };
         let after = after.map(|identifier| {
@@ -405,7 +444,7 @@ impl Node {
             prefix: canonical.as_deref(),
             after,
             deleted: false,
-            sight: &sight(caller),
+            sight: &sight,
         };
         let read = self.inner.store.each_row(&span, &mut take);
         read.map_err(|error| told(&error))?;
@@ -415,12 +454,32 @@ impl Node {
         Ok(())
     }
 
-    /// The canonical form of a prefix whose identifiers `caller` may list: an
-    /// identity if it is named an administrator who may, everybody else anyway.
-    fn listable(&self, caller: &Caller, prefix: &Prefix) -> Result<String, Refusal> {
-        let PrefixView { entry, .. } = self.prefix_view(prefix)?;
+    /// Checks that `caller` may know which identifiers below `prefix` were deleted.
+    fn permit_deleted(&self, caller: &Caller, prefix: &Prefix) -> Result<(), Refusal> {
+        let Err(refusal) = permit(caller, Action::ReadPrivate) else {
+            return Ok(());
+        };
+        let listed = Operation::ReadBelow(prefix, Verb::List);
+        match (
+            &caller.who,
+            permit_record(caller, &*self.inner.store, listed),
+        ) {
+            (Who::Member(_), Ok(())) => Ok(()),
+            _ => {
+                let subject = Subject::Prefix(prefix.clone());
+                self.note(caller, audit::Action::ReadPrivate, subject, &refusal);
+                Err(refusal)
+            }
+        }
+    }
+
+    /// The canonical form of a prefix whose identifiers `caller` may list, and
+    /// which restricted ones it sees there: an identity if it is named an
+    /// administrator who may, everybody else anyway.
+    fn listable(&self, caller: &Caller, prefix: &Prefix) -> Result<(String, Sight), Refusal> {
+        let row = self.row(prefix)?;
         if !self.may_read_private(caller) {
-            entry.serving()?;
+            row.entry.serving()?;
         }
         if matches!(caller.who, Who::Identity(_)) {
             let listed = permit_record(caller, &*self.inner.store, Operation::List(prefix));
@@ -429,7 +488,8 @@ impl Node {
                 Denied::Store(error) => told(&error),
             })?;
         }
-        Ok(prefix.canonical())
+        let sight = self.sight_below(caller, &row)?;
+        Ok((prefix.canonical(), sight))
     }
 }
 
@@ -441,11 +501,20 @@ pub(super) fn read(found: Result<Record, Unresolved>) -> Result<Record, Refusal>
     })
 }
 
-fn view(row: &PrefixRow) -> PrefixView {
+/// The prefix with its counts, which are for its holder and for operators: they
+/// count what others may not know of.
+fn view(caller: &Caller, row: &PrefixRow) -> PrefixView {
     let PrefixRow { entry, counts } = row;
+    let is_counted = match &caller.who {
+        Who::Operator(_) => true,
+        Who::Identity(_) => caller.is_operator(),
+        Who::Member(member) => entry.holder.as_ref() == Some(&member.firm),
+        Who::Anonymous | Who::Guest(_) => false,
+    };
+    let shown = |count: u64| if is_counted { count } else { 0 };
     PrefixView {
         entry: Arc::clone(entry),
-        active_count: counts.active,
-        deleted_count: counts.deleted,
+        active_count: shown(counts.active),
+        deleted_count: shown(counts.deleted),
     }
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::model::{Identifier, Prefix, PrefixState, Record, Refusal, Value};
 use crate::node::{Node, told};
-use crate::resolve::{Site, Unresolved, stored};
+use crate::resolve::{Site, Unresolved, resolve};
+use crate::store::Sight;
 
 /// What tells where the identifiers of a prefix are served.
 const SERVICE_TYPES: &[&str] = &["HS_SITE", "HS_SITE.6", "HS_SERV"];
@@ -99,9 +100,15 @@ impl Node {
         entry.is_some_and(|entry| entry.state != PrefixState::Registered)
     }
 
-    /// The record that is stored of a prefix and may be told.
+    /// The record of a prefix that may be told: what is stored of it, and the site
+    /// of the firm that serves it itself.
     fn routes(&self, prefix_record: &Identifier) -> Result<Option<Record>, Refusal> {
-        match stored(&self.inner.store, prefix_record) {
+        match resolve(
+            &self.inner.store,
+            None,
+            &|_| Ok(Sight::Nothing),
+            prefix_record,
+        ) {
             Ok(record) => Ok(Some(record)),
             Err(Unresolved::Refused(_)) => Ok(None),
             Err(Unresolved::Store(error)) => Err(told(&error)),

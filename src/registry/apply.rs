@@ -11,6 +11,7 @@ use crate::registry::command::{Applied, Effect, Origin, Request};
 use crate::registry::decide::Decision;
 use crate::registry::office::{ENTRY_ANSWER, OfficeDecision};
 use crate::registry::touched::{SHORTEST_ZONE_BYTES, Touched};
+use crate::registry::under;
 use crate::store::codec_types::{AuditEntry, Digest, RequestRow};
 use crate::store::{Batch, Counts, Error, PrefixRow};
 
@@ -41,7 +42,9 @@ pub fn apply(batch: &mut Batch<'_>, origin: &Origin, decision: Decision) -> Resu
             before,
             revived,
             record,
+            uniques,
         } => {
+            under::index(batch, &key, uniques)?;
             let put = Put {
                 action,
                 key,
@@ -51,7 +54,29 @@ pub fn apply(batch: &mut Batch<'_>, origin: &Origin, decision: Decision) -> Resu
             };
             put_record(batch, origin, put, record)
         }
-        Decision::Delete { key, row, before } => delete_record(batch, origin, (&key, row), &before),
+        Decision::Delete {
+            key,
+            row,
+            before,
+            uniques,
+        } => {
+            under::index(batch, &key, uniques)?;
+            delete_record(batch, origin, (&key, row), &before)
+        }
+        Decision::Look { action, entry } => {
+            batch.advance(origin.now);
+            audit(
+                batch,
+                origin,
+                action,
+                &entry.key().to_bytes(),
+                Digests::default(),
+            )?;
+            Ok(Outcome {
+                applied: Applied::Entry(entry),
+                touched: None,
+            })
+        }
         Decision::Office(decision) => apply_office(batch, origin, *decision),
         Decision::PutPrefix {
             action,
@@ -132,6 +157,11 @@ fn put_record(
     {
         batch.remove_record(&key, before)?;
     }
+    // A restricted tombstone stands where a restricted record will.
+    if let Some(tombstone) = &revived {
+        batch.remove_tombstone(&key, tombstone)?;
+        uncount(&mut row.counts, tombstone);
+    }
     let encoded = batch.put_record(&key, Arc::clone(&record))?;
     let after_digest = sha256(encoded);
     let public = public_digest(&key, &record, after_digest);
@@ -142,10 +172,6 @@ fn put_record(
         before: before.as_ref().map(|before| before.is_restricted()),
         after: Some(record.is_restricted()),
     };
-    if let Some(tombstone) = &revived {
-        batch.remove_tombstone(&key, tombstone)?;
-        uncount(&mut row.counts, tombstone);
-    }
     let touched = shape.changed(batch, (&key, row), &record.identifier)?;
     let digests = Digests {
         before: before_digest,
@@ -345,7 +371,7 @@ fn apply_office(
         others,
         removed,
         sealed,
-        prefix,
+        prefixes,
     } = decision;
     let position = batch.advance(origin.now);
     let before_digest = match before {
@@ -370,8 +396,9 @@ fn apply_office(
     for (key, bytes) in sealed {
         batch.put_sealed(key, bytes)?;
     }
-    let (mut touched, mut prefix_digest) = (None, None);
-    if let Some(changed) = prefix {
+    let mut touched: Option<Touched> = None;
+    let mut prefix_digests = Vec::new();
+    for changed in prefixes {
         let canonical = changed.prefix.canonical();
         let counts = batch.prefix(&canonical).map(|row| row.counts);
         let row = PrefixRow {
@@ -381,13 +408,21 @@ fn apply_office(
             }),
             counts: counts.unwrap_or_default(),
         };
-        prefix_digest = Some(sha256(batch.put_prefix(&canonical, row)?));
-        touched = Some(Touched::prefix(&canonical));
+        prefix_digests.push(sha256(batch.put_prefix(&canonical, row)?));
+        let also = Touched::prefix(&canonical);
+        touched = Some(match touched {
+            Some(touched) => touched.and(also),
+            None => also,
+        });
     }
     let digests = Digests {
         before: before_digest,
         after: after_digest,
-        public: prefix_digest,
+        // Of several none is told: each stands by its own later changes.
+        public: match prefix_digests.as_slice() {
+            [digest] => Some(*digest),
+            _ => None,
+        },
     };
     audit(batch, origin, action, &subject, digests)?;
     let answer = origin.request.as_ref().map(|_| encoded.into());

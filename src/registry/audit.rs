@@ -3,6 +3,7 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 
+use crate::model::firm::StepKind;
 use crate::registry::command::{Change, PrefixAction, RecordAction};
 use crate::store::codec_types::Digest;
 
@@ -44,6 +45,36 @@ pub enum Action {
     UpdateGroup,
     /// A group of firms was removed.
     DeleteGroup,
+    /// A firm applied.
+    ApplyFirm,
+    /// Facts or people of a firm changed.
+    EditFirm,
+    /// An application was handed in.
+    SubmitFirm,
+    /// An application was found in order.
+    VerifyFirm,
+    /// A firm was approved.
+    ApproveFirm,
+    /// An application was rejected.
+    RejectFirm,
+    /// A firm got its prefix.
+    ActivateFirm,
+    /// A firm was suspended.
+    SuspendFirm,
+    /// The suspension of a firm ended.
+    ReinstateFirm,
+    /// A firm was retired.
+    RetireFirm,
+    /// A firm's people and documents were erased.
+    EraseFirm,
+    /// A document was added to an application.
+    AttachDocument,
+    /// A document was taken away from an application.
+    DetachDocument,
+    /// A firm's people were looked at.
+    ReadPersonal,
+    /// A firm's document was looked at.
+    ReadDocument,
     /// A principal was made.
     CreatePrincipal,
     /// Name, role or scope of a principal changed.
@@ -62,6 +93,16 @@ pub enum Action {
     RotateKey,
     /// A person signed in with a one-time code, which is used up.
     SignIn,
+    /// A template was made.
+    CreateTemplate,
+    /// A template got a version.
+    ReviseTemplate,
+    /// A template got a version without one of its items.
+    DisableTemplateItem,
+    /// A share link was made.
+    CreateShare,
+    /// A share link was withdrawn.
+    WithdrawShare,
     /// A firm, a principal or the like was to be changed. Only of attempts.
     KeepOffice,
     /// Somebody was to be proven. Only of attempts.
@@ -75,6 +116,22 @@ pub enum Action {
 }
 
 impl Action {
+    /// What a step of a firm's life is called.
+    pub(super) const fn of_step(kind: StepKind) -> Self {
+        match kind {
+            StepKind::Apply => Self::ApplyFirm,
+            StepKind::Submit => Self::SubmitFirm,
+            StepKind::Verify => Self::VerifyFirm,
+            StepKind::Approve => Self::ApproveFirm,
+            StepKind::Reject => Self::RejectFirm,
+            StepKind::Activate => Self::ActivateFirm,
+            StepKind::Suspend => Self::SuspendFirm,
+            StepKind::Reinstate => Self::ReinstateFirm,
+            StepKind::Retire => Self::RetireFirm,
+            StepKind::Erase => Self::EraseFirm,
+        }
+    }
+
     /// The number under which it is stored.
     pub const fn number(self) -> u8 {
         match self {
@@ -95,6 +152,21 @@ impl Action {
             Self::CreateGroup => 32,
             Self::UpdateGroup => 33,
             Self::DeleteGroup => 34,
+            Self::ApplyFirm => 64,
+            Self::EditFirm => 65,
+            Self::SubmitFirm => 66,
+            Self::VerifyFirm => 67,
+            Self::ApproveFirm => 68,
+            Self::RejectFirm => 69,
+            Self::ActivateFirm => 70,
+            Self::SuspendFirm => 71,
+            Self::ReinstateFirm => 72,
+            Self::RetireFirm => 73,
+            Self::EraseFirm => 74,
+            Self::AttachDocument => 75,
+            Self::DetachDocument => 76,
+            Self::ReadPersonal => 77,
+            Self::ReadDocument => 78,
             Self::CreatePrincipal => 40,
             Self::UpdatePrincipal => 41,
             Self::DisablePrincipal => 42,
@@ -104,6 +176,11 @@ impl Action {
             Self::SetOneTimeCode => 46,
             Self::RotateKey => 47,
             Self::SignIn => 48,
+            Self::CreateTemplate => 56,
+            Self::ReviseTemplate => 57,
+            Self::DisableTemplateItem => 58,
+            Self::CreateShare => 35,
+            Self::WithdrawShare => 36,
             Self::KeepOffice => 240,
             Self::Authenticate => 241,
             Self::ReadPrivate => 242,
@@ -132,6 +209,21 @@ impl Action {
             Self::CreateGroup => "create-group",
             Self::UpdateGroup => "update-group",
             Self::DeleteGroup => "delete-group",
+            Self::ApplyFirm => "apply-firm",
+            Self::EditFirm => "edit-firm",
+            Self::SubmitFirm => "submit-firm",
+            Self::VerifyFirm => "verify-firm",
+            Self::ApproveFirm => "approve-firm",
+            Self::RejectFirm => "reject-firm",
+            Self::ActivateFirm => "activate-firm",
+            Self::SuspendFirm => "suspend-firm",
+            Self::ReinstateFirm => "reinstate-firm",
+            Self::RetireFirm => "retire-firm",
+            Self::EraseFirm => "erase-firm",
+            Self::AttachDocument => "attach-document",
+            Self::DetachDocument => "detach-document",
+            Self::ReadPersonal => "read-personal",
+            Self::ReadDocument => "read-document",
             Self::CreatePrincipal => "create-principal",
             Self::UpdatePrincipal => "update-principal",
             Self::DisablePrincipal => "disable-principal",
@@ -141,6 +233,11 @@ impl Action {
             Self::SetOneTimeCode => "set-one-time-code",
             Self::RotateKey => "rotate-key",
             Self::SignIn => "sign-in",
+            Self::CreateTemplate => "create-template",
+            Self::ReviseTemplate => "revise-template",
+            Self::DisableTemplateItem => "disable-template-item",
+            Self::CreateShare => "create-share",
+            Self::WithdrawShare => "withdraw-share",
             Self::KeepOffice => "keep-office",
             Self::Authenticate => "authenticate",
             Self::ReadPrivate => "read-private",
@@ -168,6 +265,21 @@ impl Action {
         Self::CreateGroup,
         Self::UpdateGroup,
         Self::DeleteGroup,
+        Self::ApplyFirm,
+        Self::EditFirm,
+        Self::SubmitFirm,
+        Self::VerifyFirm,
+        Self::ApproveFirm,
+        Self::RejectFirm,
+        Self::ActivateFirm,
+        Self::SuspendFirm,
+        Self::ReinstateFirm,
+        Self::RetireFirm,
+        Self::EraseFirm,
+        Self::AttachDocument,
+        Self::DetachDocument,
+        Self::ReadPersonal,
+        Self::ReadDocument,
         Self::CreatePrincipal,
         Self::UpdatePrincipal,
         Self::DisablePrincipal,
@@ -177,6 +289,11 @@ impl Action {
         Self::SetOneTimeCode,
         Self::RotateKey,
         Self::SignIn,
+        Self::CreateTemplate,
+        Self::ReviseTemplate,
+        Self::DisableTemplateItem,
+        Self::CreateShare,
+        Self::WithdrawShare,
         Self::KeepOffice,
         Self::Authenticate,
         Self::ReadPrivate,

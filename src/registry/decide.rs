@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::access::{Action as Access, Denied, Operation, permit, permit_record, renewed, sight};
+use crate::access::{
+    Action as Access, Denied, Operation, permit, permit_record, renewed, sees_to_change,
+};
 use crate::model::limits::REQUEST_ID_HOURS;
 use crate::model::record::checked_values;
 use crate::model::{
-    Caller, Identifier, Key, PrefixEntry, Readers, Reason, Record, Refusal, Timestamp, Tombstone,
-    Value, Who,
+    Caller, Group, Identifier, Key, PrefixEntry, Reader, Readers, Reason, Record, Refusal,
+    Timestamp, Tombstone, Value, Who,
 };
 use crate::registry::audit::Action;
 use crate::registry::command::{
@@ -15,9 +17,11 @@ use crate::registry::command::{
 };
 use crate::registry::decide_prefix::{decide_prefix, not_homed};
 use crate::registry::edit::{Edit, Edited};
+use crate::registry::group::is_known;
 use crate::registry::office::{self, ENTRY_ANSWER, OfficeDecision};
+use crate::registry::under::{self, Candidate, Uniques};
 use crate::store::codec_types::RequestRow;
-use crate::store::{Batch, Error, PrefixRow, Restricted, Sight};
+use crate::store::{AnyEntry, Batch, Error, PrefixRow, Restricted};
 
 /// What a command comes to.
 #[derive(Clone, Debug)]
@@ -45,6 +49,8 @@ pub enum Decision {
         revived: Option<Tombstone>,
         /// The record; [`super::apply`] sets its revision.
         record: Record,
+        /// What changes in the index of unique values.
+        uniques: Uniques,
     },
     /// A record is deleted.
     Delete {
@@ -54,9 +60,18 @@ pub enum Decision {
         row: PrefixRow,
         /// The record.
         before: Arc<Record>,
+        /// What changes in the index of unique values.
+        uniques: Uniques,
     },
     /// Entries of the directory, and what belongs to them, are put or removed.
     Office(Box<OfficeDecision>),
+    /// Something was looked at, which the audit trail tells; nothing changes.
+    Look {
+        /// What the audit trail calls it.
+        action: Action,
+        /// The answer, and the entry's subject.
+        entry: AnyEntry,
+    },
     /// A prefix is put.
     PutPrefix {
         /// What the audit trail calls it.
@@ -97,6 +112,14 @@ pub fn decide(batch: &Batch<'_>, origin: &Origin, change: Change) -> Result<Deci
         Who::Anonymous | Who::Identity(_) | Who::Guest(_) => None,
     };
     let origin = renewed.as_ref().unwrap_or(origin);
+    // Members are told before anything is read that is not for all, also of what
+    // they once were answered.
+    if let (Who::Member(_), Change::Record { identifier, .. }) = (&origin.caller.who, &change)
+        && batch.prefix(&identifier.prefix().canonical()).is_some()
+    {
+        let below = Operation::WriteBelow(identifier.prefix());
+        permit_record(&origin.caller, batch, below).map_err(undecided)?;
+    }
     if let Some(first) = first_answer(batch, origin)? {
         return Ok(Decision::Repeat(first));
     }
@@ -213,8 +236,16 @@ fn record(subject: Subject<'_>, action: RecordAction) -> Result<Decision, Undeci
         RecordAction::Delete { etag } => {
             let before = subject.present(etag)?;
             subject.permit(Operation::Delete(&before))?;
-            let Subject { row, key, .. } = subject;
-            Ok(Decision::Delete { key, row, before })
+            let Subject {
+                batch, row, key, ..
+            } = subject;
+            let uniques = under::released(batch, &row.entry, &before);
+            Ok(Decision::Delete {
+                key,
+                row,
+                before,
+                uniques,
+            })
         }
     }
 }
@@ -249,8 +280,12 @@ impl<'a> Subject<'a> {
             .ok_or_else(|| not_homed(identifier.prefix()))?;
         row.entry.serving()?;
         let key = identifier.key(row.entry.case);
-        let sees = row.counts.has_restricted()
-            && caller.is_some_and(|caller| sight(caller) == Sight::Everything);
+        let sees = match caller {
+            Some(caller) if row.counts.has_restricted() => {
+                sees_to_change(caller, batch, &row.entry)?
+            }
+            Some(_) | None => false,
+        };
         let mut before = batch.record(&key)?;
         if before.is_none()
             && sees
@@ -294,10 +329,7 @@ impl<'a> Subject<'a> {
         let Some(caller) = self.caller else {
             return Ok(());
         };
-        permit_record(caller, self.batch, operation).map_err(|denied| match denied {
-            Denied::Refused(refusal) => Undecided::Refused(refusal.field("name")),
-            Denied::Store(error) => Undecided::Store(error),
-        })
+        permit_record(caller, self.batch, operation).map_err(undecided)
     }
 
     fn keep(&self, effect: Effect, record: &Arc<Record>) -> Decision {
@@ -307,6 +339,16 @@ impl<'a> Subject<'a> {
                 record: Arc::clone(record),
             },
             key: Some(self.key.clone()),
+        }
+    }
+
+    /// Refuses one more identifier than the prefix may have, when it has `count`.
+    fn check_quota(&self, count: u64) -> Result<(), Refusal> {
+        match self.row.entry.quota {
+            Some(quota) if count >= quota => Err(Refusal::new(Reason::QuotaExceeded)
+                .value(&self.row.entry.prefix)
+                .limit(quota)),
+            Some(_) | None => Ok(()),
         }
     }
 
@@ -326,6 +368,48 @@ impl<'a> Subject<'a> {
         }
     }
 
+    /// Refuses readers that are not there: firms that nobody knows of, groups that
+    /// are not the holder's. Those that were named `before` stay, whatever became
+    /// of them.
+    fn check_readers(
+        &self,
+        values: &[Value],
+        readers: Option<&Readers>,
+        before: Option<&Record>,
+    ) -> Result<(), Refusal> {
+        let stood = before.and_then(|before| before.readers.as_deref());
+        if readers != stood {
+            self.check_named(readers)?;
+        }
+        for value in values {
+            let stood = before.and_then(|before| before.value(value.index));
+            if value.readers != stood.and_then(|value| value.readers.clone()) {
+                self.check_named(value.readers.as_deref())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_named(&self, readers: Option<&Readers>) -> Result<(), Refusal> {
+        let refuse = |reason| Refusal::new(reason).field("readers");
+        for reader in readers.iter().flat_map(|readers| readers.each()) {
+            match &reader {
+                Reader::Firm(firm) if !is_known(self.batch, firm) => {
+                    return Err(refuse(Reason::FirmNotFound).value(firm));
+                }
+                Reader::Group(group) => {
+                    let owner = self.batch.entry::<Group>(group.as_str());
+                    let owner = owner.map(|group| group.owner.clone());
+                    if owner.is_none() || owner != self.row.entry.holder {
+                        return Err(refuse(Reason::GroupNotFound).value(group));
+                    }
+                }
+                Reader::Firm(_) => {}
+            }
+        }
+        Ok(())
+    }
+
     fn create(
         self,
         action: Action,
@@ -339,6 +423,8 @@ impl<'a> Subject<'a> {
         if revived.is_some() && !reuse_deleted {
             return Err(self.deleted());
         }
+        // By what everyone may know of; how much else there is, who may register.
+        self.check_quota(self.row.counts.open())?;
         self.permit(Operation::Create(&self.identifier))?;
         // A name is given out once: who may register it learns that it is taken.
         if !self.sees && self.caller.is_some() && self.row.counts.has_restricted() {
@@ -347,12 +433,11 @@ impl<'a> Subject<'a> {
                 return Err(self.deleted());
             }
         }
-        if let Some(quota) = self.row.entry.quota
-            && self.row.counts.active >= quota
-        {
-            let refusal = Refusal::new(Reason::QuotaExceeded).value(&self.row.entry.prefix);
-            return Err(refusal.limit(quota).into());
+        if self.caller.is_some() {
+            self.check_quota(self.row.counts.active)?;
         }
+        let (values, uniques) = self.under_template(values, None)?;
+        self.check_readers(&values, readers.as_deref(), None)?;
         let record = Record {
             identifier: self.identifier,
             values: dated(values, self.now, &[]),
@@ -368,6 +453,7 @@ impl<'a> Subject<'a> {
             before: None,
             revived,
             record,
+            uniques,
         })
     }
 
@@ -395,6 +481,7 @@ impl<'a> Subject<'a> {
         }
         // Whoever may not is told so last: the rules hold for everybody.
         permitted?;
+        let (values, uniques) = self.under_template(values, Some(&before))?;
         // The clock may have been set back; the record's time is not.
         let now = self.now.max(before.changed);
         let values = dated(values, now, &before.values);
@@ -402,6 +489,7 @@ impl<'a> Subject<'a> {
             return Ok(self.keep(Effect::Unchanged, &before));
         }
         check_write_permission(&before, &values)?;
+        self.check_readers(&values, readers.as_deref(), Some(&before))?;
         let record = Record {
             identifier: before.identifier.clone(),
             values,
@@ -417,7 +505,35 @@ impl<'a> Subject<'a> {
             before: Some(before),
             revived: None,
             record,
+            uniques,
         })
+    }
+
+    /// `values` as the template that they name has them. Comes behind the question
+    /// who may: it tells of templates and of other records.
+    fn under_template(
+        &self,
+        mut values: Vec<Value>,
+        before: Option<&Record>,
+    ) -> Result<(Vec<Value>, Uniques), Undecided> {
+        if self.caller.is_none() {
+            return Ok((values, Uniques::default()));
+        }
+        let candidate = Candidate {
+            prefix: &self.row.entry,
+            key: &self.key,
+            values: &mut values,
+            before,
+        };
+        let uniques = under::judge(self.batch, candidate)?;
+        Ok((values, uniques))
+    }
+}
+
+fn undecided(denied: Denied) -> Undecided {
+    match denied {
+        Denied::Refused(refusal) => Undecided::Refused(refusal.field("name")),
+        Denied::Store(error) => Undecided::Store(error),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Whether the rules allow a change of a prefix.
 
-use crate::model::{Prefix, PrefixEntry, PrefixState, Reason, Refusal, Timestamp};
+use crate::model::{Firm, FirmState, Prefix, PrefixEntry, PrefixState, Reason, Refusal, Timestamp};
 use crate::registry::audit::Action;
 use crate::registry::command::{Applied, PrefixAction};
 use crate::registry::decide::{Decision, check_etag};
@@ -60,7 +60,7 @@ pub(super) fn decide_prefix(
         changed: now.max(row.entry.changed),
         ..PrefixEntry::clone(&row.entry)
     };
-    let action = change_prefix(&row, &mut entry, action)?;
+    let action = change_prefix(batch, &row, &mut entry, action)?;
     let unchanged = PrefixEntry {
         changed: row.entry.changed,
         ..entry.clone()
@@ -80,6 +80,7 @@ pub(super) fn decide_prefix(
 
 /// Makes `entry` what `action` asks for.
 fn change_prefix(
+    batch: &Batch<'_>,
     row: &PrefixRow,
     entry: &mut PrefixEntry,
     action: &PrefixAction,
@@ -110,6 +111,7 @@ fn change_prefix(
         }
         PrefixAction::Home { etag } => {
             check_etag(*etag, row.entry.revision)?;
+            check_holder(batch, entry)?;
             step(
                 entry,
                 &|state| *state == PrefixState::Registered,
@@ -136,11 +138,27 @@ fn change_prefix(
         }
         PrefixAction::Activate { etag } => {
             check_etag(*etag, row.entry.revision)?;
+            check_holder(batch, entry)?;
             let from = |state: &PrefixState| matches!(state, PrefixState::Suspended { .. });
             step(entry, &from, PrefixState::Active)?;
             Ok(Action::ActivatePrefix)
         }
     }
+}
+
+/// Refuses to serve the prefix of a firm that is not active: what a security
+/// administrator decided of the firm holds for its prefixes.
+fn check_holder(batch: &Batch<'_>, entry: &PrefixEntry) -> Result<(), Refusal> {
+    let holder = entry.holder.as_ref();
+    let Some(firm) = holder.and_then(|id| batch.entry::<Firm>(id.as_str())) else {
+        return Ok(());
+    };
+    if firm.state == FirmState::Active {
+        return Ok(());
+    }
+    Err(Refusal::new(Reason::FirmState)
+        .value(&firm.id)
+        .limit(firm.state.name()))
 }
 
 /// Moves `entry` to the state `to` if `from` allows it.

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::access::{Office, permit_office};
-use crate::model::limits::GROUP_MEMBERS_MAX;
-use crate::model::{Firm, FirmId, Group, GroupId, Reason, Refusal};
+use crate::model::limits::{FIRM_CHARS_MAX, GROUP_MEMBERS_MAX, GROUPS_PER_FIRM_MAX};
+use crate::model::prefix::check_firm;
+use crate::model::{Firm, FirmId, FirmState, Group, GroupId, Reason, Refusal};
 use crate::registry::audit::Action;
 use crate::registry::command::{Applied, Origin};
 use crate::registry::decide::{Decision, Undecided, check_etag};
@@ -54,23 +55,18 @@ pub(super) fn decide(
 ) -> Result<Decision, Undecided> {
     let before = batch.entry::<Group>(id.as_str());
     let missing = || Refusal::new(Reason::GroupNotFound).field("name").value(&id);
-    let decision = match (action, before) {
-        (
-            GroupAction::Create {
-                owner,
-                name,
-                members,
-            },
-            before,
-        ) => {
+    let decision = match action {
+        GroupAction::Create {
+            owner,
+            name,
+            members,
+        } => {
             permit_office(&origin.caller, Office::KeepGroups(&owner))?;
             if before.is_some() {
-                return Err(Refusal::new(Reason::GroupExists)
-                    .field("name")
-                    .value(&id)
-                    .into());
+                let refusal = Refusal::new(Reason::GroupExists).field("name");
+                return Err(refusal.value(&id).into());
             }
-            check_members(batch, &members)?;
+            check_count(batch, &owner)?;
             let group = Group {
                 id,
                 owner,
@@ -80,19 +76,16 @@ pub(super) fn decide(
                 created: origin.now,
                 changed: origin.now,
             };
+            check(batch, &group)?;
             OfficeDecision::put(Action::CreateGroup, None, AnyEntry::Group(Arc::new(group)))
         }
-        (
-            GroupAction::Update {
-                name,
-                members,
-                etag,
-            },
-            before,
-        ) => {
+        GroupAction::Update {
+            name,
+            members,
+            etag,
+        } => {
             let before = owned(before, origin)?.ok_or_else(missing)?;
             check_etag(etag, before.revision)?;
-            check_members(batch, members.as_ref().unwrap_or(&BTreeSet::new()))?;
             let group = Group {
                 name: name.unwrap_or_else(|| before.name.clone()),
                 members: members.unwrap_or_else(|| before.members.clone()),
@@ -105,11 +98,12 @@ pub(super) fn decide(
                     key: None,
                 });
             }
+            check(batch, &group)?;
             let before = AnyEntry::Group(before);
             let group = AnyEntry::Group(Arc::new(group));
             OfficeDecision::put(Action::UpdateGroup, Some(before), group)
         }
-        (GroupAction::Delete { etag }, before) => {
+        GroupAction::Delete { etag } => {
             let before = owned(before, origin)?.ok_or_else(missing)?;
             check_etag(etag, before.revision)?;
             let entry = AnyEntry::Group(before);
@@ -134,18 +128,46 @@ fn owned(before: Option<Arc<Group>>, origin: &Origin) -> Result<Option<Arc<Group
     Ok(Some(group))
 }
 
-fn check_members(batch: &Batch<'_>, members: &BTreeSet<FirmId>) -> Result<(), Refusal> {
-    if members.len() > GROUP_MEMBERS_MAX {
-        return Err(Refusal::new(Reason::FieldInvalid)
-            .field("members")
-            .value(members.len())
-            .limit(format!("at most {GROUP_MEMBERS_MAX}")));
+fn check_count(batch: &Batch<'_>, owner: &FirmId) -> Result<(), Refusal> {
+    let count = batch.entries::<Group>(|group| group.owner == *owner).len();
+    if count < GROUPS_PER_FIRM_MAX {
+        return Ok(());
     }
-    let is_missing = |firm: &&FirmId| batch.entry::<Firm>(firm.as_str()).is_none();
-    match members.iter().find(is_missing) {
+    Err(Refusal::new(Reason::TooManyOwned)
+        .field("groups")
+        .value(owner)
+        .limit(GROUPS_PER_FIRM_MAX))
+}
+
+fn check(batch: &Batch<'_>, group: &Group) -> Result<(), Refusal> {
+    let Group { name, members, .. } = group;
+    let invalid = |field: &'static str| Refusal::new(Reason::FieldInvalid).field(field);
+    if check_firm(name).is_err() {
+        let limit = format!("1 to {FIRM_CHARS_MAX} characters without control characters");
+        return Err(invalid("display_name").value(name).limit(limit));
+    }
+    if members.len() > GROUP_MEMBERS_MAX {
+        let limit = format!("at most {GROUP_MEMBERS_MAX}");
+        return Err(invalid("members").value(members.len()).limit(limit));
+    }
+    match members.iter().find(|firm| !is_known(batch, firm)) {
         None => Ok(()),
         Some(firm) => Err(Refusal::new(Reason::FirmNotFound)
             .field("members")
             .value(firm)),
     }
+}
+
+/// Whether a firm is one that everyone may know of. That somebody has begun an
+/// application nobody learns here.
+pub(super) fn is_known(batch: &Batch<'_>, firm: &FirmId) -> bool {
+    let firm = batch.entry::<Firm>(firm.as_str());
+    firm.is_some_and(|firm| match firm.state {
+        FirmState::Active | FirmState::Suspended { .. } | FirmState::Retired => true,
+        FirmState::Draft
+        | FirmState::Submitted
+        | FirmState::Verified
+        | FirmState::Approved
+        | FirmState::Rejected { .. } => false,
+    })
 }

@@ -12,12 +12,16 @@ mod decide;
 mod decide_prefix;
 mod edit;
 mod fingerprint;
+pub mod firm;
 pub mod group;
 pub mod office;
 mod prepare;
 pub mod principal;
 mod scope;
+pub mod share;
+pub mod template;
 mod touched;
+mod under;
 
 pub use apply::{Outcome, apply};
 pub use command::{
@@ -30,3 +34,4 @@ pub use office::OfficeChange;
 pub use prepare::prepare;
 pub use principal::{NewPrincipal, PrincipalAction, may_know, one_time_code_key};
 pub use touched::Touched;
+pub use under::Uniques;

@@ -3,12 +3,18 @@
 
 use serde::Serialize;
 
-use crate::model::{Group, GroupId, PrefixEntry, Principal, PrincipalId};
+use crate::model::template::Template;
+use crate::model::{
+    Firm, FirmId, Group, GroupId, PrefixEntry, Principal, PrincipalId, Share, ShareId, TemplateId,
+};
 use crate::registry::audit::Action;
 use crate::registry::command::Origin;
 use crate::registry::decide::{Decision, Undecided};
+use crate::registry::firm::{self, FirmAction};
 use crate::registry::group::{self, GroupAction};
 use crate::registry::principal::{self, PrincipalAction};
+use crate::registry::share::{self, NewShare, ShareAction};
+use crate::registry::template::{self, TemplateAction};
 use crate::store::{AnyEntry, Batch, EntryKey};
 
 /// The effect under which an entry's first answer is stored.
@@ -18,6 +24,13 @@ pub(super) const ENTRY_ANSWER: u8 = 255;
 /// the command holds hashes and ciphertext.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum OfficeChange {
+    /// A firm, or an application to become one.
+    Firm {
+        /// Which one.
+        id: FirmId,
+        /// What happens to it.
+        action: FirmAction,
+    },
     /// A principal.
     Principal {
         /// Which one.
@@ -32,25 +45,75 @@ pub enum OfficeChange {
         /// What happens to it.
         action: GroupAction,
     },
+    /// A template.
+    Template {
+        /// Which one.
+        id: TemplateId,
+        /// What happens to it.
+        action: TemplateAction,
+    },
+    /// A share link.
+    Share {
+        /// Which one.
+        id: ShareId,
+        /// What happens to it.
+        action: ShareAction,
+    },
 }
 
 impl OfficeChange {
     /// About how many bytes it takes in memory and in a batch.
     pub(super) fn byte_count(&self) -> usize {
-        postcard::experimental::serialized_size(self).unwrap_or_default()
+        let sealed = match self {
+            Self::Firm { action, .. } => action.sealed_bytes(),
+            Self::Principal { .. }
+            | Self::Group { .. }
+            | Self::Template { .. }
+            | Self::Share { .. } => 0,
+        };
+        sealed + postcard::experimental::serialized_size(self).unwrap_or_default()
     }
 
     /// The entry that it is about, as the audit trail names it.
     pub fn subject(&self) -> Vec<u8> {
-        match self {
-            Self::Principal { id, .. } => EntryKey::of::<Principal>(id.as_str()).to_bytes(),
-            Self::Group { id, .. } => EntryKey::of::<Group>(id.as_str()).to_bytes(),
-        }
+        let key = match self {
+            Self::Firm { id, .. } => EntryKey::of::<Firm>(id.as_str()),
+            Self::Principal { id, .. } => EntryKey::of::<Principal>(id.as_str()),
+            Self::Group { id, .. } => EntryKey::of::<Group>(id.as_str()),
+            Self::Template { id, .. } => EntryKey::of::<Template>(id.as_str()),
+            Self::Share { id, .. } => EntryKey::of::<Share>(id.as_str()),
+        };
+        key.to_bytes()
     }
 
     /// What tells it from another request.
+    ///
+    /// An id and a secret that the node made by chance are not of the request: a
+    /// retry has others.
     pub(super) fn fingerprint_bytes(&self) -> Vec<u8> {
-        postcard::to_stdvec(self).unwrap_or_default()
+        let bytes = match self {
+            Self::Group {
+                action: action @ GroupAction::Create { .. },
+                ..
+            } => postcard::to_stdvec(&("group", action)),
+            Self::Share {
+                action: ShareAction::Create(new),
+                ..
+            } => {
+                let hash = [0; 32];
+                let new = NewShare {
+                    hash,
+                    ..new.clone()
+                };
+                postcard::to_stdvec(&("share", new))
+            }
+            Self::Group { .. }
+            | Self::Share { .. }
+            | Self::Firm { .. }
+            | Self::Principal { .. }
+            | Self::Template { .. } => postcard::to_stdvec(self),
+        };
+        bytes.unwrap_or_default()
     }
 }
 
@@ -69,8 +132,8 @@ pub struct OfficeDecision {
     pub removed: Vec<EntryKey>,
     /// Encrypted bytes to put under their keys, or to remove.
     pub sealed: Vec<(Vec<u8>, Option<Vec<u8>>)>,
-    /// A prefix to put.
-    pub prefix: Option<PrefixEntry>,
+    /// Prefixes to put.
+    pub prefixes: Vec<PrefixEntry>,
 }
 
 impl OfficeDecision {
@@ -83,7 +146,7 @@ impl OfficeDecision {
             others: Vec::new(),
             removed: Vec::new(),
             sealed: Vec::new(),
-            prefix: None,
+            prefixes: Vec::new(),
         }
     }
 }
@@ -98,7 +161,10 @@ pub(super) fn decide(
     change: OfficeChange,
 ) -> Result<Decision, Undecided> {
     match change {
+        OfficeChange::Firm { id, action } => firm::decide(batch, origin, id, action),
         OfficeChange::Principal { id, action } => principal::decide(batch, origin, &id, action),
         OfficeChange::Group { id, action } => group::decide(batch, origin, id, action),
+        OfficeChange::Template { id, action } => template::decide(batch, origin, id, action),
+        OfficeChange::Share { id, action } => share::decide(batch, origin, id, action),
     }
 }

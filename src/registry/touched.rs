@@ -54,6 +54,14 @@ impl Touched {
         self.prefixes.push(self.prefix.clone());
     }
 
+    /// What either touched; both are of prefixes.
+    #[must_use]
+    pub(super) fn and(mut self, other: Self) -> Self {
+        self.prefixes.extend(other.prefixes);
+        self.subjects.extend(other.subjects);
+        self
+    }
+
     /// A changed prefix: its own answers and those of the names above it, and
     /// those from the records of all these, which are there while it is active.
     pub(super) fn prefix(canonical: &str) -> Self {

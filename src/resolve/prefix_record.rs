@@ -2,10 +2,13 @@
 //! prefix (RFC 3651 §3.3; Handle protocol as deployed).
 //!
 //! They are ordinary records. Beside what is stored, each prefix that is active
-//! here has one, and each of those tells the site of this node.
+//! here has one, and each of those tells the site of this node; and each prefix of
+//! an active firm that serves it itself has one with the firm's site.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
+use crate::model::firm::{Firm, FirmState, Hosting};
 use crate::model::{
     Identifier, Permissions, PrefixEntry, PrefixState, Reason, Record, Timestamp, Ttl, Value,
     ValueType,
@@ -48,29 +51,67 @@ pub(super) fn prefix_record(
     identifier: &Identifier,
 ) -> Result<Record, Unresolved> {
     let found = stored(store, identifier);
-    let (Some(entry), Some(site)) = (active(store, identifier), site) else {
+    let Some((entry, site)) = served(store, site, identifier) else {
         return found;
     };
     match found {
-        Ok(record) => Ok(with_site(record, site)),
+        Ok(record) => Ok(with_site(record, &site)),
         Err(Unresolved::Refused(refusal))
             if matches!(
                 refusal.reason(),
                 Reason::PrefixNotHomed | Reason::RecordNotFound
             ) =>
         {
-            Ok(with_site(bare(&entry), site))
+            Ok(with_site(bare(&entry), &site))
         }
         Err(error) => Err(error),
     }
 }
 
-/// The prefix whose record `identifier` names, if it is active here.
-fn active(store: &Store, identifier: &Identifier) -> Option<Arc<PrefixEntry>> {
+/// The prefix whose record `identifier` names, and the site that serves it: this
+/// node's if the prefix is active here, that of the firm that holds it if the
+/// firm serves it itself.
+fn served<'a>(
+    store: &Store,
+    site: Option<&'a Site>,
+    identifier: &Identifier,
+) -> Option<(Arc<PrefixEntry>, Cow<'a, Site>)> {
     let canonical = identifier.as_prefix()?.canonical();
-    let prefixes = store.prefixes();
-    let entry = &prefixes.get(&canonical)?.entry;
-    (entry.state == PrefixState::Active).then(|| Arc::clone(entry))
+    let entry = Arc::clone(&store.prefixes().get(&canonical)?.entry);
+    let site = match entry.state {
+        PrefixState::Active => Cow::Borrowed(site?),
+        PrefixState::Registered => Cow::Owned(routed(store, &entry)?),
+        PrefixState::Suspended { .. } => return None,
+    };
+    Some((entry, site))
+}
+
+/// The site of the firm that holds a prefix and serves it itself, while the firm
+/// is active.
+fn routed(store: &Store, entry: &PrefixEntry) -> Option<Site> {
+    let holder = entry.holder.as_ref()?;
+    let firm = store.directory().find::<Firm>(holder.as_str()).cloned()?;
+    match (&firm.state, &firm.facts.hosting) {
+        (FirmState::Active, Hosting::Routed(servers)) => {
+            // The low bits: the serial wraps, and clients ask for no order.
+            let serial = u16::try_from(entry.revision & 0xffff).unwrap_or_default();
+            Some(Site {
+                data: servers.site(serial),
+                since: entry.changed,
+            })
+        }
+        (
+            FirmState::Draft
+            | FirmState::Submitted
+            | FirmState::Verified
+            | FirmState::Approved
+            | FirmState::Rejected { .. }
+            | FirmState::Active
+            | FirmState::Suspended { .. }
+            | FirmState::Retired,
+            Hosting::Hosted | Hosting::Routed(_),
+        ) => None,
+    }
 }
 
 /// A record without values for a prefix that has none stored.

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use rocksdb::WriteBatch;
 
 use crate::merkle::Tile;
-use crate::model::{Key, PrefixEntry, Record, Timestamp, Tombstone};
+use crate::model::{FirmId, Key, PrefixEntry, Record, Timestamp, Tombstone};
 use crate::store::codec::restricted::{encode_record, encode_tombstone, grant_key, row_key};
 use crate::store::codec_types::{AuditEntry, RequestRow};
 use crate::store::columns::Column;
@@ -18,6 +18,7 @@ use crate::store::directory::{AnyEntry, Entry, EntryKey};
 use crate::store::prefixes::PrefixRow;
 use crate::store::restricted::Restricted;
 use crate::store::trail::{Trail, encode_tile, tile_key};
+use crate::store::uniques::UniqueKey;
 use crate::store::{Error, META_POSITION, Store, codec};
 
 /// Changes to the store that are not yet made.
@@ -33,6 +34,7 @@ pub struct Batch<'s> {
     prefixes: HashMap<String, PrefixRow>,
     entries: BTreeMap<EntryKey, Option<AnyEntry>>,
     sealed: HashMap<Vec<u8>, Option<Vec<u8>>>,
+    uniques: HashMap<UniqueKey, Option<Vec<u8>>>,
     position: u64,
     /// As this batch leaves it; taken from the store with the first entry.
     trail: Option<Trail>,
@@ -63,6 +65,7 @@ impl<'s> Batch<'s> {
             prefixes: HashMap::new(),
             entries: BTreeMap::new(),
             sealed: HashMap::new(),
+            uniques: HashMap::new(),
             position: store.position(),
             trail: None,
             omitted: 0,
@@ -135,6 +138,25 @@ impl<'s> Batch<'s> {
         found
     }
 
+    /// The prefixes that a firm holds, as this batch leaves them. Looks at all.
+    pub fn held_prefixes(&self, firm: &FirmId) -> Vec<PrefixRow> {
+        let is_held = |row: &&PrefixRow| row.entry.holder.as_ref() == Some(firm);
+        let pending = self.prefixes.values().filter(is_held);
+        let mut held: Vec<_> = pending.cloned().collect();
+        let stored = self.store.prefixes();
+        held.extend(
+            stored
+                .after(None)
+                .filter(|(canonical, _)| !self.prefixes.contains_key(*canonical))
+                .map(|(_, row)| row)
+                .filter(is_held)
+                .cloned(),
+        );
+        drop(stored);
+        held.sort_by_cached_key(|row| row.entry.prefix.canonical());
+        held
+    }
+
     /// The encrypted bytes under `key`, as this batch leaves them.
     ///
     /// # Errors
@@ -143,6 +165,18 @@ impl<'s> Batch<'s> {
         match self.sealed.get(key) {
             Some(pending) => Ok(pending.clone()),
             None => self.store.sealed(key),
+        }
+    }
+
+    /// The canonical suffix of the record that has a unique value, as this batch
+    /// leaves it.
+    ///
+    /// # Errors
+    /// As [`Store::record`].
+    pub fn unique(&self, key: &UniqueKey) -> Result<Option<Vec<u8>>, Error> {
+        match self.uniques.get(key) {
+            Some(pending) => Ok(pending.clone()),
+            None => self.store.get(Column::Uniques, key.as_bytes()),
         }
     }
 
@@ -366,6 +400,20 @@ impl<'s> Batch<'s> {
             None => self.writes.delete_cf(column, &key),
         }
         self.sealed.insert(key, bytes);
+        Ok(())
+    }
+
+    /// Gives a unique value to the record with this canonical suffix, or to none.
+    ///
+    /// # Errors
+    /// As [`Batch::put_record`].
+    pub fn put_unique(&mut self, key: UniqueKey, owner: Option<Vec<u8>>) -> Result<(), Error> {
+        let column = self.store.column(Column::Uniques)?;
+        match &owner {
+            Some(owner) => self.writes.put_cf(column, key.as_bytes(), owner),
+            None => self.writes.delete_cf(column, key.as_bytes()),
+        }
+        self.uniques.insert(key, owner);
         Ok(())
     }
 

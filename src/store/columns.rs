@@ -16,6 +16,7 @@
 //! | `directory`  | kind and id                                     | an entry, `directory`          |
 //! | `sealed`     | whose, `/`, what                                | encrypted; the store cannot    |
 //! |              |                                                 | read it                        |
+//! | `uniques`    | whose value it is, `uniques`                    | canonical suffix of the record |
 //! | `meta`       | name                                            | as `store` says at each name   |
 //!
 //! Keys sort as their subjects do, so that a prefix is one range. `records` is
@@ -51,11 +52,12 @@ pub(crate) enum Column {
     Requests,
     Directory,
     Sealed,
+    Uniques,
     Meta,
 }
 
 impl Column {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Records,
         Self::Tombstones,
         Self::Restricted,
@@ -67,6 +69,7 @@ impl Column {
         Self::Requests,
         Self::Directory,
         Self::Sealed,
+        Self::Uniques,
         Self::Meta,
     ];
 
@@ -83,6 +86,7 @@ impl Column {
             Self::Requests => "requests",
             Self::Directory => "directory",
             Self::Sealed => "sealed",
+            Self::Uniques => "uniques",
             Self::Meta => "meta",
         }
     }
@@ -149,7 +153,7 @@ fn column_options(
     options.set_bottommost_compression_type(DBCompressionType::Zstd);
     options.set_block_based_table_factory(&table_options(column, cache));
     match column {
-        Column::Records | Column::Tombstones | Column::Restricted => {
+        Column::Records | Column::Tombstones | Column::Restricted | Column::Uniques => {
             // Most creations look for a key that is not there.
             options.set_memtable_whole_key_filtering(true);
             options.set_memtable_prefix_bloom_ratio(MEMTABLE_BLOOM_RATIO);
@@ -192,7 +196,11 @@ fn table_options(column: Column, cache: &Cache) -> BlockBasedOptions {
     table.set_pin_l0_filter_and_index_blocks_in_cache(true);
     table.set_block_size(BLOCK_BYTES);
     match column {
-        Column::Records | Column::Tombstones | Column::Restricted | Column::Requests => {
+        Column::Records
+        | Column::Tombstones
+        | Column::Restricted
+        | Column::Uniques
+        | Column::Requests => {
             table.set_bloom_filter(BLOOM_BITS, false);
             table.set_optimize_filters_for_memory(true);
             table.set_whole_key_filtering(true);

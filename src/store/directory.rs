@@ -1,18 +1,19 @@
 //! What the node keeps beside records, all of it in memory too: firms,
-//! principals, groups and shares. They are few, and looked at with every request.
+//! principals, groups, shares and templates. They are few, and looked at with every request.
 //!
 //! ```text
 //! key   = kind u8  id
 //! value = version u8  postcard of the entry
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::model::template::Template;
 use crate::model::{Firm, FirmId, Group, Party, Principal, Share};
 use crate::store::columns::Column;
 use crate::store::{Error, Store, scan};
@@ -50,6 +51,8 @@ pub enum AnyEntry {
     Group(Arc<Group>),
     /// A share link.
     Share(Arc<Share>),
+    /// A template.
+    Template(Arc<Template>),
 }
 
 /// Names an entry.
@@ -77,6 +80,7 @@ impl EntryKey {
             (Principal::KIND, "principals"),
             (Group::KIND, "groups"),
             (Share::KIND, "shares"),
+            (Template::KIND, "templates"),
         ];
         // Canonical prefixes have no upper-case letters.
         let kind = kinds.iter().find(|(kind, _)| subject.first() == Some(kind));
@@ -102,6 +106,7 @@ impl AnyEntry {
             Self::Principal(entry) => EntryKey::of::<Principal>(entry.id()),
             Self::Group(entry) => EntryKey::of::<Group>(entry.id()),
             Self::Share(entry) => EntryKey::of::<Share>(entry.id()),
+            Self::Template(entry) => EntryKey::of::<Template>(Entry::id(&**entry)),
         }
     }
 
@@ -112,6 +117,7 @@ impl AnyEntry {
             Self::Principal(entry) => entry.revision,
             Self::Group(entry) => entry.revision,
             Self::Share(entry) => entry.revision,
+            Self::Template(entry) => entry.revision(),
         }
     }
 
@@ -135,6 +141,10 @@ impl AnyEntry {
                 revision,
                 ..Arc::unwrap_or_clone(entry)
             })),
+            Self::Template(entry) => {
+                let entry = Arc::unwrap_or_clone(entry);
+                Self::Template(Arc::new(entry.at_revision(revision)))
+            }
         }
     }
 
@@ -148,6 +158,7 @@ impl AnyEntry {
             Self::Principal(entry) => encode(&**entry),
             Self::Group(entry) => encode(&**entry),
             Self::Share(entry) => encode(&**entry),
+            Self::Template(entry) => encode(&**entry),
         }
     }
 
@@ -161,6 +172,7 @@ impl AnyEntry {
             Some(&Principal::KIND) => Self::Principal(decode(value)?),
             Some(&Group::KIND) => Self::Group(decode(value)?),
             Some(&Share::KIND) => Self::Share(decode(value)?),
+            Some(&Template::KIND) => Self::Template(decode(value)?),
             _ => {
                 return Err(Error::Corrupt {
                     what: "directory key",
@@ -211,7 +223,10 @@ impl Entry for Firm {
     fn from_any(any: &AnyEntry) -> Option<&Arc<Self>> {
         match any {
             AnyEntry::Firm(entry) => Some(entry),
-            AnyEntry::Principal(_) | AnyEntry::Group(_) | AnyEntry::Share(_) => None,
+            AnyEntry::Principal(_)
+            | AnyEntry::Group(_)
+            | AnyEntry::Share(_)
+            | AnyEntry::Template(_) => None,
         }
     }
 }
@@ -232,7 +247,9 @@ impl Entry for Principal {
     fn from_any(any: &AnyEntry) -> Option<&Arc<Self>> {
         match any {
             AnyEntry::Principal(entry) => Some(entry),
-            AnyEntry::Firm(_) | AnyEntry::Group(_) | AnyEntry::Share(_) => None,
+            AnyEntry::Firm(_) | AnyEntry::Group(_) | AnyEntry::Share(_) | AnyEntry::Template(_) => {
+                None
+            }
         }
     }
 }
@@ -253,7 +270,10 @@ impl Entry for Group {
     fn from_any(any: &AnyEntry) -> Option<&Arc<Self>> {
         match any {
             AnyEntry::Group(entry) => Some(entry),
-            AnyEntry::Firm(_) | AnyEntry::Principal(_) | AnyEntry::Share(_) => None,
+            AnyEntry::Firm(_)
+            | AnyEntry::Principal(_)
+            | AnyEntry::Share(_)
+            | AnyEntry::Template(_) => None,
         }
     }
 }
@@ -274,7 +294,34 @@ impl Entry for Share {
     fn from_any(any: &AnyEntry) -> Option<&Arc<Self>> {
         match any {
             AnyEntry::Share(entry) => Some(entry),
-            AnyEntry::Firm(_) | AnyEntry::Principal(_) | AnyEntry::Group(_) => None,
+            AnyEntry::Firm(_)
+            | AnyEntry::Principal(_)
+            | AnyEntry::Group(_)
+            | AnyEntry::Template(_) => None,
+        }
+    }
+}
+
+impl Entry for Template {
+    const KIND: u8 = b'T';
+    const VERSION: u8 = 1;
+    const WHAT: &'static str = "template";
+
+    fn id(&self) -> &str {
+        self.id().as_str()
+    }
+
+    fn rows(directory: &Directory) -> &Rows<Self> {
+        &directory.templates
+    }
+
+    fn from_any(any: &AnyEntry) -> Option<&Arc<Self>> {
+        match any {
+            AnyEntry::Template(entry) => Some(entry),
+            AnyEntry::Firm(_)
+            | AnyEntry::Principal(_)
+            | AnyEntry::Group(_)
+            | AnyEntry::Share(_) => None,
         }
     }
 }
@@ -286,6 +333,9 @@ pub struct Directory {
     principals: Rows<Principal>,
     groups: Rows<Group>,
     shares: Rows<Share>,
+    templates: Rows<Template>,
+    /// The groups of each firm that belongs to any, by id.
+    memberships: BTreeMap<FirmId, BTreeSet<Box<str>>>,
 }
 
 impl Directory {
@@ -308,8 +358,8 @@ impl Directory {
         T::rows(self).values()
     }
 
-    /// Whether `key` (as [`EntryKey::to_bytes`]) names `firm`, a principal of it, or
-    /// a group of it.
+    /// Whether `key` (as [`EntryKey::to_bytes`]) names `firm`, or a principal, a
+    /// group or a share link of it.
     pub fn is_of_firm(&self, key: &[u8], firm: &FirmId) -> bool {
         let Some((kind, id)) = key.split_first() else {
             return false;
@@ -326,7 +376,35 @@ impl Directory {
                 .groups
                 .get(id)
                 .is_some_and(|group| group.owner == *firm),
+            Share::KIND => self
+                .shares
+                .get(id)
+                .is_some_and(|share| share.owner == *firm),
             _ => false,
+        }
+    }
+
+    /// The groups that `member` belongs to.
+    pub fn groups_with(&self, member: &FirmId) -> impl Iterator<Item = &Arc<Group>> {
+        let ids = self.memberships.get(member).into_iter().flatten();
+        ids.filter_map(|id| self.groups.get(id))
+    }
+
+    fn enrol(&mut self, group: &Group) {
+        for member in &group.members {
+            let groups = self.memberships.entry(member.clone()).or_default();
+            groups.insert(group.id().into());
+        }
+    }
+
+    fn strike(&mut self, group: &Group) {
+        for member in &group.members {
+            if let Some(groups) = self.memberships.get_mut(member) {
+                groups.remove(group.id());
+                if groups.is_empty() {
+                    self.memberships.remove(member);
+                }
+            }
         }
     }
 
@@ -339,10 +417,18 @@ impl Directory {
                 self.principals.insert(entry.id().into(), entry);
             }
             AnyEntry::Group(entry) => {
-                self.groups.insert(entry.id().into(), entry);
+                self.enrol(&entry);
+                let before = self.groups.insert(entry.id().into(), Arc::clone(&entry));
+                if let Some(before) = before {
+                    self.strike(&before);
+                    self.enrol(&entry);
+                }
             }
             AnyEntry::Share(entry) => {
                 self.shares.insert(entry.id().into(), entry);
+            }
+            AnyEntry::Template(entry) => {
+                self.templates.insert(entry.id().as_str().into(), entry);
             }
         }
     }
@@ -352,8 +438,13 @@ impl Directory {
         match key.kind {
             Firm::KIND => drop(self.firms.remove(id)),
             Principal::KIND => drop(self.principals.remove(id)),
-            Group::KIND => drop(self.groups.remove(id)),
+            Group::KIND => {
+                if let Some(group) = self.groups.remove(id) {
+                    self.strike(&group);
+                }
+            }
             Share::KIND => drop(self.shares.remove(id)),
+            Template::KIND => drop(self.templates.remove(id)),
             _ => {}
         }
     }
@@ -365,6 +456,37 @@ mod tests {
 
     use super::*;
     use crate::model::{FirmId, GroupId, Timestamp};
+
+    #[test]
+    fn knows_the_groups_of_a_firm() {
+        let firm = |text: &str| FirmId::parse(text).expect("an id");
+        let group = |id, members: &[&str]| Group {
+            id: GroupId::parse(id).expect("an id"),
+            owner: firm("a"),
+            name: "阀门".into(),
+            members: members.iter().map(|text| firm(text)).collect(),
+            revision: 1,
+            created: Timestamp::default(),
+            changed: Timestamp::default(),
+        };
+        let mut directory = Directory::default();
+        let check = |directory: &Directory, member, expected: &[&str]| {
+            let member = firm(member);
+            let found = directory.groups_with(&member);
+            let seen: Vec<_> = found.map(|group| group.id.as_str()).collect();
+            assert_eq!(seen, expected, "{member}");
+        };
+        for (id, members) in [("g", &["b", "c"][..]), ("h", &["b"]), ("g", &["c", "d"])] {
+            directory.set(AnyEntry::Group(Arc::new(group(id, members))));
+        }
+        check(&directory, "b", &["h"]);
+        check(&directory, "c", &["g"]);
+        check(&directory, "d", &["g"]);
+        directory.remove(&EntryKey::of::<Group>("g"));
+        check(&directory, "c", &[]);
+        check(&directory, "b", &["h"]);
+        assert_eq!(directory.memberships.len(), 1);
+    }
 
     #[test]
     fn entries_go_there_and_back() {

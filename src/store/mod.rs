@@ -23,6 +23,7 @@ mod scan;
 mod trail;
 mod trail_check;
 mod tree;
+mod uniques;
 
 use std::fs::File;
 use std::ops::ControlFlow;
@@ -32,7 +33,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use nix::fcntl::Flock;
 use parking_lot::{Mutex, RwLock};
-use rocksdb::{Cache, DB, WriteBatch, WriteOptions};
+use rocksdb::{BottommostLevelCompaction, Cache, CompactOptions, DB, WriteBatch, WriteOptions};
 
 pub use batch::Batch;
 pub use config::Config;
@@ -45,6 +46,7 @@ pub use scan::{Row, Span};
 pub use trail::Trail;
 pub use trail_check::TrailReport;
 pub use tree::{Provable, ProvableLeaf, Tree};
+pub use uniques::UniqueKey;
 
 use crate::model::{Key, Record, Tombstone};
 use columns::Column;
@@ -209,6 +211,24 @@ impl Store {
     /// [`Error::Engine`].
     pub fn sealed(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
         self.get(Column::Sealed, key)
+    }
+
+    /// Rewrites the files that hold encrypted bytes whose keys begin with
+    /// `beginning`, without those that were removed: until then their old state
+    /// lies on the disk, in table files and in the write-ahead log. Blocks.
+    ///
+    /// # Errors
+    /// [`Error::Engine`].
+    pub fn scrub_sealed(&self, beginning: &[u8]) -> Result<(), Error> {
+        self.flush()?;
+        let mut options = CompactOptions::default();
+        options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
+        let end = [beginning, &[0xff]].concat();
+        let column = self.column(Column::Sealed)?;
+        let range = (Some(beginning), Some(end.as_slice()));
+        self.db
+            .compact_range_cf_opt(column, range.0, range.1, &options);
+        Ok(())
     }
 
     /// Log position of the last applied change; 0 before the first.

@@ -168,7 +168,7 @@ fn secret(index: u32, data: &[u8]) -> Value {
 }
 
 /// The body of a request that names a handle only.
-fn handle_only(handle: &str) -> impl FnOnce(&mut Vec<u8>) {
+pub(crate) fn handle_only(handle: &str) -> impl FnOnce(&mut Vec<u8>) {
     move |out| {
         HandleRequest {
             handle: handle.as_bytes(),
@@ -178,7 +178,7 @@ fn handle_only(handle: &str) -> impl FnOnce(&mut Vec<u8>) {
 }
 
 /// The body of a resolution.
-fn resolution<'a>(
+pub(crate) fn resolution<'a>(
     handle: &'a str,
     indexes: &'a [u32],
     types: &'a [&'a [u8]],
@@ -195,7 +195,7 @@ fn resolution<'a>(
 }
 
 /// The body of a request with values: index, type, data.
-fn values<'a>(
+pub(crate) fn values<'a>(
     handle: &'a str,
     values: &'a [(u32, &'a str, &'a [u8])],
 ) -> impl FnOnce(&mut Vec<u8>) + 'a {

@@ -21,6 +21,8 @@ mod dns;
 #[cfg(test)]
 mod faces;
 #[cfg(test)]
+mod firms;
+#[cfg(test)]
 mod grpc;
 #[cfg(test)]
 mod handle;
@@ -31,7 +33,11 @@ mod registry;
 #[cfg(test)]
 mod restart;
 #[cfg(test)]
+mod rights;
+#[cfg(test)]
 mod support;
+#[cfg(test)]
+mod templates;
 #[cfg(test)]
 mod tidy;
 #[cfg(test)]

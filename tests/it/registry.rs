@@ -3,10 +3,10 @@
 
 mod identity;
 mod plain;
-mod readers;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -26,14 +26,14 @@ use proptest::test_runner::Config as Cases;
 use plain::{Plain, QUOTA, Step, any_step, change_of, expected};
 
 /// A node without faces on a store in `folder`.
-struct Bare {
-    node: Node,
-    store: Arc<Store>,
+pub(crate) struct Bare {
+    pub(crate) node: Node,
+    pub(crate) store: Arc<Store>,
     writer: JoinHandle<()>,
 }
 
 impl Bare {
-    fn open(folder: &std::path::Path) -> Self {
+    pub(crate) fn open(folder: &std::path::Path) -> Self {
         let config = store::Config {
             data_dir: folder.to_owned(),
             cache_bytes: 8 << 20,
@@ -48,7 +48,7 @@ impl Bare {
         };
         let log = cluster::Config::default();
         let (node, writer) =
-            Node::start(Arc::clone(&store), &log, (clock, |_| ()), Metrics::new()).expect("starts");
+            Node::start(Arc::clone(&store), &log, (clock, count), Metrics::new()).expect("starts");
         Self {
             node,
             store,
@@ -56,16 +56,20 @@ impl Bare {
         }
     }
 
-    async fn close(self) {
+    pub(crate) async fn close(self) {
         self.node.close().await;
         self.writer.join().expect("the writer ends");
     }
 
-    async fn write(&self, change: Change) -> Result<Applied, Refusal> {
+    pub(crate) async fn write(&self, change: Change) -> Result<Applied, Refusal> {
         self.write_as(&operator(), change).await
     }
 
-    async fn write_as(&self, caller: &Caller, change: Change) -> Result<Applied, Refusal> {
+    pub(crate) async fn write_as(
+        &self,
+        caller: &Caller,
+        change: Change,
+    ) -> Result<Applied, Refusal> {
         let write = Write {
             change,
             request_id: None,
@@ -74,11 +78,23 @@ impl Bare {
     }
 }
 
-fn operator() -> Caller {
+/// What stands in for chance: each call gives other octets.
+fn count(octets: &mut [u8]) {
+    static CALLS: AtomicU64 = AtomicU64::new(0);
+    let call = CALLS.fetch_add(1, Ordering::Relaxed);
+    for (octet, byte) in octets
+        .iter_mut()
+        .zip(call.to_be_bytes().into_iter().cycle())
+    {
+        *octet = byte;
+    }
+}
+
+pub(crate) fn operator() -> Caller {
     Caller::system_administrator("test")
 }
 
-fn value(index: u32, data: &str) -> Value {
+pub(crate) fn value(index: u32, data: &str) -> Value {
     Value {
         index,
         value_type: ValueType::parse("DESC").expect("type"),
@@ -91,14 +107,14 @@ fn value(index: u32, data: &str) -> Value {
     }
 }
 
-fn record_change(identifier: &str, action: RecordAction) -> Change {
+pub(crate) fn record_change(identifier: &str, action: RecordAction) -> Change {
     Change::Record {
         identifier: Identifier::parse(identifier).expect("identifier"),
         action,
     }
 }
 
-fn create_prefix(prefix: &str, quota: Option<u64>) -> Change {
+pub(crate) fn create_prefix(prefix: &str, quota: Option<u64>) -> Change {
     Change::Prefix {
         prefix: Prefix::parse(prefix).expect("prefix"),
         action: PrefixAction::Create {
@@ -130,7 +146,7 @@ fn agrees(bare: &Bare, plain: &Plain) -> Result<(), TestCaseError> {
         }
     }
     let prefix = Prefix::parse("88.118.7").expect("prefix");
-    let view = bare.node.prefix_view(&prefix).expect("known");
+    let view = bare.node.prefix_view(&operator(), &prefix).expect("known");
     let active = plain.values().flatten().count();
     prop_assert_eq!(view.active_count, active as u64);
     prop_assert_eq!(view.deleted_count, (plain.len() - active) as u64);
@@ -187,7 +203,7 @@ async fn runs_as_the_map(caller: &Caller, steps: Vec<Step>) -> Result<(), TestCa
     Ok(())
 }
 
-fn block_on<F: Future>(future: F) -> F::Output {
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -7,6 +7,7 @@
 //! `suffix` can stand for `identifier` where `--prefix` names the prefix.
 
 use crate::cli::failure::Failure;
+use crate::cli::import::rows::Under;
 use crate::model::{Prefix, ValueType};
 
 /// What a cell of a column is.
@@ -65,6 +66,33 @@ const ITEMS: &[(u32, &str, &str)] = &[
     (2016, "origin", "产地"),
 ];
 
+/// What the names of columns may stand for.
+#[derive(Clone, Debug)]
+pub struct Names {
+    /// Below which all identifiers stand.
+    pub prefix: Option<Prefix>,
+    /// Items by index, English and Chinese name.
+    items: Vec<(u32, String, String)>,
+}
+
+impl Names {
+    /// The items of a template, or of the common core of a product record.
+    pub fn new(prefix: Option<Prefix>, under: Option<&Under>) -> Self {
+        let owned =
+            |(index, name, label): (u32, &str, &str)| (index, name.to_owned(), label.to_owned());
+        let items = match under {
+            None => ITEMS.iter().copied().map(owned).collect(),
+            Some(under) => under
+                .version
+                .items()
+                .iter()
+                .map(|item| owned((item.index(), item.name().as_str(), item.label())))
+                .collect(),
+        };
+        Self { prefix, items }
+    }
+}
+
 /// The columns of one file.
 #[derive(Clone, Debug)]
 pub struct Columns {
@@ -80,12 +108,12 @@ impl Columns {
     /// what may have been meant.
     pub fn parse<'a>(
         header: impl Iterator<Item = &'a str>,
-        prefix: Option<&Prefix>,
+        known: &Names,
     ) -> Result<Self, Failure> {
         let names: Vec<String> = header.map(|name| name.trim().to_owned()).collect();
         let mut roles: Vec<Role> = Vec::with_capacity(names.len());
         for (position, name) in names.iter().enumerate() {
-            let role = role(name).map_err(|fault| wrong(position, name, &fault))?;
+            let role = role(name, &known.items).map_err(|fault| wrong(position, name, &fault))?;
             if let Some(first) = roles.iter().position(|other| same(other, &role)) {
                 let fault = format!("means the same as column {}", first + 1);
                 return Err(wrong(position, name, &fault));
@@ -93,7 +121,7 @@ impl Columns {
             roles.push(role);
         }
         let columns = Self { roles, names };
-        columns.check(prefix)?;
+        columns.check(known.prefix.as_ref())?;
         Ok(columns)
     }
 
@@ -182,15 +210,15 @@ fn wrong(position: usize, name: &str, fault: &str) -> Failure {
     ))
 }
 
-fn role(name: &str) -> Result<Role, String> {
+fn role(name: &str, items: &[(u32, String, String)]) -> Result<Role, String> {
     let folded = name.to_lowercase();
     for (role, spellings) in COMMON {
         if spellings.contains(&folded.as_str()) {
             return Ok(role.clone());
         }
     }
-    for (index, english, chinese) in ITEMS {
-        if folded == english.to_lowercase() || name == *chinese {
+    for (index, english, chinese) in items {
+        if folded == english.to_lowercase() || name == chinese {
             return item(*index, english);
         }
     }
@@ -200,9 +228,9 @@ fn role(name: &str) -> Result<Role, String> {
         return item(index, value_type.trim());
     }
     let known = COMMON.iter().flat_map(|(_, names)| names.iter().copied());
-    let items = ITEMS
+    let items = items
         .iter()
-        .flat_map(|(_, english, chinese)| [*english, *chinese]);
+        .flat_map(|(_, english, chinese)| [english.as_str(), chinese.as_str()]);
     let alike = known
         .chain(items)
         .map(|candidate| {
@@ -230,7 +258,7 @@ mod tests {
 
     fn check(header: &str, prefix: Option<&str>, expected: Result<bool, &str>) {
         let prefix = prefix.map(|p| Prefix::parse(p).expect("prefix"));
-        let seen = Columns::parse(header.split(','), prefix.as_ref());
+        let seen = Columns::parse(header.split(','), &Names::new(prefix, None));
         match (seen, expected) {
             (Ok(columns), Ok(long)) => assert_eq!(columns.is_long(), long, "{header}"),
             (Err(failure), Err(part)) => {
@@ -249,6 +277,30 @@ mod tests {
         check("identifier,2000:name,1:URL", None, Ok(false));
         check("suffix,产品名称,规格型号,ttl", Some("88.118.7"), Ok(false));
         check("Identifier,Name,url", None, Ok(false));
+    }
+
+    #[test]
+    fn reads_the_items_of_a_template() {
+        let version = crate::model::template::sector::find("valves").expect("shipped");
+        let under = Under {
+            id: "valves".to_owned(),
+            number: 1,
+            version: (**version).clone(),
+        };
+        let names = Names::new(None, Some(&under));
+        let header = ["identifier", "产品名称", "炉号", "Nominal_Diameter"];
+        let columns = Columns::parse(header.into_iter(), &names).expect("a header");
+        let indices: Vec<u32> = columns
+            .iter()
+            .filter_map(|(role, _)| match role {
+                Role::Item(index, _) => Some(*index),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(indices, [2000, 2103, 2100]);
+        assert!(Columns::parse(["identifier", "trip_curve"].into_iter(), &names).is_err());
+        assert_eq!(under.column("values[index=2103].data"), "heat_number");
+        assert_eq!(under.column("values[3].data"), "values[3].data");
     }
 
     #[test]

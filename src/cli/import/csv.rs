@@ -8,7 +8,7 @@ use std::rc::Rc;
 use csv::StringRecord;
 
 use crate::cli::failure::Failure;
-use crate::cli::import::columns::{Columns, Role};
+use crate::cli::import::columns::{Columns, Names, Role};
 use crate::cli::import::encoding::{Utf8Reader, Watch};
 use crate::cli::import::rows::{BadRow, Parsed, Rows, identifier_below, value_position};
 use crate::cli::shape::{base64, checked, data_of_text, expire_time, permissions_from_text};
@@ -58,7 +58,7 @@ impl<R: Read> CsvRows<R> {
         reader: Utf8Reader<R>,
         watch: Rc<Watch>,
         delimiter: u8,
-        prefix: Option<Prefix>,
+        names: Names,
     ) -> Result<Self, Failure> {
         let mut reader = csv::ReaderBuilder::new()
             .delimiter(delimiter)
@@ -70,13 +70,13 @@ impl<R: Read> CsvRows<R> {
         reader
             .read_record(&mut header)
             .map_err(|error| unreadable(&error))?;
-        let columns = Columns::parse(header.iter().map(unguarded), prefix.as_ref())?;
+        let columns = Columns::parse(header.iter().map(unguarded), &names)?;
         let end_lines = reader.position().line() - 1;
         Ok(Self {
             reader,
             watch,
             columns,
-            prefix,
+            prefix: names.prefix,
             pending: None,
             row: StringRecord::new(),
             end_lines: end_lines.saturating_sub(inner_lines(&header)),

@@ -21,9 +21,10 @@ use std::sync::atomic::AtomicU64;
 
 use serde_json::json;
 
-use crate::cli::client::Connection;
+use crate::cli::client::{Client, Connection};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::output::{Output, Rows};
+use crate::cli::template;
 use crate::model::Prefix;
 use crate::wire::proto::v1::import_records_request as proto;
 
@@ -32,6 +33,7 @@ pub use parse::Format;
 use parse::Source;
 use report::Report;
 use resume::Resume;
+use rows::Under;
 use send::{Ended, Sending, Terms};
 
 /// Arguments of `import`.
@@ -40,6 +42,7 @@ use send::{Ended, Sending, Terms};
 Examples:
   idnode import products.csv --prefix 88.118.7 --dry-run
   idnode import products.csv --prefix 88.118.7 --on-conflict update --report refused.csv
+  idnode import valves.csv --prefix 88.118.7 --template valves
   idnode import records.ndjson --resume
 
 Columns of a CSV file: identifier (or suffix, with --prefix), then either index,
@@ -50,6 +53,10 @@ pub struct Arguments {
     /// Below which all identifiers stand; needed where the file has suffixes
     #[arg(long)]
     prefix: Option<String>,
+    /// The template that the records stand under: columns are its items. `valves@2`
+    /// for a version that is not the latest
+    #[arg(long)]
+    template: Option<String>,
     /// Judge every record, and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -114,6 +121,10 @@ pub async fn run(
     };
     let prefix = arguments.prefix.as_deref().map(Prefix::parse).transpose()?;
     let client = connection.client(output).await?;
+    let under = match &arguments.template {
+        Some(template) => Some(Arc::new(under(template, &client).await?)),
+        None => None,
+    };
     let resume = resume(&arguments, connection, output)?;
     let source = Source {
         path: path.to_owned(),
@@ -121,6 +132,7 @@ pub async fn run(
         encoding: arguments.encoding,
         prefix,
         skip_count: resume.as_ref().map_or(0, |r| r.tally().covered_count),
+        under: under.clone(),
     };
     let skip_count = source.skip_count;
     let report = Report::new(arguments.report.as_deref(), arguments.resume, output)?;
@@ -130,10 +142,22 @@ pub async fn run(
     let terms = Terms {
         on_conflict: arguments.on_conflict.into(),
         validate_only: arguments.dry_run,
+        under,
     };
     let sending = Sending::new(&client, terms, resume, consumed, (report, progress));
     let ended = sending.run(pieces).await?;
     tell(&ended, &arguments, skip_count, output)
+}
+
+/// The version of a template that `valves` or `valves@2` names.
+async fn under(template: &str, client: &Client) -> Result<Under, Failure> {
+    let (id, version) = template::parse_version(template)?;
+    let fetched = template::fetch(client, &id, version).await?;
+    Ok(Under {
+        id,
+        number: fetched.version,
+        version: template::data::version_of(fetched)?,
+    })
 }
 
 /// The state to go on from, or to keep; none of a dry run.
@@ -150,12 +174,16 @@ fn resume(
         output.say("an import of this file was ended before; --resume would go on with it");
     }
     let options = format!(
-        "{} {:?} {:?} {:?} {:?}",
+        "{} {:?} {:?} {:?} {:?}{}",
         connection.server,
         arguments.prefix,
         arguments.on_conflict,
         arguments.format,
-        arguments.encoding
+        arguments.encoding,
+        arguments
+            .template
+            .as_ref()
+            .map_or_else(String::new, |name| format!(" {name}"))
     );
     let resume = Resume::open(file, options, arguments.resume)?;
     let covered_count = resume.tally().covered_count;

@@ -12,10 +12,11 @@ use prost::Message;
 use tokio::sync::mpsc;
 
 use crate::cli::failure::Failure;
+use crate::cli::import::columns::Names;
 use crate::cli::import::csv::{CsvRows, delimiter};
 use crate::cli::import::encoding::{Encoding, Utf8Reader, Watch};
 use crate::cli::import::ndjson::NdjsonRows;
-use crate::cli::import::rows::{BadRow, Parsed, Rows};
+use crate::cli::import::rows::{BadRow, Parsed, Rows, Under};
 use crate::model::Prefix;
 use crate::wire::proto::v1;
 
@@ -51,6 +52,8 @@ pub struct Source {
     pub prefix: Option<Prefix>,
     /// Records at its beginning that are left out.
     pub skip_count: u64,
+    /// The template that its records stand under.
+    pub under: Option<Arc<Under>>,
 }
 
 /// What the reading thread hands on.
@@ -98,10 +101,15 @@ fn read(
                 skip_count -= 1;
                 Ok(())
             }
-            Parsed::Record(row, record) => match chunk.add(row, record) {
-                Some(piece) => pieces.blocking_send(piece),
-                None => Ok(()),
-            },
+            Parsed::Record(row, mut record) => {
+                if let Some(under) = &source.under {
+                    under.name(&mut record);
+                }
+                match chunk.add(row, record) {
+                    Some(piece) => pieces.blocking_send(piece),
+                    None => Ok(()),
+                }
+            }
         };
         if sent.is_err() {
             return Ok(());
@@ -120,6 +128,7 @@ fn open(source: &Source, consumed: Arc<AtomicU64>) -> Result<Box<dyn Rows>, Fail
         encoding,
         prefix,
         skip_count: _,
+        under,
     } = source;
     let fail = |error| Failure::io(&format!("cannot read {}", path.display()), &error);
     let encoding = encoding.resolve(path).map_err(fail)?;
@@ -131,7 +140,8 @@ fn open(source: &Source, consumed: Arc<AtomicU64>) -> Result<Box<dyn Rows>, Fail
         Format::Csv => {
             let header = header(path, encoding).map_err(fail)?;
             let delimiter = delimiter(&header);
-            Box::new(CsvRows::new(reader, watch, delimiter, prefix.clone())?)
+            let names = Names::new(prefix.clone(), under.as_deref());
+            Box::new(CsvRows::new(reader, watch, delimiter, names)?)
         }
     })
 }

@@ -1,8 +1,53 @@
 //! What a file of records gives: records, and rows that are none.
 
 use crate::cli::failure::Failure;
+use crate::model::limits::{TEMPLATE_INDEX, TEMPLATE_VERSION_INDEX};
+use crate::model::record::{TEMPLATE_TYPE, TEMPLATE_VERSION_TYPE};
+use crate::model::template::Version;
 use crate::model::{Identifier, Language, Prefix, Reason, Refusal};
 use crate::wire::proto::v1;
+
+/// The version of a template that the records of a file stand under.
+#[derive(Clone, Debug)]
+pub struct Under {
+    /// The template's id.
+    pub id: String,
+    /// The version's number.
+    pub number: u32,
+    /// What it says.
+    pub version: Version,
+}
+
+impl Under {
+    /// Adds to a record the values that name the template, unless it has one.
+    pub fn name(&self, record: &mut v1::Record) {
+        if record
+            .values
+            .iter()
+            .any(|value| value.index == TEMPLATE_INDEX)
+        {
+            return;
+        }
+        let value = |index, value_type: &str, text| v1::Value {
+            index,
+            r#type: value_type.to_owned(),
+            data: Some(v1::value::Data::Text(text)),
+            ..v1::Value::default()
+        };
+        let number = self.number.to_string();
+        record.values.extend([
+            value(TEMPLATE_INDEX, TEMPLATE_TYPE, self.id.clone()),
+            value(TEMPLATE_VERSION_INDEX, TEMPLATE_VERSION_TYPE, number),
+        ]);
+    }
+
+    /// The item that a field as `values[index=2004].data` is about, by its name;
+    /// else the field.
+    pub fn column(&self, field: &str) -> String {
+        let item = value_index(field).and_then(|index| self.version.item(index));
+        item.map_or_else(|| field.to_owned(), |item| item.name().to_string())
+    }
+}
 
 /// Why a row of a file was not taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +113,12 @@ pub fn identifier_below(text: &str, prefix: Option<&Prefix>) -> Result<Identifie
         }
         _ => Ok(identifier),
     }
+}
+
+/// The index in a field as `values[index=2004].data`.
+fn value_index(field: &str) -> Option<u32> {
+    let (index, _) = field.strip_prefix("values[index=")?.split_once(']')?;
+    index.parse().ok()
 }
 
 /// Position and field of `values[3].index`.

@@ -14,7 +14,7 @@ use crate::cli::failure::{Exit, Failure, known};
 use crate::cli::import::parse::{CHUNK_RECORDS, Piece};
 use crate::cli::import::report::Report;
 use crate::cli::import::resume::{Resume, Tally};
-use crate::cli::import::rows::BadRow;
+use crate::cli::import::rows::{BadRow, Under};
 use crate::cli::output::Progress;
 use crate::cli::shape::{RecordShape, identifier_of};
 use crate::model::Reason;
@@ -55,6 +55,7 @@ struct Books {
     progress: Progress,
     /// `None` if nothing is to be kept: a dry run.
     resume: Option<Resume>,
+    under: Option<Arc<Under>>,
 }
 
 /// A chunk that is not yet acknowledged.
@@ -75,12 +76,14 @@ pub struct Ended {
 }
 
 /// How records are sent.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Terms {
     /// What happens to identifiers that are registered already.
     pub on_conflict: OnConflict,
     /// Judge them, and change nothing.
     pub validate_only: bool,
+    /// The template that they stand under.
+    pub under: Option<Arc<Under>>,
 }
 
 impl<'a> Sending<'a> {
@@ -115,6 +118,7 @@ impl<'a> Sending<'a> {
                 report,
                 progress,
                 resume,
+                under: terms.under,
             }),
         }
     }
@@ -251,8 +255,9 @@ impl<'a> Sending<'a> {
         let count = |count: i64| u64::try_from(count).unwrap_or(0);
         let books = &mut *self.books.borrow_mut();
         for rejection in &rejected {
-            let bad = books.bad_row(rejection);
-            books.report.add(&bad)?;
+            for bad in books.bad_rows(rejection) {
+                books.report.add(&bad)?;
+            }
         }
         let covered_count = count(covered_count);
         let tally = &mut books.tally;
@@ -334,24 +339,32 @@ impl Books {
         sent.records.get(offset)
     }
 
-    /// A refusal of the node, at the row that it is about.
-    fn bad_row(&self, rejection: &Rejection) -> BadRow {
+    /// A refusal of the node, at the row that it is about: each of its faults.
+    fn bad_rows(&self, rejection: &Rejection) -> Vec<BadRow> {
         let position = u64::try_from(rejection.position).unwrap_or(u64::MAX);
         let row = self.sent(position).and_then(|(sent, at)| sent.rows.get(at));
+        let row = row.copied().unwrap_or_default();
         let error = rejection.error.clone().unwrap_or_default();
-        BadRow {
-            row: row.copied().unwrap_or_default(),
+        let errors = if error.faults.is_empty() {
+            vec![error]
+        } else {
+            error.faults
+        };
+        let bad = |error: v1::ItemError| BadRow {
+            row,
             // `name` is the API's word for the identifier; a file may have a
             // column of that name that is something else.
-            column: match error.field.as_str() {
-                "" | "name" => "identifier".to_owned(),
-                _ => error.field,
+            column: match (error.field.as_str(), &self.under) {
+                ("" | "name", _) => "identifier".to_owned(),
+                (field, Some(under)) => under.column(field),
+                (_, None) => error.field,
             },
             value: identifier_of(&rejection.name).to_owned(),
             reason: error.reason,
             english: error.message,
             chinese: error.message_zh,
-        }
+        };
+        errors.into_iter().map(bad).collect()
     }
 
     fn tell(&mut self, consumed: &AtomicU64) {

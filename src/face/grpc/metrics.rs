@@ -66,15 +66,18 @@ pub(super) enum Operation {
     Import,
     /// A prefix changes.
     Prefix,
+    /// A template changes.
+    Template,
 }
 
-const OPERATIONS: [(Operation, &str); 6] = [
+const OPERATIONS: [(Operation, &str); 7] = [
     (Operation::Create, "create"),
     (Operation::Update, "update"),
     (Operation::Delete, "delete"),
     (Operation::Batch, "batch"),
     (Operation::Import, "import"),
     (Operation::Prefix, "prefix"),
+    (Operation::Template, "template"),
 ];
 
 /// What the gRPC face measures.
@@ -84,7 +87,7 @@ pub struct Metrics {
     /// `idnode_resolve_requests_total`, in the order of [`RESOLVED`].
     resolved: [Counter; 5],
     /// `idnode_registry_operations_total`, in the order of [`CHANGED`].
-    operations: [(Operation, [Counter; 9]); 6],
+    operations: [(Operation, [Counter; 9]); OPERATIONS.len()],
     /// `idnode_import_rows_total`, in the order of [`IMPORTED`].
     imported: [Counter; 5],
 }

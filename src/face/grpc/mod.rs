@@ -13,6 +13,7 @@ mod change;
 pub mod config;
 mod convert;
 mod export;
+mod firms;
 mod flight;
 mod handle_data;
 mod import;
@@ -26,7 +27,10 @@ mod records;
 mod registry;
 mod resolution;
 mod shared;
+mod sharing;
 mod status;
+mod template_data;
+mod templates;
 
 use std::fmt;
 use std::sync::Arc;
@@ -49,26 +53,35 @@ pub use tonic_reflection::server::Error as SetupError;
 use crate::face::grpc::accounts::AccountsService;
 use crate::face::grpc::audit::AuditService;
 use crate::face::grpc::call::{Ruled, Rules};
+use crate::face::grpc::firms::FirmsService;
 use crate::face::grpc::node::NodeService;
 use crate::face::grpc::operations::Operations;
 use crate::face::grpc::registry::RegistryService;
 use crate::face::grpc::resolution::ResolutionService;
 use crate::face::grpc::shared::Shared;
+use crate::face::grpc::sharing::SharingService;
+use crate::face::grpc::templates::TemplatesService;
 use crate::node::Node;
 use crate::wire::proto::DESCRIPTORS;
 use crate::wire::proto::v1::accounts_server::AccountsServer;
 use crate::wire::proto::v1::audit_server::AuditServer;
+use crate::wire::proto::v1::firms_server::FirmsServer;
 use crate::wire::proto::v1::node_server::NodeServer;
 use crate::wire::proto::v1::registry_server::RegistryServer;
 use crate::wire::proto::v1::resolution_server::ResolutionServer;
+use crate::wire::proto::v1::sharing_server::SharingServer;
+use crate::wire::proto::v1::templates_server::TemplatesServer;
 
 /// Names under which health is asked for; the empty one is the whole server.
-const HEALTH_NAMES: [&str; 6] = [
+const HEALTH_NAMES: [&str; 9] = [
     "",
     "idnode.v1.Registry",
     "idnode.v1.Resolution",
     "idnode.v1.Node",
+    "idnode.v1.Firms",
     "idnode.v1.Accounts",
+    "idnode.v1.Templates",
+    "idnode.v1.Sharing",
     "idnode.v1.Audit",
 ];
 
@@ -192,6 +205,12 @@ impl Grpc {
             .send_compressed(CompressionEncoding::Gzip)
             .send_compressed(CompressionEncoding::Zstd)
             .max_decoding_message_size(bytes);
+        let firms = FirmsServer::new(FirmsService(Arc::clone(&self.shared)))
+            .accept_compressed(CompressionEncoding::Gzip)
+            .accept_compressed(CompressionEncoding::Zstd)
+            .send_compressed(CompressionEncoding::Gzip)
+            .send_compressed(CompressionEncoding::Zstd)
+            .max_decoding_message_size(bytes);
         let accounts = AccountsServer::new(AccountsService(Arc::clone(&self.shared)))
             .accept_compressed(CompressionEncoding::Gzip)
             .accept_compressed(CompressionEncoding::Zstd)
@@ -209,6 +228,18 @@ impl Grpc {
             .send_compressed(CompressionEncoding::Gzip)
             .send_compressed(CompressionEncoding::Zstd)
             .max_decoding_message_size(bytes);
+        let templates = TemplatesServer::new(TemplatesService(Arc::clone(&self.shared)))
+            .accept_compressed(CompressionEncoding::Gzip)
+            .accept_compressed(CompressionEncoding::Zstd)
+            .send_compressed(CompressionEncoding::Gzip)
+            .send_compressed(CompressionEncoding::Zstd)
+            .max_decoding_message_size(bytes);
+        let sharing = SharingServer::new(SharingService(Arc::clone(&self.shared)))
+            .accept_compressed(CompressionEncoding::Gzip)
+            .accept_compressed(CompressionEncoding::Zstd)
+            .send_compressed(CompressionEncoding::Gzip)
+            .send_compressed(CompressionEncoding::Zstd)
+            .max_decoding_message_size(bytes);
         let audit = AuditServer::new(AuditService(Arc::clone(&self.shared)))
             .accept_compressed(CompressionEncoding::Gzip)
             .accept_compressed(CompressionEncoding::Zstd)
@@ -220,7 +251,10 @@ impl Grpc {
             .add_service(Ruled::new(registry, &self.rules))
             .add_service(Ruled::new(resolution, &self.rules))
             .add_service(Ruled::new(node, &self.rules))
+            .add_service(Ruled::new(firms, &self.rules))
             .add_service(Ruled::new(accounts, &self.rules))
+            .add_service(Ruled::new(templates, &self.rules))
+            .add_service(Ruled::new(sharing, &self.rules))
             .add_service(Ruled::new(audit, &self.rules))
             .prepare()
             .into_axum_router()

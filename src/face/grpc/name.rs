@@ -1,7 +1,8 @@
 //! Resource names: `records/{identifier}`, `prefixes/{prefix}`,
-//! `backups/{backup}`, `operations/{number}` (Google AIP-122).
+//! `backups/{backup}`, `operations/{number}`, `firms/{firm}`, `groups/{group}`,
+//! `shares/{share}` (Google AIP-122).
 
-use crate::model::{Identifier, Prefix, Reason, Refusal};
+use crate::model::{FirmId, GroupId, Identifier, Prefix, Reason, Refusal, ShareId, TemplateId};
 
 /// The identifier of `records/{identifier}`, given in `field`.
 ///
@@ -33,6 +34,29 @@ pub(super) fn of_prefix(prefix: &Prefix) -> String {
     format!("prefixes/{prefix}")
 }
 
+/// The firm of `firms/{firm}`, given in `field`.
+///
+/// # Errors
+/// `FieldRequired`, `FieldInvalid` for another form, `IdInvalid`.
+pub(super) fn firm(name: &str, field: &'static str) -> Result<FirmId, Refusal> {
+    let text = behind(name, field, "firms/", "the form is firms/{firm}")?;
+    FirmId::parse(text).map_err(|refusal| refusal.field(field))
+}
+
+/// The template of `templates/{template}`, given in `field`.
+///
+/// # Errors
+/// `FieldRequired`, `FieldInvalid` for another form, `IdInvalid`.
+pub(super) fn template(name: &str, field: &'static str) -> Result<TemplateId, Refusal> {
+    let text = behind(
+        name,
+        field,
+        "templates/",
+        "the form is templates/{template}",
+    )?;
+    TemplateId::parse(text).map_err(|refusal| refusal.field(field))
+}
+
 /// The id of `backups/{backup}`.
 ///
 /// # Errors
@@ -50,6 +74,39 @@ pub(super) fn operation(name: &str) -> Result<u64, Refusal> {
     behind(name, "name", "operations/", FORM)?
         .parse()
         .map_err(|_| wrong(name, "name", FORM))
+}
+
+/// The name of a firm.
+pub(super) fn of_firm(firm: &FirmId) -> String {
+    format!("firms/{firm}")
+}
+
+/// The id of `groups/{group}`.
+///
+/// # Errors
+/// `FieldRequired`, `FieldInvalid` for another form, `IdInvalid`.
+pub(super) fn group(name: &str) -> Result<GroupId, Refusal> {
+    let id = behind(name, "name", "groups/", "the form is groups/{group}")?;
+    GroupId::parse(id).map_err(|refusal| refusal.field("name"))
+}
+
+/// The name of a group.
+pub(super) fn of_group(group: &GroupId) -> String {
+    format!("groups/{group}")
+}
+
+/// The id of `shares/{share}`.
+///
+/// # Errors
+/// `FieldRequired`, `FieldInvalid` for another form, `IdInvalid`.
+pub(super) fn share(name: &str) -> Result<ShareId, Refusal> {
+    let id = behind(name, "name", "shares/", "the form is shares/{share}")?;
+    ShareId::parse(id).map_err(|refusal| refusal.field("name"))
+}
+
+/// The name of a share.
+pub(super) fn of_share(share: &ShareId) -> String {
+    format!("shares/{share}")
 }
 
 /// What stands behind `collection` in a name, given in `field`.

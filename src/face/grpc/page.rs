@@ -68,10 +68,17 @@ impl Query<'_> {
             caller,
         } = self;
         let class = match &caller.who {
+            Who::Anonymous => "anonymous",
             Who::Operator(_) => "operator",
+            Who::Identity(_) => "identity",
+            Who::Member(_) => "member",
+            Who::Guest(_) => "guest",
+        };
+        let name = match &caller.who {
+            Who::Operator(_) => "",
             Who::Anonymous | Who::Identity(_) | Who::Member(_) | Who::Guest(_) => caller.name(),
         };
-        let text = format!("{method}\n{parent}\n{show_deleted}\n{class}");
+        let text = format!("{method}\n{parent}\n{show_deleted}\n{class}\n{name}");
         digest::digest(&digest::SHA256, text.as_bytes())
     }
 }

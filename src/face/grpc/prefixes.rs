@@ -11,7 +11,7 @@ use crate::wire::proto::v1;
 /// Reads one prefix.
 pub(super) fn read(shared: &Shared, caller: &Caller, name: &str) -> Result<v1::Prefix, Refusal> {
     let prefix = name::prefix(name, "name")?;
-    let view = shared.node.prefix_view(&prefix)?;
+    let view = shared.node.prefix_view(caller, &prefix)?;
     Ok(message(shared, caller, &view))
 }
 
@@ -32,9 +32,10 @@ pub(super) fn list(
         caller,
     };
     let after = query.after(page_token)?;
-    let Page { items, next } = shared
-        .node
-        .list_prefixes(after.as_deref(), page::size(*page_size)?);
+    let Page { items, next } =
+        shared
+            .node
+            .list_prefixes(caller, after.as_deref(), page::size(*page_size)?);
     Ok(v1::ListPrefixesResponse {
         prefixes: items
             .iter()
@@ -58,7 +59,7 @@ pub(super) async fn write(
     match changed? {
         Applied::Prefix(entry) => {
             // One that was only judged is not there to be counted.
-            let counts = shared.node.prefix_view(&entry.prefix);
+            let counts = shared.node.prefix_view(caller, &entry.prefix);
             let (active, deleted) =
                 counts.map_or((0, 0), |view| (view.active_count, view.deleted_count));
             let tell_reason = shared.node.may_read_private(caller);

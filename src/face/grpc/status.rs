@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use tonic::{Code, Status};
 use tonic_types::{
-    BadRequest, ErrorDetail, ErrorInfo, LocalizedMessage, QuotaFailure, RetryInfo, StatusExt,
+    BadRequest, ErrorDetail, ErrorInfo, FieldViolation, LocalizedMessage, QuotaFailure, RetryInfo,
+    StatusExt,
 };
 
 use crate::model::{Fault, Language, Reason, Refusal};
@@ -17,12 +18,19 @@ use crate::wire::proto::v1;
 const DOMAIN: &str = "idnode";
 /// After which a client may try again what was refused as unavailable.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
+/// Bytes of all violations of one status. Details are sent as Base64 in a header,
+/// and some clients take no more than 8 KiB of those; the sum of the faults stands in
+/// `ErrorInfo` as `value`, and `Templates.CheckRecords` tells all.
+const VIOLATIONS_BYTES_MAX: usize = 4_500;
+/// Bytes that a violation takes beside its texts.
+const VIOLATION_BYTES: usize = 8;
 /// Conflicts that say: the thing asked for is there already.
 const ALREADY_THERE: &[Reason] = &[
     Reason::RecordExists,
     Reason::PrefixExists,
     Reason::IndexExists,
     Reason::BackupExists,
+    Reason::TemplateExists,
 ];
 
 /// The status of `refusal`: an English message, and as details its stable
@@ -34,8 +42,9 @@ pub(super) fn status(refusal: &Refusal) -> Status {
     let english = refusal.text(Language::English);
     let mut details: Vec<ErrorDetail> = Vec::with_capacity(4);
     details.push(error_info(&refusal).into());
-    if !refusal.field_path().is_empty() {
-        details.push(BadRequest::with_violation(refusal.field_path(), &english).into());
+    let violations = violations(&refusal);
+    if !violations.is_empty() {
+        details.push(BadRequest::new(violations).into());
     }
     details.push(LocalizedMessage::new("zh-CN", refusal.text(Language::Chinese)).into());
     if refusal.fault() == Fault::Unavailable {
@@ -57,7 +66,29 @@ pub(super) fn item_error(refusal: &Refusal) -> v1::ItemError {
         message: refusal.text(Language::English),
         message_zh: refusal.text(Language::Chinese),
         field: refusal.field_path().to_owned(),
+        faults: refusal.each_fault().iter().map(item_error).collect(),
     }
+}
+
+/// What the refusal says of each field: of itself, or of each of its faults as far
+/// as they fit into what clients take as the end of a call.
+fn violations(refusal: &Refusal) -> Vec<FieldViolation> {
+    let of = |fault: &Refusal| FieldViolation::new(fault.field_path(), fault.to_string());
+    if refusal.each_fault().is_empty() {
+        let is_of_field = !refusal.field_path().is_empty();
+        return is_of_field.then(|| of(refusal)).into_iter().collect();
+    }
+    let mut bytes = 0;
+    let fits = |violation: &FieldViolation| {
+        bytes += violation.field.len() + violation.description.len() + VIOLATION_BYTES;
+        bytes <= VIOLATIONS_BYTES_MAX
+    };
+    refusal
+        .each_fault()
+        .iter()
+        .map(of)
+        .take_while(fits)
+        .collect()
 }
 
 /// The gRPC code of a reason.
@@ -214,6 +245,33 @@ mod tests {
         let details = status(&zero).get_error_details();
         let violation = &details.bad_request().expect("BadRequest").field_violations[0];
         assert_eq!(violation.field, "values[0].index");
+    }
+
+    #[test]
+    fn lists_the_faults_that_fit() {
+        let fault = |index| {
+            Refusal::new(Reason::ItemLength)
+                .field(format!("values[index={index}].data"))
+                .value("x".repeat(80))
+                .limit("name: 1 to 10")
+        };
+        let sum = |count| {
+            let faults: Vec<Refusal> = (2000..2000 + count).map(fault).collect();
+            Refusal::new(Reason::TemplateFaults)
+                .value(count)
+                .faults(faults)
+        };
+        let listed = |count| {
+            let status = status(&sum(count));
+            assert!(status.details().len() < 6_000, "{}", status.details().len());
+            let details = status.get_error_details();
+            details
+                .bad_request()
+                .map_or(0, |bad| bad.field_violations.len())
+        };
+        assert_eq!(listed(3), 3);
+        assert!((20..256).contains(&listed(256)));
+        assert_eq!(item_error(&sum(256)).faults.len(), 256);
     }
 
     #[test]

@@ -71,7 +71,9 @@ impl Service {
         let mut names = Vec::new();
         let mut after = None;
         loop {
-            let page = self.node().list_prefixes(after.as_deref(), PAGE_ITEMS_MAX);
+            let page = self
+                .node()
+                .list_prefixes(&asked.caller, after.as_deref(), PAGE_ITEMS_MAX);
             for view in page.items {
                 if view.entry.state == PrefixState::Active {
                     names.push(format!("0.NA/{}", view.entry.prefix));
@@ -90,8 +92,8 @@ impl Service {
             Ok(prefix) => prefix,
             Err(reply) => return Step::Reply(reply),
         };
-        let count = match self.node().prefix_view(&prefix) {
-            Ok(view) => view.active_count,
+        let count = match self.node().listed_count(&asked.caller, &prefix) {
+            Ok(count) => count,
             Err(refusal) => return Step::Reply(Reply::refused(&refusal, Asking::Read)),
         };
         match &asked.caller.who {

@@ -7,12 +7,12 @@ mod tls;
 
 use std::sync::Arc;
 
-use idnode::model::{Firm, FirmId, FirmState, Timestamp};
+use idnode::model::FirmState;
 use idnode::store::AnyEntry;
 use idnode::wire::proto::v1;
 use tonic::{Response, Status};
 
-use super::support::{Clients, TestNode, reason};
+use super::support::{self, Clients, TestNode, reason};
 
 /// A node with the firms `f-1` and `f-2`, and a key of an owner of each.
 struct World {
@@ -61,14 +61,7 @@ impl World {
 }
 
 fn firm(id: &str) -> AnyEntry {
-    AnyEntry::Firm(Arc::new(Firm {
-        id: FirmId::parse(id).unwrap(),
-        name: id.into(),
-        state: FirmState::Active,
-        revision: 1,
-        created: Timestamp::from_millis(1),
-        changed: Timestamp::from_millis(1),
-    }))
+    AnyEntry::Firm(Arc::new(support::firm(id, FirmState::Active)))
 }
 
 /// A principal of a firm, to be made.

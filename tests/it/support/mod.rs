@@ -1,6 +1,7 @@
 //! What the tests share: a node of their own, clients for it, and waiting.
 
 mod chance;
+mod firm;
 pub(crate) mod handle;
 pub(crate) mod http;
 mod node;
@@ -11,12 +12,14 @@ mod tool;
 use std::time::Duration;
 
 pub(crate) use chance::Chance;
+pub(crate) use firm::firm;
 pub(crate) use node::TestNode;
 pub(crate) use process::NodeProcess;
 pub(crate) use tool::{is_root, is_slow, missing, tool};
 
 use idnode::wire::proto::v1::accounts_client::AccountsClient;
 use idnode::wire::proto::v1::audit_client::AuditClient;
+use idnode::wire::proto::v1::firms_client::FirmsClient;
 use idnode::wire::proto::v1::node_client::NodeClient;
 use idnode::wire::proto::v1::registry_client::RegistryClient;
 use idnode::wire::proto::v1::resolution_client::ResolutionClient;
@@ -92,6 +95,10 @@ impl Clients {
 
     pub(crate) fn node(&self) -> NodeClient<Authenticated> {
         NodeClient::with_interceptor(self.channel.clone(), self.bearer.clone())
+    }
+
+    pub(crate) fn firms(&self) -> FirmsClient<Authenticated> {
+        FirmsClient::with_interceptor(self.channel.clone(), self.bearer.clone())
     }
 
     pub(crate) fn accounts(&self) -> AccountsClient<Authenticated> {

@@ -20,7 +20,8 @@ fn read(bytes: &[u8], prefix: Option<&str>) -> Vec<Parsed> {
     let delimiter = delimiter(&text);
     let reader = Utf8Reader::new(bytes, encoding, Rc::clone(&watch), consumed);
     let prefix = prefix.map(|p| Prefix::parse(p).expect("prefix"));
-    let mut rows = CsvRows::new(reader, watch, delimiter, prefix).expect("header");
+    let mut rows =
+        CsvRows::new(reader, watch, delimiter, Names::new(prefix, None)).expect("header");
     std::iter::from_fn(|| rows.next().expect("readable")).collect()
 }
 

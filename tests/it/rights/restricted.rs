@@ -1,48 +1,11 @@
 //! Readers of records and values: what a restricted record leaves for those who
 //! may not know of it, which is nothing.
 
-use idnode::model::{
-    Caller, Identifier, Permissions, Prefix, PrefixEntry, Reader, Readers, Reason, Record, Value,
-};
-use idnode::node::{Applied, Change, Effect, Listed, OnConflict, Query, RecordAction};
+use idnode::model::{Caller, Identifier, Permissions, Prefix, PrefixEntry, Reason, Record, Value};
+use idnode::node::{Applied, Effect, Listed, OnConflict, Query, RecordAction};
 
-use super::{Bare, block_on, create_prefix, operator, record_change, value};
-
-const PREFIX: &str = "88.118.7";
-
-fn readers(texts: &[&str]) -> Option<Box<Readers>> {
-    let readers = texts
-        .iter()
-        .map(|text| Reader::parse(text).expect("a reader"));
-    Some(Box::new(Readers::new(readers).expect("few")))
-}
-
-fn create(identifier: &str, readers: Option<Box<Readers>>, values: Vec<Value>) -> Change {
-    let action = RecordAction::Create {
-        values,
-        readers,
-        reuse_deleted: true,
-    };
-    record_change(identifier, action)
-}
-
-fn set_readers(identifier: &str, readers: Option<Box<Readers>>) -> Change {
-    let action = RecordAction::SetReaders {
-        readers,
-        etag: None,
-    };
-    record_change(identifier, action)
-}
-
-fn delete(identifier: &str) -> Change {
-    record_change(identifier, RecordAction::Delete { etag: None })
-}
-
-fn resolved(bare: &Bare, caller: &Caller, identifier: &str) -> Result<Record, Reason> {
-    let identifier = Identifier::parse(identifier).expect("an identifier");
-    let resolved = bare.node.resolve(caller, &Query::all(identifier));
-    resolved.map_err(|refusal| refusal.reason())
-}
+use super::world::{PREFIX, World, create, delete, readers, resolved, run, set_readers};
+use crate::registry::{Bare, operator, record_change, value};
 
 fn listed(bare: &Bare, caller: &Caller, show_deleted: bool) -> Vec<String> {
     let prefix = Prefix::parse(PREFIX).expect("a prefix");
@@ -94,7 +57,7 @@ fn seen_by_anyone(bare: &Bare, suffix: &str) -> String {
             indices: vec![1],
             etag: None,
         },
-        RecordAction::Delete { etag: Some(1) },
+        RecordAction::Delete { etag: None },
         RecordAction::SetReaders {
             readers: None,
             etag: None,
@@ -114,79 +77,63 @@ fn seen_by_anyone(bare: &Bare, suffix: &str) -> String {
     )
 }
 
-/// On a node with the prefix alone.
-fn run<F: Future<Output = Bare>>(test: impl FnOnce(Bare) -> F) {
-    block_on(async {
-        let folder = tempfile::tempdir().expect("folder");
-        let bare = Bare::open(folder.path());
-        let made = bare.write(create_prefix(PREFIX, None)).await;
-        made.expect("registered");
-        let bare = test(bare).await;
-        assert_eq!(bare.store.check_counts().expect("reads"), None);
-        let before = listed(&bare, &operator(), true);
-        bare.close().await;
-        let bare = Bare::open(folder.path());
-        assert_eq!(listed(&bare, &operator(), true), before);
-        assert_eq!(bare.store.check_counts().expect("reads"), None);
-        bare.close().await;
-    });
-}
-
 #[test]
 fn a_restricted_record_leaves_no_trace() {
-    run(async |bare: Bare| {
+    run(async |world: World| {
+        let bare = &world.bare;
         // One with a plain owner name below another, one with several chunks.
         let long = format!("A.{}_批次", "b".repeat(120));
         for suffix in ["DZ.1", long.as_str()] {
-            let absent = seen_by_anyone(&bare, suffix);
+            let absent = seen_by_anyone(bare, suffix);
             let identifier = format!("{PREFIX}/{suffix}");
             let stamp = bare.node.stamp(PREFIX, suffix.as_bytes());
-            for who in [readers(&[]), readers(&["firm:a", "group:g"])] {
+            for who in [readers(&[]), readers(&["firm:b", "group:g"])] {
                 let made = create(&identifier, who.clone(), vec![value(1, "secret")]);
                 bare.write(made).await.expect("created");
-                assert_eq!(seen_by_anyone(&bare, suffix), absent);
+                assert_eq!(seen_by_anyone(bare, suffix), absent);
                 let changed = RecordAction::PutValues {
                     values: vec![value(2, "more")],
                 };
                 let changed = record_change(&identifier, changed);
                 bare.write(changed).await.expect("changed");
-                assert_eq!(seen_by_anyone(&bare, suffix), absent);
-                let record = resolved(&bare, &operator(), &identifier).expect("there");
+                assert_eq!(seen_by_anyone(bare, suffix), absent);
+                let record = resolved(bare, &operator(), &identifier).expect("there");
                 assert_eq!((record.values.len(), record.readers), (2, who));
                 bare.write(delete(&identifier)).await.expect("deleted");
-                assert_eq!(seen_by_anyone(&bare, suffix), absent);
+                assert_eq!(seen_by_anyone(bare, suffix), absent);
                 let deleted = format!("{identifier} deleted");
-                assert!(listed(&bare, &operator(), true).contains(&deleted));
+                assert!(listed(bare, &operator(), true).contains(&deleted));
             }
             // Answers kept for everyone depend on none of it.
             assert!(bare.node.is_current(&stamp));
             let open = create(&identifier, None, vec![value(1, "x")]);
             bare.write(open).await.expect("created");
             assert!(!bare.node.is_current(&stamp));
-            assert_ne!(seen_by_anyone(&bare, suffix), absent);
+            assert_ne!(seen_by_anyone(bare, suffix), absent);
         }
-        bare
+        world
     });
 }
 
 #[test]
 fn a_record_comes_and_goes_for_everyone_with_its_readers() {
-    run(async |bare: Bare| {
+    run(async |world: World| {
+        let bare = &world.bare;
         let long = format!("A.{}_批次", "b".repeat(120));
         for suffix in ["DZ.1", long.as_str()] {
             let identifier = format!("{PREFIX}/{suffix}");
-            let absent = seen_by_anyone(&bare, suffix);
+            let absent = seen_by_anyone(bare, suffix);
             let made = create(&identifier, None, vec![value(1, "x")]);
             bare.write(made).await.expect("created");
-            let there = seen_by_anyone(&bare, suffix);
+            let there = seen_by_anyone(bare, suffix);
             assert_ne!(there, absent);
             for (who, expected) in [
-                (readers(&["firm:a"]), &absent),
-                (readers(&["firm:b", "group:g"]), &absent),
+                (readers(&["firm:b"]), &absent),
+                (readers(&["firm:c", "group:g"]), &absent),
                 (None, &there),
                 (readers(&[]), &absent),
             ] {
-                let before = resolved(&bare, &operator(), &identifier).expect("there");
+                let before = resolved(bare, &operator(), &identifier).expect("there");
                 let name = bare.node.stamp(PREFIX, suffix.as_bytes());
                 let first = bare.node.stamp(PREFIX, b"");
                 let applied = bare.write(set_readers(&identifier, who.clone())).await;
@@ -195,7 +142,7 @@ fn a_record_comes_and_goes_for_everyone_with_its_readers() {
                 };
                 assert_eq!(record.readers, who);
                 assert_eq!(record.values, before.values);
-                assert_eq!(&seen_by_anyone(&bare, suffix), expected);
+                assert_eq!(&seen_by_anyone(bare, suffix), expected);
                 let is_open = before.readers.is_none() || who.is_none();
                 assert_eq!(bare.node.is_current(&name), !is_open);
                 // It was the only one that is there for everyone, or is.
@@ -208,19 +155,20 @@ fn a_record_comes_and_goes_for_everyone_with_its_readers() {
             assert_eq!(effect, Effect::Unchanged);
             bare.write(delete(&identifier)).await.expect("deleted");
         }
-        bare
+        world
     });
 }
 
 #[test]
 fn a_value_with_readers_is_not_there_for_others() {
-    run(async |bare: Bare| {
+    run(async |world: World| {
+        let bare = &world.bare;
         let identifier = format!("{PREFIX}/a");
         let mut shared = value(2, "shared");
-        shared.readers = readers(&["firm:a"]);
+        shared.readers = readers(&["firm:b"]);
         let made = create(&identifier, None, vec![value(1, "x")]);
         bare.write(made).await.expect("created");
-        let absent = seen_by_anyone(&bare, "a");
+        let absent = seen_by_anyone(bare, "a");
         let asks = || {
             [
                 RecordAction::AddValues {
@@ -245,7 +193,7 @@ fn a_value_with_readers_is_not_there_for_others() {
         bare.write(record_change(&identifier, put))
             .await
             .expect("put");
-        assert_eq!(seen_by_anyone(&bare, "a"), absent);
+        assert_eq!(seen_by_anyone(bare, "a"), absent);
         assert_eq!(asks(), before);
         let query = Query::all(Identifier::parse(&identifier).expect("an identifier"));
         let counted = |caller: &Caller| {
@@ -257,7 +205,7 @@ fn a_value_with_readers_is_not_there_for_others() {
 
         // Who knows of no readers keeps them; who lets the public read does not.
         for (bits, expected) in [
-            (Permissions::SECRET, readers(&["firm:a"])),
+            (Permissions::SECRET, readers(&["firm:b"])),
             (Permissions::DEFAULT, None),
         ] {
             let changed = Value {
@@ -275,15 +223,16 @@ fn a_value_with_readers_is_not_there_for_others() {
             let seen = record.value(2).map(|value| value.readers.clone());
             assert_eq!(seen, Some(expected));
         }
-        bare
+        world
     });
 }
 
 #[test]
 fn an_update_that_names_no_readers_leaves_them() {
-    run(async |bare: Bare| {
+    run(async |world: World| {
+        let bare = &world.bare;
         let identifier = format!("{PREFIX}/a");
-        let made = create(&identifier, readers(&["firm:a"]), vec![value(1, "x")]);
+        let made = create(&identifier, readers(&["firm:b"]), vec![value(1, "x")]);
         bare.write(made).await.expect("created");
         let replace = |data: &str, readers| RecordAction::Replace {
             values: vec![value(1, data)],
@@ -297,8 +246,8 @@ fn an_update_that_names_no_readers_leaves_them() {
             on_conflict: OnConflict::Update,
         };
         for (action, expected) in [
-            (replace("y", None), readers(&["firm:a"])),
-            (import("z", None), readers(&["firm:a"])),
+            (replace("y", None), readers(&["firm:b"])),
+            (import("z", None), readers(&["firm:b"])),
             (replace("z", readers(&[])), readers(&[])),
             (import("z", readers(&["group:g"])), readers(&["group:g"])),
         ] {
@@ -308,20 +257,18 @@ fn an_update_that_names_no_readers_leaves_them() {
             };
             assert_eq!((effect, &record.readers), (Effect::Updated, &expected));
         }
-        bare
+        world
     });
 }
 
 #[test]
 fn the_record_of_a_prefix_is_there_for_everyone() {
-    run(async |bare: Bare| {
-        bare.write(create_prefix("0.NA", None))
-            .await
-            .expect("registered");
+    run(async |world: World| {
+        let bare = &world.bare;
         let made = create("0.NA/88.118.7", readers(&[]), vec![value(1, "x")]);
         let refusal = bare.write(made).await.expect_err("refused");
         let seen = (refusal.reason(), refusal.field_path());
         assert_eq!(seen, (Reason::FieldInvalid, "readers"));
-        bare
+        world
     });
 }

@@ -1,0 +1,53 @@
+//! Keys of the index of values that no two records of a prefix may have.
+//!
+//! ```text
+//! key   = canonical prefix  "/"  template id  0x00  index u32 BE  SHA-256 of the value's form [32]
+//! value = canonical suffix of the record
+//! ```
+//! Prefixes have no "/", ids no 0x00: no two of them give the same key.
+
+/// Names a value that may be there once.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct UniqueKey(Vec<u8>);
+
+impl UniqueKey {
+    /// The value of the form with this SHA-256, of the item at `index` of a template,
+    /// under a canonical prefix.
+    pub fn new(prefix: &str, template: &str, index: u32, hash: &[u8; 32]) -> Self {
+        let mut bytes = Vec::with_capacity(prefix.len() + template.len() + 38);
+        bytes.extend_from_slice(prefix.as_bytes());
+        bytes.push(b'/');
+        bytes.extend_from_slice(template.as_bytes());
+        bytes.push(0);
+        bytes.extend_from_slice(&index.to_be_bytes());
+        bytes.extend_from_slice(hash);
+        Self(bytes)
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn no_two_values_have_one_key() {
+        let mut seen = HashSet::new();
+        for (prefix, template, index, hash) in [
+            ("88.1", "a", 2000, 1),
+            ("88.1", "a", 2000, 2),
+            ("88.1", "a", 2001, 1),
+            ("88.1", "a-b", 2000, 1),
+            ("88.11", "a", 2000, 1),
+        ] {
+            let key = UniqueKey::new(prefix, template, index, &[hash; 32]);
+            assert!(seen.insert(key.clone()));
+            assert!(key.as_bytes().starts_with(format!("{prefix}/").as_bytes()));
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Rights: who reads and changes what, and that nobody else learns that it is
+//! there.
+
+mod faces;
+mod matrix;
+mod probes;
+mod restricted;
+mod sharing;
+mod world;

@@ -1,0 +1,261 @@
+//! A node with firms: one that keeps things to itself, one that it shares with,
+//! and one that has nothing to do with either.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use idnode::model::{
+    Caller, Credential, Firm, FirmId, FirmRole, FirmState, Group, GroupId, Identifier, Identity,
+    Member, NodeRole, Operator, Party, Prefix, PrefixEntry, PrefixState, Principal, PrincipalId,
+    PrincipalState, Reader, Readers, Reason, Record, Reference, Scope, SuffixCase, Target,
+    Timestamp, Value, Who,
+};
+use idnode::node::{Asked, Change, MadeShare, Query, RecordAction, ShareInput};
+use idnode::store::{AnyEntry, Batch, Counts, PrefixRow};
+
+use crate::registry::{Bare, block_on, record_change};
+
+/// The prefix of firm "a".
+pub(super) const PREFIX: &str = "88.118.7";
+/// The prefix of firm "c".
+pub(super) const OTHER_PREFIX: &str = "88.118.9";
+/// A prefix that no firm holds.
+pub(super) const NOBODYS_PREFIX: &str = "88.118.99";
+/// Every role of a firm.
+pub(super) const ROLES: [FirmRole; 3] = [FirmRole::Reader, FirmRole::Registrar, FirmRole::Owner];
+/// The time at which the node's clock stands.
+const NOW_MILLIS: u64 = 1_800_000_000_000;
+
+/// A node without faces, whose firms are "a", which holds [`PREFIX`], "b" and "c",
+/// which holds [`OTHER_PREFIX`]. Firm "d" is an application. The group "g" is of
+/// "a" with "b" in it; the group "h" is of "c" with "b" in it.
+pub(super) struct World {
+    pub(super) bare: Bare,
+}
+
+impl World {
+    fn seed(self) -> Self {
+        let now = Timestamp::from_millis(1);
+        let mut batch = Batch::new(&self.bare.store);
+        let mut put = |entry| {
+            batch.put_entry(entry).expect("encodes");
+        };
+        for (id, state) in [
+            ("a", FirmState::Active),
+            ("b", FirmState::Active),
+            ("c", FirmState::Active),
+            ("d", FirmState::Draft),
+        ] {
+            put(AnyEntry::Firm(Arc::new(firm_of(id, state))));
+            for role in ROLES {
+                let principal = Principal {
+                    id: principal_id(id, role),
+                    party: Party::Firm {
+                        firm: firm(id),
+                        role,
+                    },
+                    name: id.to_owned(),
+                    credential: Credential::Key {
+                        hash: [0; 32],
+                        previous: None,
+                    },
+                    scope: Scope::default(),
+                    state: PrincipalState::Active,
+                    revision: 1,
+                    created: now,
+                    changed: now,
+                };
+                put(AnyEntry::Principal(Arc::new(principal)));
+            }
+        }
+        for (id, owner) in [("g", "a"), ("h", "c")] {
+            put(AnyEntry::Group(Arc::new(Group {
+                id: GroupId::parse(id).expect("an id"),
+                owner: firm(owner),
+                name: "采购商".into(),
+                members: BTreeSet::from([firm("b")]),
+                revision: 1,
+                created: now,
+                changed: now,
+            })));
+        }
+        put_prefixes(&mut batch);
+        batch.commit().expect("written");
+        self
+    }
+
+    /// Makes a change of a record as the owner of firm "a".
+    pub(super) async fn write(&self, change: Change) {
+        let owner = member("a", FirmRole::Owner);
+        let written = self.bare.write_as(&owner, change).await;
+        written.expect("written");
+    }
+
+    /// Makes a share of firm "a".
+    pub(super) async fn share(&self, targets: &[&str], indices: &[u32]) -> MadeShare {
+        let targets = targets.iter().map(|text| Target::parse(text));
+        let input = ShareInput {
+            owner: firm("a"),
+            purpose: "a recall".into(),
+            targets: targets.collect::<Result<_, _>>().expect("targets"),
+            indices: indices.to_vec(),
+            expires: Timestamp::from_millis(NOW_MILLIS + 1000),
+        };
+        let owner = member("a", FirmRole::Registrar);
+        let node = &self.bare.node;
+        let made = node.create_share(&owner, input, Asked::default()).await;
+        made.expect("shared")
+    }
+}
+
+/// Runs `test` on a world, and checks that its store agrees with itself then, and
+/// holds the same when it is opened again.
+pub(super) fn run<F: Future<Output = World>>(test: impl FnOnce(World) -> F) {
+    block_on(async {
+        let folder = tempfile::tempdir().expect("folder");
+        let bare = Bare::open(folder.path());
+        let World { bare } = test(World { bare }.seed()).await;
+        assert_eq!(bare.store.check_counts().expect("reads"), None);
+        let before = rows_of(&bare);
+        bare.close().await;
+        let bare = Bare::open(folder.path());
+        assert_eq!(rows_of(&bare), before);
+        assert_eq!(bare.store.check_counts().expect("reads"), None);
+        bare.close().await;
+    });
+}
+
+/// As [`run`], on two worlds that are alike.
+pub(super) fn twins<F: Future<Output = (World, World)>>(test: impl FnOnce(World, World) -> F) {
+    block_on(async {
+        let folders = [(); 2].map(|()| tempfile::tempdir().expect("folder"));
+        let [one, other] = &folders;
+        let open = |folder: &tempfile::TempDir| {
+            let bare = Bare::open(folder.path());
+            World { bare }.seed()
+        };
+        let (one, other) = test(open(one), open(other)).await;
+        for World { bare } in [one, other] {
+            assert_eq!(bare.store.check_counts().expect("reads"), None);
+            bare.close().await;
+        }
+    });
+}
+
+fn rows_of(bare: &Bare) -> Vec<String> {
+    let prefix = Prefix::parse(PREFIX).expect("a prefix");
+    let operator = crate::registry::operator();
+    let page = bare.node.list_records(&operator, &prefix, None, 1000, true);
+    let rows = page.expect("lists").items;
+    rows.iter().map(|row| format!("{row:?}")).collect()
+}
+
+fn put_prefixes(batch: &mut Batch<'_>) {
+    let now = Timestamp::from_millis(1);
+    for (prefix, holder) in [
+        (PREFIX, Some("a")),
+        (OTHER_PREFIX, Some("c")),
+        (NOBODYS_PREFIX, None),
+        ("0.NA", None),
+    ] {
+        let prefix = Prefix::parse(prefix).expect("a prefix");
+        let canonical = prefix.canonical();
+        let entry = PrefixEntry {
+            prefix,
+            firm: "温州测试有限公司".into(),
+            holder: holder.map(firm),
+            state: PrefixState::Active,
+            case: SuffixCase::Folded,
+            quota: None,
+            revision: 1,
+            created: now,
+            changed: now,
+        };
+        let row = PrefixRow {
+            entry: Arc::new(entry),
+            counts: Counts::default(),
+        };
+        batch.put_prefix(&canonical, row).expect("encodes");
+    }
+}
+
+fn firm_of(id: &str, state: FirmState) -> Firm {
+    crate::support::firm(id, state)
+}
+
+pub(super) fn firm(id: &str) -> FirmId {
+    FirmId::parse(id).expect("an id")
+}
+
+fn principal_id(firm: &str, role: FirmRole) -> PrincipalId {
+    let id = format!("{firm}-{role:?}").to_ascii_lowercase();
+    PrincipalId::parse(&id).expect("an id")
+}
+
+/// The principal of `firm` that has `role`.
+pub(super) fn member(firm_id: &str, role: FirmRole) -> Caller {
+    confined(firm_id, role, Scope::default())
+}
+
+/// The same, confined to `scope` as long as its principal is not asked for.
+pub(super) fn confined(firm_id: &str, role: FirmRole, scope: Scope) -> Caller {
+    Caller::of(Who::Member(Member {
+        principal: principal_id(firm_id, role),
+        firm: firm(firm_id),
+        role,
+        scope: Arc::new(scope),
+    }))
+}
+
+/// A principal of the node.
+pub(super) fn operator_with(role: NodeRole) -> Caller {
+    Caller::of(Who::Operator(Operator {
+        id: "o".into(),
+        role,
+    }))
+}
+
+/// A Handle identity that nothing grants anything.
+pub(super) fn identity() -> Caller {
+    let reference = Reference::parse("300:88.118.99/App").expect("a reference");
+    Caller::of(Who::Identity(Identity::new(reference, false)))
+}
+
+pub(super) fn readers(texts: &[&str]) -> Option<Box<Readers>> {
+    let readers = texts
+        .iter()
+        .map(|text| Reader::parse(text).expect("a reader"));
+    Some(Box::new(Readers::new(readers).expect("few")))
+}
+
+/// Registers `identifier`, also if it was deleted.
+pub(super) fn create(
+    identifier: &str,
+    readers: Option<Box<Readers>>,
+    values: Vec<Value>,
+) -> Change {
+    let action = RecordAction::Create {
+        values,
+        readers,
+        reuse_deleted: true,
+    };
+    record_change(identifier, action)
+}
+
+pub(super) fn set_readers(identifier: &str, readers: Option<Box<Readers>>) -> Change {
+    let action = RecordAction::SetReaders {
+        readers,
+        etag: None,
+    };
+    record_change(identifier, action)
+}
+
+pub(super) fn delete(identifier: &str) -> Change {
+    record_change(identifier, RecordAction::Delete { etag: None })
+}
+
+pub(super) fn resolved(bare: &Bare, caller: &Caller, identifier: &str) -> Result<Record, Reason> {
+    let identifier = Identifier::parse(identifier).expect("an identifier");
+    let resolved = bare.node.resolve(caller, &Query::all(identifier));
+    resolved.map_err(|refusal| refusal.reason())
+}
