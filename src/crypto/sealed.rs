@@ -346,7 +346,7 @@ mod tests {
         for bad in [
             "",
             "idnode",
-            &text[..40],
+            text.get(..40).expect("long enough"),
             &text.replace('0', "g"),
             &format!("{text}00"),
         ] {

@@ -294,7 +294,7 @@ fn stored_bytes_that_break_a_rule_are_no_firm() {
         .windows(2)
         .position(|pair| pair == b"Y4")
         .expect("the code");
-    let mut broken = bytes.clone();
+    let mut broken = bytes;
     broken[at] = b'X';
     assert!(postcard::from_bytes::<Firm>(&broken).is_err());
 }

@@ -206,6 +206,7 @@ async fn people_are_shown_to_few_and_erased_for_good() {
     refused(people_of(owner).await, "PERSONAL_ERASED");
 }
 
+#[expect(clippy::too_many_lines, reason = "one row for each refusal")]
 #[tokio::test]
 async fn refusals_name_the_field_and_nothing_of_a_person() {
     let node = TestNode::start().await;

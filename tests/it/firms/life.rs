@@ -42,6 +42,7 @@ fn state(office: &Office) -> Option<PrefixState> {
     entry.map(|entry| entry.state.clone())
 }
 
+#[expect(clippy::too_many_lines, reason = "one life, step by step")]
 #[tokio::test]
 async fn from_application_to_retirement() {
     let folder = tempfile::tempdir().expect("a folder");
