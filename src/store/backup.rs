@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::merkle::Hash;
 use crate::model::Timestamp;
+use crate::store::check::fault_of;
 use crate::store::error::BACKUP_NAME_CHARS_MAX;
 use crate::store::{Config, ENGINE_FOLDER, Error, Metrics, Store, TrailReport};
 
@@ -323,7 +324,10 @@ fn check_contents(data_dir: &Path, manifest: &Manifest) -> Result<Option<String>
             manifest.applied_position
         )));
     }
-    store.check_counts()
+    match store.check_counts()? {
+        None => fault_of(store.check_trail()),
+        fault => Ok(fault),
+    }
 }
 
 fn position_of(engine: &Path) -> Result<u64, Error> {

@@ -58,11 +58,7 @@ impl Store {
                 "prefix {stray} has identifiers and is not registered"
             )));
         }
-        match self.check_trail() {
-            Ok(_) => Ok(None),
-            Err(error @ Error::Engine(_)) => Err(error),
-            Err(error) => Ok(Some(error.to_string())),
-        }
+        fault_of(self.check_links())
     }
 
     /// Counts restricted identifiers, and compares the grants with the readers of
@@ -128,6 +124,15 @@ impl Store {
     fn is_granted(&self, reader: &Reader, key: &[u8]) -> Result<bool, Error> {
         let grant = restricted::grant_key(reader, key);
         Ok(self.get(Column::Restricted, &grant)?.is_some())
+    }
+}
+
+/// What a check of the trail found, if anything.
+pub(super) fn fault_of(checked: Result<TrailReport, Error>) -> Result<Option<String>, Error> {
+    match checked {
+        Ok(_) => Ok(None),
+        Err(error @ Error::Engine(_)) => Err(error),
+        Err(error) => Ok(Some(error.to_string())),
     }
 }
 
