@@ -16,7 +16,7 @@ use crate::registry::command::{
     Applied, Change, Effect, OnConflict, Origin, RecordAction, Request, etag,
 };
 use crate::registry::decide_prefix::{decide_prefix, not_homed};
-use crate::registry::edit::{Edit, Edited};
+use crate::registry::edit::{Edit, Edited, dated};
 use crate::registry::group::is_known;
 use crate::registry::office::{self, ENTRY_ANSWER, OfficeDecision};
 use crate::registry::under::{self, Candidate, Uniques};
@@ -570,19 +570,6 @@ fn kept_apart(mut values: Vec<Value>, before: &Record) -> Vec<Value> {
         {
             value.readers.clone_from(&old.readers);
         }
-    }
-    values
-}
-
-/// `values` with their times: that of the same value before, else `now`.
-fn dated(mut values: Vec<Value>, now: Timestamp, before: &[Value]) -> Vec<Value> {
-    for value in &mut values {
-        let same = before
-            .binary_search_by_key(&value.index, |old| old.index)
-            .ok()
-            .and_then(|at| before.get(at))
-            .filter(|old| old.same_content(value));
-        value.changed = same.map_or(now, |old| old.changed);
     }
     values
 }

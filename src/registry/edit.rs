@@ -2,7 +2,7 @@
 
 use crate::access::{Operation, value_bits};
 use crate::model::data::AdminPermissions;
-use crate::model::{Readers, Reason, Record, Refusal, Value};
+use crate::model::{Readers, Reason, Record, Refusal, Timestamp, Value};
 
 /// A change of the values of a record that is there, or of its readers.
 #[derive(Debug)]
@@ -142,4 +142,17 @@ fn remove(record: &Record, indices: &[u32]) -> Result<Vec<Value>, Refusal> {
         .filter(|value| !indices.contains(&value.index))
         .cloned()
         .collect())
+}
+
+/// `values` with their times: that of the same value before, else `now`.
+pub(super) fn dated(mut values: Vec<Value>, now: Timestamp, before: &[Value]) -> Vec<Value> {
+    for value in &mut values {
+        let same = before
+            .binary_search_by_key(&value.index, |old| old.index)
+            .ok()
+            .and_then(|at| before.get(at))
+            .filter(|old| old.same_content(value));
+        value.changed = same.map_or(now, |old| old.changed);
+    }
+    values
 }
