@@ -4,7 +4,9 @@ use aws_lc_rs::digest::{Context, SHA256};
 
 use crate::access::{Proof, is_named_by, prove};
 use crate::model::{Caller, Identity, Reason, Record, Reference, Refusal, Who};
+use crate::node::refused::Subject;
 use crate::node::{Node, told};
+use crate::registry::audit::Action as Attempted;
 use crate::resolve::{Unresolved, stored};
 
 /// SHA-256 of a key's type and data.
@@ -29,7 +31,15 @@ impl Node {
         let record = self.kept(identity)?;
         let index = prove(identity, record.as_ref(), proof).map_err(|why| {
             tracing::debug!(%identity, ?proof, %why, "an identity was not proven");
-            Refusal::new(Reason::AuthenticationFailed)
+            let refusal = Refusal::new(Reason::AuthenticationFailed);
+            let subject = Subject::Other(identity.to_string().into_bytes());
+            self.note(
+                &Caller::ANONYMOUS,
+                Attempted::Authenticate,
+                subject,
+                &refusal,
+            );
+            refusal
         })?;
         // As registered, so that the audit trail spells each in one way.
         let identifier = record.map_or_else(|| identity.identifier.clone(), |r| r.identifier);

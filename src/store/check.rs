@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use crate::model::Reader;
 use crate::store::codec::restricted::{self, Restricted};
 use crate::store::columns::Column;
-use crate::store::{Counts, Error, Store, codec, scan};
+use crate::store::{Counts, Error, Store, TrailReport, codec, scan};
 
 impl Store {
     /// Recounts every identifier, decodes every row, and compares with the

@@ -3,6 +3,7 @@
 
 mod bare;
 mod broken;
+mod cli;
 mod proofs;
 mod refused;
 mod retention;

@@ -168,21 +168,82 @@ async fn the_trail_is_listed_to_those_who_watch_alone() {
     bare.close().await;
 }
 
-#[tokio::test]
-async fn over_grpc_too() {
+#[tokio::test(flavor = "multi_thread")]
+async fn attempts_are_listed_over_grpc() {
     let node = TestNode::start().await;
-    let request = v1::ListAuditEntriesRequest::default();
-    let refused = node.anonymous().audit().list_audit_entries(request).await;
-    assert_eq!(reason(&refused.expect_err("no key")), "KEY_REQUIRED");
-    let mut answers = match node
+    let refused = node
         .anonymous()
         .audit()
-        .export_audit_entries(v1::ExportAuditEntriesRequest {})
-        .await
-    {
-        Ok(answers) => answers.into_inner(),
-        Err(status) => panic!("{status:?}"),
+        .list_audit_entries(request_of(""))
+        .await;
+    assert_eq!(reason(&refused.expect_err("no key")), "KEY_REQUIRED");
+    let refused = node
+        .clients()
+        .audit()
+        .list_audit_entries(request_of(""))
+        .await;
+    assert_eq!(
+        reason(&refused.expect_err("no auditor")),
+        "PERMISSION_DENIED"
+    );
+    let unknown = node.clients_with("idnode_nobody_aaaa");
+    let refused = unknown
+        .audit()
+        .get_checkpoint(v1::GetCheckpointRequest {})
+        .await;
+    assert_eq!(reason(&refused.expect_err("no key")), "KEY_INVALID");
+    let created = node.anonymous().create("88.118.7/a", "x").await;
+    assert_eq!(reason(&created.expect_err("no key")), "KEY_REQUIRED");
+    let auditor = node.auditor();
+    let list = async |request| {
+        let listed = auditor.audit().list_audit_entries(request).await;
+        listed.expect("an auditor").into_inner()
     };
-    let refused = answers.message().await.expect_err("no key");
-    assert_eq!(reason(&refused), "KEY_REQUIRED");
+    let told = async || list(request_of("")).await.entries;
+    wait_until("four attempts", async || told().await.len() == 4).await;
+    let expected = [
+        ("read-audit", "KEY_REQUIRED"),
+        ("read-audit", "PERMISSION_DENIED"),
+        ("authenticate", "KEY_INVALID"),
+        ("create-record", "KEY_REQUIRED"),
+    ];
+    for (seen, (action, refused)) in told().await.iter().zip(expected) {
+        assert_eq!((&*seen.action, &*seen.refused_reason), (action, refused));
+        assert_eq!(seen.source, "127.0.0.1");
+    }
+    let listed = list(request_of("88.118.7/A")).await;
+    assert_eq!(listed.entries.len(), 1);
+    // Pages follow each other, and a token serves its own list only.
+    let page = |token: &str| v1::ListAuditEntriesRequest {
+        page_size: 2,
+        page_token: token.to_owned(),
+        ..request_of("")
+    };
+    let first = list(page("")).await;
+    let second = list(page(&first.next_page_token)).await;
+    let positions = |listed: &v1::ListAuditEntriesResponse| {
+        let entries = listed.entries.iter();
+        entries.map(|entry| entry.position).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (positions(&first), positions(&second)),
+        (vec![4, 5], vec![6, 7])
+    );
+    let foreign = v1::ListAuditEntriesRequest {
+        refused_only: false,
+        ..page(&first.next_page_token)
+    };
+    let refused = auditor.audit().list_audit_entries(foreign).await;
+    assert_eq!(
+        reason(&refused.expect_err("another list")),
+        "PAGE_TOKEN_INVALID"
+    );
+}
+
+fn request_of(subject: &str) -> v1::ListAuditEntriesRequest {
+    v1::ListAuditEntriesRequest {
+        subject: subject.to_owned(),
+        refused_only: true,
+        ..v1::ListAuditEntriesRequest::default()
+    }
 }
