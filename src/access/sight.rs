@@ -12,7 +12,8 @@
 //! everyone else                           none                      none
 //! ```
 //!
-//! A firm is named itself, or by a group of the holder's that it belongs to. A
+//! Members count while their firm is active, and shares while the firm is that
+//! made them. A firm is named itself, or by a group of the holder's that it belongs to. A
 //! value must let administrators read where no reader is named. Which restricted
 //! records a caller sees follows from the caller, the prefix and the identifier:
 //! it is known before any is read, so that nothing of one that it does not see is
@@ -21,8 +22,8 @@
 use crate::access::renewed;
 use crate::access::rights::{Denied, Operation, Records, permit_record};
 use crate::model::{
-    Caller, FirmId, FirmRole, Guest, Identifier, Member, PrefixEntry, Reader, Record, Share,
-    Timestamp, Value, Verb, Who,
+    Caller, Firm, FirmId, FirmRole, FirmState, Guest, Identifier, Member, PrefixEntry, Reader,
+    Record, Share, Timestamp, Value, Verb, Who,
 };
 use crate::store::{Error, Sight, Store};
 
@@ -116,8 +117,7 @@ fn sight_for(
     if caller.is_anonymous() {
         return Ok(Sight::Nothing);
     }
-    // A right that was taken away meanwhile is gone.
-    let Ok(caller) = renewed(caller, store, now) else {
+    let Some(caller) = standing(caller, (store, now)) else {
         return Ok(Sight::Nothing);
     };
     match permit_record(&caller, store, Operation::ReadBelow(&entry.prefix, verb)) {
@@ -139,7 +139,7 @@ pub fn reading(
     (store, now): (&Store, Timestamp),
     record: &Record,
 ) -> Result<Reading, Error> {
-    let Ok(caller) = renewed(caller, store, now) else {
+    let Some(caller) = standing(caller, (store, now)) else {
         return Ok(Reading::Public);
     };
     match permit_record(&caller, store, Operation::Read(record)) {
@@ -171,6 +171,24 @@ pub fn reading(
     })
 }
 
+/// The caller as it stands now: a right that was taken away meanwhile is gone.
+/// `None` for one that counts no longer, and for a member of a firm that is not
+/// active.
+fn standing(caller: &Caller, (store, now): (&Store, Timestamp)) -> Option<Caller> {
+    let caller = renewed(caller, store, now).ok()?;
+    let counts = match &caller.who {
+        Who::Member(member) => is_active(store, &member.firm),
+        Who::Anonymous | Who::Operator(_) | Who::Identity(_) | Who::Guest(_) => true,
+    };
+    counts.then_some(caller)
+}
+
+fn is_active(store: &Store, firm: &FirmId) -> bool {
+    let directory = store.directory();
+    let firm = directory.find::<Firm>(firm.as_str());
+    firm.is_some_and(|firm| firm.state == FirmState::Active)
+}
+
 /// As what `member` may be named as a reader below `entry`: its firm, and groups
 /// of the holder. Nothing once its scope confines it to its own firm's prefixes.
 fn readers_of(member: &Member, verb: Verb, store: &Store, entry: &PrefixEntry) -> Vec<Reader> {
@@ -200,7 +218,8 @@ fn share_for(
         .find::<Share>(guest.share.as_str())
         .cloned()?;
     let is_holders = |holder: &FirmId| *holder == share.owner;
-    let counts = share.is_in_force(now) && entry.holder.as_ref().is_some_and(is_holders);
+    let is_own = entry.holder.as_ref().is_some_and(is_holders);
+    let counts = is_own && share.is_in_force(now) && is_active(store, &share.owner);
     counts.then(|| Share::clone(&share))
 }
 

@@ -8,7 +8,7 @@ use crate::access::{
 use crate::model::limits::REQUEST_ID_HOURS;
 use crate::model::record::checked_values;
 use crate::model::{
-    Caller, Group, Identifier, Key, PrefixEntry, Reader, Readers, Reason, Record, Refusal,
+    Caller, Firm, FirmState, Identifier, Key, PrefixEntry, Readers, Reason, Record, Refusal,
     Timestamp, Tombstone, Value, Who,
 };
 use crate::registry::audit::Action;
@@ -17,8 +17,8 @@ use crate::registry::command::{
 };
 use crate::registry::decide_prefix::{decide_prefix, not_homed};
 use crate::registry::edit::{Edit, Edited, dated};
-use crate::registry::group::is_known;
 use crate::registry::office::{self, ENTRY_ANSWER, OfficeDecision};
+use crate::registry::readers::Named;
 use crate::registry::under::{self, Candidate, Uniques};
 use crate::store::codec_types::RequestRow;
 use crate::store::{AnyEntry, Batch, Error, PrefixRow, Restricted};
@@ -112,13 +112,8 @@ pub fn decide(batch: &Batch<'_>, origin: &Origin, change: Change) -> Result<Deci
         Who::Anonymous | Who::Identity(_) | Who::Guest(_) => None,
     };
     let origin = renewed.as_ref().unwrap_or(origin);
-    // Members are told before anything is read that is not for all, also of what
-    // they once were answered.
-    if let (Who::Member(_), Change::Record { identifier, .. }) = (&origin.caller.who, &change)
-        && batch.prefix(&identifier.prefix().canonical()).is_some()
-    {
-        let below = Operation::WriteBelow(identifier.prefix());
-        permit_record(&origin.caller, batch, below).map_err(undecided)?;
+    if let Change::Record { identifier, .. } = &change {
+        permit_member(batch, &origin.caller, identifier)?;
     }
     if let Some(first) = first_answer(batch, origin)? {
         return Ok(Decision::Repeat(first));
@@ -135,6 +130,28 @@ pub fn decide(batch: &Batch<'_>, origin: &Origin, change: Change) -> Result<Deci
         }
         Change::Office(change) => office::decide(batch, origin, change),
     }
+}
+
+/// Refuses a member that may not change `identifier`, before anything is read that
+/// is not for all, also of what it once was answered.
+fn permit_member(
+    batch: &Batch<'_>,
+    caller: &Caller,
+    identifier: &Identifier,
+) -> Result<(), Undecided> {
+    let prefix = identifier.prefix();
+    let row = batch.prefix(&prefix.canonical());
+    let (Who::Member(member), Some(row)) = (&caller.who, row) else {
+        return Ok(());
+    };
+    permit_record(caller, batch, Operation::WriteBelow(prefix)).map_err(undecided)?;
+    let firm = batch.entry::<Firm>(member.firm.as_str());
+    if firm.is_some_and(|firm| firm.state == FirmState::Active) {
+        return Ok(());
+    }
+    row.entry.serving()?;
+    let refusal = Refusal::new(Reason::PermissionDenied).field("name");
+    Err(refusal.limit("only members of an active firm may").into())
 }
 
 /// Decides a change of a record by every rule but who may make it, for nobody in
@@ -368,48 +385,6 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// Refuses readers that are not there: firms that nobody knows of, groups that
-    /// are not the holder's. Those that were named `before` stay, whatever became
-    /// of them.
-    fn check_readers(
-        &self,
-        values: &[Value],
-        readers: Option<&Readers>,
-        before: Option<&Record>,
-    ) -> Result<(), Refusal> {
-        let stood = before.and_then(|before| before.readers.as_deref());
-        if readers != stood {
-            self.check_named(readers)?;
-        }
-        for value in values {
-            let stood = before.and_then(|before| before.value(value.index));
-            if value.readers != stood.and_then(|value| value.readers.clone()) {
-                self.check_named(value.readers.as_deref())?;
-            }
-        }
-        Ok(())
-    }
-
-    fn check_named(&self, readers: Option<&Readers>) -> Result<(), Refusal> {
-        let refuse = |reason| Refusal::new(reason).field("readers");
-        for reader in readers.iter().flat_map(|readers| readers.each()) {
-            match &reader {
-                Reader::Firm(firm) if !is_known(self.batch, firm) => {
-                    return Err(refuse(Reason::FirmNotFound).value(firm));
-                }
-                Reader::Group(group) => {
-                    let owner = self.batch.entry::<Group>(group.as_str());
-                    let owner = owner.map(|group| group.owner.clone());
-                    if owner.is_none() || owner != self.row.entry.holder {
-                        return Err(refuse(Reason::GroupNotFound).value(group));
-                    }
-                }
-                Reader::Firm(_) => {}
-            }
-        }
-        Ok(())
-    }
-
     fn create(
         self,
         action: Action,
@@ -437,7 +412,11 @@ impl<'a> Subject<'a> {
             self.check_quota(self.row.counts.active)?;
         }
         let (values, uniques) = self.under_template(values, None)?;
-        self.check_readers(&values, readers.as_deref(), None)?;
+        let named = Named {
+            values: &values,
+            readers: readers.as_deref(),
+        };
+        named.check(self.batch, &self.row.entry, None)?;
         let record = Record {
             identifier: self.identifier,
             values: dated(values, self.now, &[]),
@@ -489,7 +468,11 @@ impl<'a> Subject<'a> {
             return Ok(self.keep(Effect::Unchanged, &before));
         }
         check_write_permission(&before, &values)?;
-        self.check_readers(&values, readers.as_deref(), Some(&before))?;
+        let named = Named {
+            values: &values,
+            readers: readers.as_deref(),
+        };
+        named.check(self.batch, &self.row.entry, Some(&before))?;
         let record = Record {
             identifier: before.identifier.clone(),
             values,

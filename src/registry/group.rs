@@ -8,11 +8,12 @@ use serde::Serialize;
 use crate::access::{Office, permit_office};
 use crate::model::limits::{FIRM_CHARS_MAX, GROUP_MEMBERS_MAX, GROUPS_PER_FIRM_MAX};
 use crate::model::prefix::check_firm;
-use crate::model::{Firm, FirmId, FirmState, Group, GroupId, Reason, Refusal};
+use crate::model::{FirmId, Group, GroupId, Reason, Refusal};
 use crate::registry::audit::Action;
 use crate::registry::command::{Applied, Origin};
 use crate::registry::decide::{Decision, Undecided, check_etag};
 use crate::registry::office::OfficeDecision;
+use crate::registry::readers::is_known;
 use crate::store::{AnyEntry, Batch, EntryKey};
 
 /// What happens to a group. An `etag` is the revision that it must have.
@@ -156,18 +157,4 @@ fn check(batch: &Batch<'_>, group: &Group) -> Result<(), Refusal> {
             .field("members")
             .value(firm)),
     }
-}
-
-/// Whether a firm is one that everyone may know of. That somebody has begun an
-/// application nobody learns here.
-pub(super) fn is_known(batch: &Batch<'_>, firm: &FirmId) -> bool {
-    let firm = batch.entry::<Firm>(firm.as_str());
-    firm.is_some_and(|firm| match firm.state {
-        FirmState::Active | FirmState::Suspended { .. } | FirmState::Retired => true,
-        FirmState::Draft
-        | FirmState::Submitted
-        | FirmState::Verified
-        | FirmState::Approved
-        | FirmState::Rejected { .. } => false,
-    })
 }

@@ -17,6 +17,7 @@ pub mod group;
 pub mod office;
 mod prepare;
 pub mod principal;
+mod readers;
 mod scope;
 pub mod share;
 pub mod template;

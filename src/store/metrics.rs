@@ -44,7 +44,10 @@ impl Metrics {
             "idnode_rocksdb_estimate_num_keys",
             "estimated rows of the records column"
         );
-        describe_gauge!("idnode_registry_identifiers", "identifiers by state");
+        describe_gauge!(
+            "idnode_registry_identifiers",
+            "identifiers that everyone may know of, by state"
+        );
         describe_gauge!("idnode_disk_free_bytes", "bytes free on a volume");
         Self {
             live_table_bytes: gauge!("idnode_rocksdb_live_sst_bytes"),
@@ -72,10 +75,8 @@ impl Metrics {
         self.cache_bytes.set(as_f64(
             u64::try_from(store.cache.get_usage()).unwrap_or_default(),
         ));
-        let (active, deleted) = {
-            let prefixes = store.prefixes();
-            (prefixes.active(), prefixes.deleted())
-        };
+        // Anybody may read metrics who reaches them.
+        let (active, deleted) = store.prefixes().open();
         self.active.set(as_f64(active));
         self.deleted.set(as_f64(deleted));
         self.disk_free_bytes

@@ -36,6 +36,21 @@ impl Counts {
         self.active.saturating_sub(self.restricted_active)
     }
 
+    /// Identifiers of which everyone may know that they were deleted.
+    pub const fn open_deleted(&self) -> u64 {
+        self.deleted.saturating_sub(self.restricted_deleted)
+    }
+
+    /// Each count, with that of `other` put to it by `put`.
+    fn with(&self, other: &Self, put: fn(u64, u64) -> u64) -> Self {
+        Self {
+            active: put(self.active, other.active),
+            deleted: put(self.deleted, other.deleted),
+            restricted_active: put(self.restricted_active, other.restricted_active),
+            restricted_deleted: put(self.restricted_deleted, other.restricted_deleted),
+        }
+    }
+
     /// Whether any identifier is restricted, or was before it was deleted.
     pub const fn has_restricted(&self) -> bool {
         self.restricted_active > 0 || self.restricted_deleted > 0
@@ -46,8 +61,7 @@ impl Counts {
 #[derive(Clone, Debug, Default)]
 pub struct Prefixes {
     rows: BTreeMap<String, PrefixRow>,
-    active: u64,
-    deleted: u64,
+    totals: Counts,
 }
 
 impl Prefixes {
@@ -99,20 +113,24 @@ impl Prefixes {
 
     /// Identifiers that are registered, below all prefixes.
     pub fn active(&self) -> u64 {
-        self.active
+        self.totals.active
     }
 
     /// Identifiers that were deleted, below all prefixes.
     pub fn deleted(&self) -> u64 {
-        self.deleted
+        self.totals.deleted
+    }
+
+    /// Identifiers below all prefixes that everyone may know of: registered, and
+    /// deleted.
+    pub(super) fn open(&self) -> (u64, u64) {
+        (self.totals.open(), self.totals.open_deleted())
     }
 
     pub(super) fn set(&mut self, canonical: &str, row: PrefixRow) {
-        self.active = self.active.saturating_add(row.counts.active);
-        self.deleted = self.deleted.saturating_add(row.counts.deleted);
+        self.totals = self.totals.with(&row.counts, u64::saturating_add);
         if let Some(before) = self.rows.insert(canonical.to_owned(), row) {
-            self.active = self.active.saturating_sub(before.counts.active);
-            self.deleted = self.deleted.saturating_sub(before.counts.deleted);
+            self.totals = self.totals.with(&before.counts, u64::saturating_sub);
         }
     }
 }

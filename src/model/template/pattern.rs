@@ -108,28 +108,31 @@ struct Translator<'a> {
 impl Translator<'_> {
     /// The whole expression. Groups are counted, not descended into.
     fn branches(&mut self) -> Result<(), String> {
-        let mut depth = 0_usize;
+        // Of each open group, whether it has anything in it: an empty one cannot be
+        // repeated, as not every program takes that (RFC 9485 does).
+        let mut open = Vec::new();
         // Whether something stands before that a quantifier can repeat.
         let mut repeatable = false;
         while let Some(next) = self.take() {
             repeatable = match next {
                 '(' => {
-                    depth += 1;
-                    if depth > PATTERN_DEPTH_MAX {
+                    open.push(false);
+                    if open.len() > PATTERN_DEPTH_MAX {
                         return Err(format!("more than {PATTERN_DEPTH_MAX} groups deep"));
                     }
                     self.out.push_str("(?:");
                     false
                 }
                 ')' => {
-                    depth = depth
-                        .checked_sub(1)
+                    let has_content = open
+                        .pop()
                         .ok_or_else(|| "\")\" closes nothing".to_owned())?;
                     self.out.push(')');
-                    true
+                    has_content
                 }
                 '|' => {
                     self.out.push('|');
+                    fill(&mut open);
                     false
                 }
                 '*' | '+' | '?' | '{' => {
@@ -154,8 +157,11 @@ impl Translator<'_> {
                     true
                 }
             };
+            if repeatable {
+                fill(&mut open);
+            }
         }
-        if depth > 0 {
+        if !open.is_empty() {
             return Err("a group is not closed".to_owned());
         }
         Ok(())
@@ -331,6 +337,13 @@ impl Translator<'_> {
     }
 }
 
+/// Notes that the innermost open group has something in it.
+fn fill(open: &mut [bool]) {
+    if let Some(innermost) = open.last_mut() {
+        *innermost = true;
+    }
+}
+
 /// General categories of Unicode (RFC 9485 §3, `IsCategory`).
 const CATEGORIES: &[&str] = &[
     "L", "Ll", "Lm", "Lo", "Lt", "Lu", "M", "Mc", "Me", "Mn", "N", "Nd", "Nl", "No", "P", "Pc",
@@ -363,6 +376,9 @@ mod tests {
         );
         check("a|bc", &["a", "bc"], &["ab", "abc", "bcx"]);
         check("a.c", &["abc", "a中c"], &["a\nc", "a\rc", "ac"]);
+        check("a()", &["a"], &["", "b"]);
+        check("(|a)?b", &["b", "ab"], &["a", "aab"]);
+        check("((a))+", &["a", "aa"], &["", "b"]);
     }
 
     #[test]
@@ -414,6 +430,11 @@ mod tests {
             "a]",
             "a}",
             "|*",
+            "()*",
+            r"\?()?",
+            "(())+",
+            "(()())?",
+            "a(){2}",
             "[a--z]",
         ] {
             assert!(Pattern::parse(pattern).is_err(), "{pattern}");

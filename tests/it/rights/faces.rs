@@ -3,16 +3,16 @@
 
 use std::time::Duration;
 
+use idnode::model::FirmRole;
 use idnode::wire::handle::{Flags, Message, OpCode};
 use idnode::wire::proto::v1;
 use tokio::net::UdpSocket;
 use tonic::Status;
 
+use super::world::{PREFIX, fill, key_of};
 use crate::handle::{handle_only, resolution, values};
 use crate::support::handle::{HandleClient, request};
-use crate::support::{Clients, TestNode, record, text};
-
-const PREFIX: &str = "88.118.7";
+use crate::support::{Clients, TestNode, reason, record, text};
 
 /// Two nodes at the same position of their logs. One holds restricted records and
 /// a value that is for nobody else; the other has something elsewhere instead.
@@ -40,10 +40,9 @@ fn restricted(identifier: &str) -> v1::Record {
 impl Twins {
     async fn start() -> Self {
         let (with, without) = (TestNode::start().await, TestNode::start().await);
+        let (with, without) = (with.seed_by(fill).await, without.seed_by(fill).await);
         for node in [&with, &without] {
             let clients = node.clients();
-            clients.home_prefix(PREFIX).await;
-            clients.home_prefix("88.118.99").await;
             let open = vec![text(1, "URL", "https://a.example/")];
             put(&clients, record(&format!("{PREFIX}/Open"), open)).await;
         }
@@ -88,9 +87,8 @@ fn timeless(mut record: v1::Record) -> v1::Record {
     record
 }
 
-/// All that gRPC tells of `identifier` to a caller without a key.
-async fn over_grpc(node: &TestNode, identifier: &str) -> Vec<String> {
-    let clients = node.anonymous();
+/// All that gRPC tells of `identifier` to whom `clients` are.
+async fn over_grpc(clients: &Clients, identifier: &str) -> Vec<String> {
     let (mut registry, mut resolution) = (clients.registry(), clients.resolution());
     let mut seen = Vec::new();
     for indices in [vec![], vec![7]] {
@@ -208,10 +206,18 @@ async fn no_face_tells_what_is_hidden_from_what_is_not_there() {
     let Twins { with, without } = Twins::start().await;
     for suffix in ["Kept", "KEPT", "Kept.1", "批次.1", "Half", "Open", "None"] {
         let identifier = format!("{PREFIX}/{suffix}");
-        let seen = over_grpc(&with, &identifier).await;
-        for (seen, told) in seen.iter().zip(over_grpc(&without, &identifier).await) {
-            assert_eq!(*seen, told, "{identifier}");
-            assert!(!seen.contains("canary"), "{seen}");
+        for key in [None, Some(FirmRole::Reader), Some(FirmRole::Owner)] {
+            let clients = |node: &TestNode| match key {
+                Some(role) => node.clients_with(&key_of("c", role)),
+                None => node.anonymous(),
+            };
+            let seen = over_grpc(&clients(&with), &identifier).await;
+            let told = over_grpc(&clients(&without), &identifier).await;
+            assert_eq!(seen.len(), told.len());
+            for (seen, told) in seen.iter().zip(told) {
+                assert_eq!(*seen, told, "{identifier} {key:?}");
+                assert!(!seen.contains("canary"), "{seen}");
+            }
         }
         let seen = over_handle(&with, &identifier).await;
         assert_eq!(
@@ -232,9 +238,8 @@ async fn no_face_tells_what_is_hidden_from_what_is_not_there() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn readers_are_set_and_taken_away_over_grpc() {
-    let node = TestNode::start().await;
-    let clients = node.clients();
-    clients.home_prefix(PREFIX).await;
+    let node = TestNode::start().await.seed_by(fill).await;
+    let clients = node.clients_with(&key_of("a", FirmRole::Registrar));
     let identifier = format!("{PREFIX}/A");
     clients
         .create(&identifier, "https://a.example/")
@@ -264,14 +269,117 @@ async fn readers_are_set_and_taken_away_over_grpc() {
         groups: Vec::new(),
     };
     let refused = set(Some(nobody)).await.unwrap_err();
-    assert_eq!(crate::support::reason(&refused), "FIRM_NOT_FOUND");
+    assert_eq!(reason(&refused), "FIRM_NOT_FOUND");
     let request = v1::SetReadersRequest {
         name: format!("records/{identifier}"),
         ..v1::SetReadersRequest::default()
     };
     let refused = node.anonymous().registry().set_readers(request).await;
-    assert_eq!(
-        crate::support::reason(&refused.unwrap_err()),
-        "KEY_REQUIRED"
-    );
+    assert_eq!(reason(&refused.unwrap_err()), "KEY_REQUIRED");
+}
+
+/// Keys of owners of firms "b" and "c".
+fn others(node: &TestNode) -> [Clients; 2] {
+    ["b", "c"].map(|firm| node.clients_with(&key_of(firm, FirmRole::Owner)))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_firm_shares_by_a_group() {
+    let node = TestNode::start().await.seed_by(fill).await;
+    let owner = node.clients_with(&key_of("a", FirmRole::Owner));
+    let others = others(&node);
+    let identifier = format!("{PREFIX}/lot.1");
+    let group = v1::Group {
+        owner: "firms/a".into(),
+        display_name: "采购商".into(),
+        members: vec!["firms/c".into()],
+        ..v1::Group::default()
+    };
+    let make = v1::CreateGroupRequest {
+        group: Some(group),
+        request_id: "once".into(),
+        ..v1::CreateGroupRequest::default()
+    };
+    let group = owner.sharing().create_group(make.clone()).await.unwrap();
+    let group = group.into_inner();
+    let again = owner.sharing().create_group(make).await.unwrap();
+    assert_eq!(again.into_inner(), group);
+    let id = group.name.strip_prefix("groups/").unwrap().to_owned();
+    let readers = v1::Readers {
+        firms: Vec::new(),
+        groups: vec![id],
+    };
+    let shared = v1::Record {
+        readers: Some(readers),
+        ..record(&identifier, vec![text(1, "URL", "https://a.example/")])
+    };
+    put(&owner, shared).await;
+    let reads = async |clients: &Clients| clients.resolve(&identifier).await.is_ok();
+    assert!(!reads(&others[0]).await && reads(&others[1]).await);
+    for other in &others {
+        for name in [&group.name, "groups/none"] {
+            let get = v1::GetGroupRequest { name: name.into() };
+            let refused = other.sharing().get_group(get).await.unwrap_err();
+            assert_eq!(reason(&refused), "GROUP_NOT_FOUND");
+        }
+    }
+    let delete = v1::DeleteGroupRequest {
+        name: group.name,
+        etag: group.etag,
+        ..v1::DeleteGroupRequest::default()
+    };
+    owner.sharing().delete_group(delete).await.unwrap();
+    assert!(!reads(&others[1]).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_firm_shares_by_a_link() {
+    let node = TestNode::start().await.seed_by(fill).await;
+    let owner = node.clients_with(&key_of("a", FirmRole::Owner));
+    let identifier = format!("{PREFIX}/lot.1");
+    put(&owner, restricted(&identifier)).await;
+    let share = v1::Share {
+        owner: "firms/a".into(),
+        purpose: "a recall".into(),
+        targets: vec![format!("{PREFIX}/lot.*")],
+        expire_time: Some(prost_types::Timestamp {
+            seconds: in_a_day(),
+            nanos: 0,
+        }),
+        ..v1::Share::default()
+    };
+    let make = v1::CreateShareRequest {
+        share: Some(share),
+        ..v1::CreateShareRequest::default()
+    };
+    let made = owner.sharing().create_share(make).await.unwrap();
+    let made = made.into_inner();
+    let (share, guest) = (made.share.unwrap(), node.clients_with(&made.token));
+    assert!(guest.resolve(&identifier).await.is_ok());
+    for other in others(&node) {
+        for name in [&share.name, "shares/none"] {
+            let get = v1::GetShareRequest { name: name.into() };
+            let refused = other.sharing().get_share(get).await.unwrap_err();
+            assert_eq!(reason(&refused), "SHARE_NOT_FOUND");
+        }
+        let list = v1::ListSharesRequest {
+            parent: "firms/a".into(),
+            ..v1::ListSharesRequest::default()
+        };
+        let refused = other.sharing().list_shares(list).await.unwrap_err();
+        assert_eq!(reason(&refused), "PERMISSION_DENIED");
+    }
+    let withdraw = v1::WithdrawShareRequest {
+        name: share.name,
+        ..v1::WithdrawShareRequest::default()
+    };
+    owner.sharing().withdraw_share(withdraw).await.unwrap();
+    let refused = guest.resolve(&identifier).await.unwrap_err();
+    assert_eq!(reason(&refused), "KEY_INVALID");
+}
+
+/// Seconds since 1970 a day from now.
+fn in_a_day() -> i64 {
+    let since = std::time::UNIX_EPOCH.elapsed().unwrap();
+    i64::try_from(since.as_secs()).unwrap() + 86_400
 }

@@ -172,6 +172,40 @@ fn who_leaves_a_group_reads_by_it_no_longer() {
 }
 
 #[test]
+fn members_count_while_their_firm_is_active() {
+    run(async |world: World| {
+        fill(&world).await;
+        let guest = world.share(&[&format!("{PREFIX}/own")], &[]).await;
+        let guest = world.guest(&guest);
+        let nothing = [PUBLIC, NONE, NONE, NONE, NONE];
+        check(
+            &world,
+            &guest,
+            [
+                PUBLIC,
+                &[OPEN, PRIVATE, FOR_B, FOR_GROUP, OWN],
+                NONE,
+                NONE,
+                NONE,
+            ],
+        );
+        for firm in ["a", "b"] {
+            world.suspend(firm);
+            for role in ROLES {
+                check(&world, &member(firm, role), nothing);
+            }
+        }
+        check(&world, &guest, nothing);
+        let change = create(&format!("{PREFIX}/new"), None, vec![value(1, "x")]);
+        let owner = member("a", FirmRole::Owner);
+        let refusal = world.bare.write_as(&owner, change).await;
+        let refusal = refusal.expect_err("suspended");
+        assert_eq!(refusal.reason(), Reason::PermissionDenied);
+        world
+    });
+}
+
+#[test]
 fn only_the_owner_sees_who_else_reads() {
     run(async |world: World| {
         fill(&world).await;

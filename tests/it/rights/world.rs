@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use idnode::access::{KEY_SECRET_BYTES, NewSecret, Presented};
 use idnode::model::{
-    Caller, Credential, Firm, FirmId, FirmRole, FirmState, Group, GroupId, Identifier, Identity,
-    Member, NodeRole, Operator, Party, Prefix, PrefixEntry, PrefixState, Principal, PrincipalId,
+    Caller, Credential, FirmId, FirmRole, FirmState, Group, GroupId, Identifier, Identity, Member,
+    NodeRole, Operator, Party, Prefix, PrefixEntry, PrefixState, Principal, PrincipalId,
     PrincipalState, Reader, Readers, Reason, Record, Reference, Scope, SuffixCase, Target,
     Timestamp, Value, Who,
 };
@@ -40,51 +41,8 @@ pub(super) struct World {
 
 impl World {
     fn seed(self) -> Self {
-        let now = Timestamp::from_millis(1);
         let mut batch = Batch::new(&self.bare.store);
-        let mut put = |entry| {
-            batch.put_entry(entry).expect("encodes");
-        };
-        for (id, state) in [
-            ("a", FirmState::Active),
-            ("b", FirmState::Active),
-            ("c", FirmState::Active),
-            ("d", FirmState::Draft),
-        ] {
-            put(AnyEntry::Firm(Arc::new(firm_of(id, state))));
-            for role in ROLES {
-                let principal = Principal {
-                    id: principal_id(id, role),
-                    party: Party::Firm {
-                        firm: firm(id),
-                        role,
-                    },
-                    name: id.to_owned(),
-                    credential: Credential::Key {
-                        hash: [0; 32],
-                        previous: None,
-                    },
-                    scope: Scope::default(),
-                    state: PrincipalState::Active,
-                    revision: 1,
-                    created: now,
-                    changed: now,
-                };
-                put(AnyEntry::Principal(Arc::new(principal)));
-            }
-        }
-        for (id, owner) in [("g", "a"), ("h", "c")] {
-            put(AnyEntry::Group(Arc::new(Group {
-                id: GroupId::parse(id).expect("an id"),
-                owner: firm(owner),
-                name: "采购商".into(),
-                members: BTreeSet::from([firm("b")]),
-                revision: 1,
-                created: now,
-                changed: now,
-            })));
-        }
-        put_prefixes(&mut batch);
+        fill(&mut batch);
         batch.commit().expect("written");
         self
     }
@@ -94,6 +52,27 @@ impl World {
         let owner = member("a", FirmRole::Owner);
         let written = self.bare.write_as(&owner, change).await;
         written.expect("written");
+    }
+
+    /// Suspends a firm, and leaves its prefixes as they are.
+    pub(super) fn suspend(&self, id: &str) {
+        let state = FirmState::Suspended {
+            reason: "a test".into(),
+        };
+        let mut batch = Batch::new(&self.bare.store);
+        let entry = AnyEntry::Firm(Arc::new(crate::support::firm(id, state)));
+        batch.put_entry(entry).expect("encodes");
+        batch.commit().expect("written");
+    }
+
+    /// Who holds a share.
+    pub(super) fn guest(&self, made: &MadeShare) -> Caller {
+        let presented = Presented {
+            bearer: made.token.as_deref(),
+            ..Presented::default()
+        };
+        let guest = self.bare.node.authenticate(&presented);
+        guest.expect("a guest")
     }
 
     /// Makes a share of firm "a".
@@ -181,6 +160,66 @@ fn rows_of(bare: &Bare) -> Vec<String> {
     rows.iter().map(|row| format!("{row:?}")).collect()
 }
 
+/// Puts the firms, principals, groups and prefixes of a [`World`].
+pub(super) fn fill(batch: &mut Batch<'_>) {
+    let now = Timestamp::from_millis(1);
+    let mut put = |entry| {
+        batch.put_entry(entry).expect("encodes");
+    };
+    for (id, state) in [
+        ("a", FirmState::Active),
+        ("b", FirmState::Active),
+        ("c", FirmState::Active),
+        ("d", FirmState::Draft),
+    ] {
+        put(AnyEntry::Firm(Arc::new(crate::support::firm(id, state))));
+        for role in ROLES {
+            let id = principal_id(id, role);
+            let hash = secret_of(&id).hash;
+            let principal = Principal {
+                party: Party::Firm {
+                    firm: firm(id.as_str().split('-').next().unwrap_or_default()),
+                    role,
+                },
+                id,
+                name: "for the tests".into(),
+                credential: Credential::Key {
+                    hash,
+                    previous: None,
+                },
+                scope: Scope::default(),
+                state: PrincipalState::Active,
+                revision: 1,
+                created: now,
+                changed: now,
+            };
+            put(AnyEntry::Principal(Arc::new(principal)));
+        }
+    }
+    for (id, owner) in [("g", "a"), ("h", "c")] {
+        put(AnyEntry::Group(Arc::new(Group {
+            id: GroupId::parse(id).expect("an id"),
+            owner: firm(owner),
+            name: "采购商".into(),
+            members: BTreeSet::from([firm("b")]),
+            revision: 1,
+            created: now,
+            changed: now,
+        })));
+    }
+    put_prefixes(batch);
+}
+
+/// The secret of a principal's key, always the same.
+fn secret_of(id: &PrincipalId) -> NewSecret {
+    NewSecret::new(id, &[7; KEY_SECRET_BYTES])
+}
+
+/// The key of the principal of `firm` that has `role`.
+pub(super) fn key_of(firm: &str, role: FirmRole) -> String {
+    secret_of(&principal_id(firm, role)).text.to_string()
+}
+
 fn put_prefixes(batch: &mut Batch<'_>) {
     let now = Timestamp::from_millis(1);
     for (prefix, holder) in [
@@ -208,10 +247,6 @@ fn put_prefixes(batch: &mut Batch<'_>) {
         };
         batch.put_prefix(&canonical, row).expect("encodes");
     }
-}
-
-fn firm_of(id: &str, state: FirmState) -> Firm {
-    crate::support::firm(id, state)
 }
 
 pub(super) fn firm(id: &str) -> FirmId {

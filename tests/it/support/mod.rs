@@ -23,6 +23,7 @@ use idnode::wire::proto::v1::firms_client::FirmsClient;
 use idnode::wire::proto::v1::node_client::NodeClient;
 use idnode::wire::proto::v1::registry_client::RegistryClient;
 use idnode::wire::proto::v1::resolution_client::ResolutionClient;
+use idnode::wire::proto::v1::sharing_client::SharingClient;
 use idnode::wire::proto::v1::{self, Value, value};
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
@@ -95,6 +96,10 @@ impl Clients {
 
     pub(crate) fn node(&self) -> NodeClient<Authenticated> {
         NodeClient::with_interceptor(self.channel.clone(), self.bearer.clone())
+    }
+
+    pub(crate) fn sharing(&self) -> SharingClient<Authenticated> {
+        SharingClient::with_interceptor(self.channel.clone(), self.bearer.clone())
     }
 
     pub(crate) fn firms(&self) -> FirmsClient<Authenticated> {

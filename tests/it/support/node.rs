@@ -70,14 +70,22 @@ impl TestNode {
     }
 
     /// Puts entries into its directory behind its back, and starts it again.
-    pub(crate) async fn seed(mut self, entries: impl IntoIterator<Item = AnyEntry>) -> Self {
+    pub(crate) async fn seed(self, entries: impl IntoIterator<Item = AnyEntry>) -> Self {
+        let put = |batch: &mut Batch<'_>| {
+            for entry in entries {
+                batch.put_entry(entry).unwrap();
+            }
+        };
+        self.seed_by(put).await
+    }
+
+    /// Starts it again with what `fill` puts into its store.
+    pub(crate) async fn seed_by(mut self, fill: impl FnOnce(&mut Batch<'_>)) -> Self {
         self.stop();
         {
             let store = Store::open(self.config.store.clone(), Metrics::new()).unwrap();
             let mut batch = Batch::new(&store);
-            for entry in entries {
-                batch.put_entry(entry).unwrap();
-            }
+            fill(&mut batch);
             batch.commit().unwrap();
         }
         self.restart().await
