@@ -1,6 +1,7 @@
 //! Everything that is tested from outside: the node through its faces, and the
 //! sources by their rules. One binary, since each one links RocksDB again.
 
+#[cfg(test)]
 mod accounts;
 #[cfg(test)]
 mod audit;
