@@ -212,14 +212,20 @@ impl Store {
         let is_sound = match audit::decode(&entry)? {
             // A prefix that came with a firm stands beside the firm.
             Stored::Entry(entry, _) => {
-                entry.after == after && *entry.subject == *key
-                    || after.is_some() && entry.public == after
+                if *entry.subject == *key {
+                    entry.after == after
+                } else {
+                    after.is_some() && entry.public == after
+                }
             }
             Stored::Remains(salt, leaf) => {
                 let leaf = opened(revision, &leaf)?;
-                let private = after.map(|after| sha256(&[&salt, &after]));
-                leaf.subject == key && leaf.private == private.unwrap_or_default()
-                    || after == Some(leaf.public)
+                if leaf.subject == key {
+                    let private = after.map(|after| sha256(&[&salt, &after]));
+                    leaf.private == private.unwrap_or_default()
+                } else {
+                    after == Some(leaf.public)
+                }
             }
         };
         if is_sound {
@@ -251,4 +257,157 @@ fn opened(position: u64, leaf: &[u8]) -> Result<Leaf<'_>, Error> {
 
 fn broken(position: u64, what: &'static str) -> Error {
     Error::Trail { position, what }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::model::Timestamp;
+    use crate::store::trail::META_PRUNED;
+    use crate::store::{Batch, Config, Metrics};
+
+    /// Bits that are flipped.
+    const FLIPS: usize = 1000;
+    /// Entries: more than three tiles, of which one fell to the retention.
+    const ENTRIES: u64 = 1000;
+
+    fn entry(number: u64) -> AuditEntry {
+        let digest = sha256(&[&number.to_be_bytes()]);
+        let is_refused = number.is_multiple_of(7);
+        let after = (!is_refused).then_some(digest);
+        let mut salt = [0; 16];
+        salt.copy_from_slice(&digest[..16]);
+        AuditEntry {
+            time: Timestamp::from_millis(1_800_000_000_000 + number),
+            actor: "key-1".into(),
+            action: 1,
+            subject: format!("88.118.7/n.{number}").into_bytes().into(),
+            request_id: "r".into(),
+            before: None,
+            after,
+            public: after.filter(|_| number.is_multiple_of(3)),
+            source: Some([192, 0, 2, 1].into()),
+            refused: if is_refused { "KEY_REQUIRED" } else { "" }.into(),
+            omitted: number % 2,
+            salt,
+        }
+    }
+
+    fn filled(folder: &std::path::Path) -> Store {
+        let config = Config {
+            data_dir: folder.to_owned(),
+            disk_reserve_bytes: 0,
+            ..Config::default()
+        };
+        let store = Store::open(config, Metrics::new()).expect("opens");
+        for first in (1..=ENTRIES).step_by(100) {
+            let mut batch = Batch::new(&store);
+            for number in first..first + 100 {
+                let entry = entry(number);
+                batch.advance(entry.time);
+                batch.put_audit(&entry).expect("encodes");
+            }
+            batch.commit().expect("written");
+        }
+        store
+    }
+
+    /// Every row of the trail: its column, key and value.
+    fn rows(store: &Store) -> Vec<(Column, Vec<u8>, Vec<u8>)> {
+        let mut rows = Vec::new();
+        for column in [Column::Audit, Column::Tiles] {
+            scan::each(store, column, b"", None, &mut |key, value| {
+                rows.push((column, key.to_vec(), value.to_vec()));
+                Ok(ControlFlow::Continue(()))
+            })
+            .expect("reads");
+        }
+        if let Some(value) = store.get(Column::Meta, META_PRUNED).expect("reads") {
+            rows.push((Column::Meta, META_PRUNED.to_vec(), value));
+        }
+        rows
+    }
+
+    fn put(store: &Store, column: Column, key: &[u8], value: &[u8]) {
+        let column = store.column(column).expect("a column");
+        store.db.put_cf(column, key, value).expect("written");
+    }
+
+    /// Flips a bit of random rows of every kind, one after the other, and demands
+    /// that each is found out.
+    fn flip(store: &Store, seed: u64) {
+        let sound = store.check_links().expect("sound");
+        let rows = rows(store);
+        let (few, many): (Vec<_>, Vec<_>) = rows
+            .iter()
+            .partition(|(column, ..)| *column != Column::Audit);
+        let mut random = sha256(&[&seed.to_be_bytes()]);
+        let mut seen = HashSet::new();
+        let mut found_out = 0;
+        while seen.len() < FLIPS {
+            random = sha256(&[&random]);
+            let number = |at: usize, bound: usize| {
+                let octets = random[at..at + 8].try_into().expect("eight");
+                usize::try_from(u64::from_be_bytes(octets) % u64::try_from(bound).expect("small"))
+                    .expect("small")
+            };
+            // Every fourth in a tile or beside them: there are few of them.
+            let (number_of_row, kind) = if number(0, 4) == 0 {
+                (number(8, few.len()), &few)
+            } else {
+                (number(8, many.len()), &many)
+            };
+            let (column, key, value) = kind[number_of_row];
+            let bit = number(16, 8 * value.len());
+            if !seen.insert((column.name(), key, bit)) {
+                continue;
+            }
+            let mut flipped = value.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            put(store, *column, key, &flipped);
+            match store.check_links() {
+                Ok(_) => panic!("bit {bit} of {key:?} in {column:?} is not found out"),
+                Err(_) => found_out += 1,
+            }
+            put(store, *column, key, value);
+        }
+        assert_eq!(found_out, FLIPS);
+        assert_eq!(store.check_links().expect("sound again"), sound);
+    }
+
+    #[test]
+    fn finds_out_1000_of_1000_flipped_bits() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = filled(folder.path());
+        assert_eq!(rows(&store).len(), 1000 + 3);
+        flip(&store, 1);
+    }
+
+    #[test]
+    fn finds_them_out_beside_what_fell_to_the_retention() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = filled(folder.path());
+        // Some subjects stand in the store still: of these the leaf stays.
+        let mut batch = Batch::new(&store);
+        for number in (1..=256u64).filter(|number| !number.is_multiple_of(7)) {
+            let tombstone = crate::model::Tombstone {
+                identifier: crate::model::Identifier::parse(&format!("88.118.7/n.{number}"))
+                    .expect("an identifier"),
+                revision: number,
+                created: Timestamp::default(),
+                deleted: Timestamp::default(),
+                restricted: false,
+            };
+            let key = tombstone.identifier.key(crate::model::SuffixCase::Folded);
+            batch.put_tombstone(&key, tombstone).expect("encodes");
+        }
+        batch.commit().expect("written");
+        let limit = Timestamp::from_millis(1_800_000_000_000 + 257);
+        assert_eq!(store.prune_audit(limit).expect("pruned"), 256);
+        let remains = rows(&store).len() - (1000 - 256) - 3 - 1;
+        assert_eq!(remains, 256 - 256 / 7);
+        flip(&store, 2);
+    }
 }

@@ -4,7 +4,8 @@
 //! entry   = 2  time_ms  actor  action  subject  request-id  digests  [before 32]  [after 32]
 //!           [public 32]  source  refused  omitted  salt 16  chain 32
 //!         | 1  time_ms  actor  action  subject  request-id  digests  [before 32]  [after 32]
-//!         | 3  salt 16  leaf   what stays of an entry that is older than the retention
+//!         | 3  salt 16  leaf  SHA-256 of these
+//!                              what stays of an entry that is older than the retention
 //! digests = bit 0: before  bit 1: after         SHA-256 of the stored value
 //!           bit 2: public  bit 3: public is after
 //! source  = length, 4 or 16 octets of an address; length 0 if unknown
@@ -174,6 +175,9 @@ pub(crate) fn encode_remains(salt: &Salt, leaf: &Leaf<'_>) -> Vec<u8> {
     let mut out = vec![VERSION_REMAINS];
     out.extend_from_slice(salt);
     leaf.encode(&mut out);
+    // The leaf stands in the tree; the salt is in no hash once the entry is gone.
+    let sum = sha256(&[&out]);
+    out.extend_from_slice(&sum);
     out
 }
 
@@ -185,7 +189,11 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Stored, Error> {
     match bytes.first() {
         Some(&VERSION_REMAINS) => {
             let corrupt = || Error::Corrupt { what: WHAT };
-            let rest = bytes.get(1..).unwrap_or_default();
+            let (kept, sum) = bytes.split_last_chunk().ok_or_else(corrupt)?;
+            if sha256(&[kept]) != *sum {
+                return Err(corrupt());
+            }
+            let rest = kept.get(1..).unwrap_or_default();
             let (salt, leaf) = rest.split_first_chunk().ok_or_else(corrupt)?;
             Leaf::decode(leaf).map_err(|_| corrupt())?;
             Ok(Stored::Remains(*salt, leaf.into()))
@@ -355,6 +363,11 @@ mod tests {
         assert_eq!(decode(&bytes).expect("decodes"), stored);
         assert!(decode(&bytes[..bytes.len() - 1]).is_err());
         assert_eq!(chain(&[0; 32], &bytes), None);
+        for bit in 8..8 * bytes.len() {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(decode(&flipped).is_err(), "bit {bit}");
+        }
     }
 
     #[test]
