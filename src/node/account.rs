@@ -117,19 +117,21 @@ impl Node {
     /// # Errors
     /// [`Reason::KeyInvalid`] for what does not count, whatever the reason.
     pub fn authenticate(&self, presented: &Presented<'_>) -> Result<Caller, Refusal> {
+        let known = self.try_authenticate(presented);
+        known.ok_or_else(|| self.refuse_unproven(Reason::KeyInvalid, "", presented.source))
+    }
+
+    /// Who shows what is `presented`; `None` for what does not count. The audit trail
+    /// does not tell of it.
+    pub fn try_authenticate(&self, presented: &Presented<'_>) -> Option<Caller> {
         if let Some(guest) = presented.bearer.and_then(|bearer| self.guest(bearer)) {
-            return guest.map(|guest| guest.with_source(presented.source));
+            return Some(guest?.with_source(presented.source));
         }
         let desk = self.inner.desk.load();
         let sessions = (&desk.sessions, self.elapsed());
-        let found = identify(presented, &*self.inner.store, sessions, self.now());
-        let found = found.inspect_err(|refusal| {
-            let caller = Caller::ANONYMOUS.with_source(presented.source);
-            let subject = Subject::Other(Vec::new());
-            self.note(&caller, audit::Action::Authenticate, subject, refusal);
-        })?;
+        let found = identify(presented, &*self.inner.store, sessions, self.now()).ok()?;
         let who = found.map_or(Who::Anonymous, |found| caller_of(&found, None).who);
-        Ok(Caller {
+        Some(Caller {
             who,
             source: presented.source,
         })
@@ -229,11 +231,11 @@ impl Node {
     ///
     /// # Errors
     /// [`Reason::KeyInvalid`] if it is none.
-    pub fn sign_out(&self, token: &str) -> Result<(), Refusal> {
+    pub fn sign_out(&self, token: &str, source: Option<IpAddr>) -> Result<(), Refusal> {
         if self.inner.desk.load().sessions.end(token) {
             return Ok(());
         }
-        Err(Refusal::new(Reason::KeyInvalid))
+        Err(self.refuse_unproven(Reason::KeyInvalid, "", source))
     }
 
     /// Changes the password of `caller`, a person, and ends its sessions but that

@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::access::{Office, permit_office};
+use crate::access::Office;
 use crate::merkle::{Checkpoint, Hash, Signer, TilePath, sha256};
 use crate::model::limits::PAGE_ITEMS_MAX;
 use crate::model::{
-    Caller, FirmId, Identifier, PrefixEntry, Reason, Record, Refusal, SuffixCase, Timestamp, Who,
+    Caller, FirmId, Identifier, Member, Party, PrefixEntry, Principal, Reason, Record, Reference,
+    Refusal, Share, SuffixCase, Timestamp, Who,
 };
 use crate::node::read::read;
-use crate::node::refused::Subject;
 use crate::node::{Node, Page, told};
 use crate::registry::audit::Action;
 use crate::resolve::stored;
@@ -27,6 +27,10 @@ const LOOKED_AT_MAX: usize = 20_000;
 const DAY_MILLIS: u64 = 86_400_000;
 /// How often a record is read again that changes while it is proven.
 const READS_MAX: u32 = 4;
+/// What a firm is told of an operator of the node.
+const OPERATOR: &str = "operator";
+/// What a firm is told of somebody of another firm, or of nobody's.
+const STRANGER: &str = "other";
 
 /// The log's key, and the checkpoint that was signed last.
 #[derive(Debug)]
@@ -290,7 +294,8 @@ impl Node {
         let form = part.map(|part| Batch::encoding(&key, &part));
         // A change of the first release has no public part in its leaf.
         let public_form = form.filter(|form| leaf.public == sha256(&[form]));
-        let may_read_all = record.values.len() == whole.values.len();
+        // Of values and of readers.
+        let may_read_all = record == *whole;
         let is_needed = may_read_all && !(is_all && public_form.is_some());
         let mut tree = store.tree();
         let checkpoint = self.signed(&mut tree)?;
@@ -326,8 +331,10 @@ impl Node {
         let mut looked_at = 0;
         let mut take = |position: u64, entry: AuditEntry| {
             looked_at += 1;
-            if query.selects(&entry) && self.may_audit(&reader, &entry) {
-                page.items.push(Audited::new(position, entry));
+            if let Some(audited) = self.audited(&reader, position, entry)
+                && query.selects(&audited)
+            {
+                page.items.push(audited);
             }
             if page.items.len() == limit.min(PAGE_ITEMS_MAX) || looked_at == LOOKED_AT_MAX {
                 page.next = Some(position.to_be_bytes().to_vec());
@@ -355,8 +362,7 @@ impl Node {
         caller: &Caller,
         sink: &mut dyn FnMut(AuditPart) -> ControlFlow<()>,
     ) -> Result<(), Refusal> {
-        permit_office(caller, Office::ReadAudit)
-            .inspect_err(|refusal| self.note_audit(caller, refusal))?;
+        self.permit_office(caller, Office::ReadAudit)?;
         let store = &self.inner.store;
         let mut tree = store.tree();
         let checkpoint = self.signed(&mut tree)?;
@@ -391,74 +397,121 @@ impl Node {
         let age = u64::from(retention_days).saturating_mul(DAY_MILLIS);
         let limit = Timestamp::from_millis(self.now().millis().saturating_sub(age));
         let pruned = self.inner.store.prune_audit(limit);
-        pruned.map_err(|error| told(&error))
+        let count = pruned.map_err(|error| told(&error))?;
+        if count > 0 {
+            // A space is in no prefix: no firm takes it for its own.
+            let end = self
+                .inner
+                .store
+                .pruned_end()
+                .map_err(|error| told(&error))?;
+            let end = end.edge().size();
+            let subject = format!("entries {}-{end}", end.saturating_sub(count) + 1);
+            self.note_done(Action::PruneAudit, subject);
+        }
+        Ok(count)
     }
 
     /// Which part of the audit trail `caller` may read.
     fn audit_reader(&self, caller: &Caller) -> Result<AuditReader, Refusal> {
-        let refused = match permit_office(caller, Office::ReadAudit) {
-            Ok(()) => return Ok(AuditReader::All),
-            Err(refusal) => refusal,
-        };
-        if let Who::Member(member) = &caller.who
-            && permit_office(caller, Office::ReadAuditOf(&member.firm)).is_ok()
-        {
-            return Ok(AuditReader::Firm(member.firm.clone()));
+        match &caller.who {
+            Who::Member(member) => {
+                self.permit_office(caller, Office::ReadAuditOf(&member.firm))?;
+                Ok(AuditReader::Firm(member.clone()))
+            }
+            Who::Anonymous | Who::Operator(_) | Who::Identity(_) | Who::Guest(_) => {
+                self.permit_office(caller, Office::ReadAudit)?;
+                Ok(AuditReader::All)
+            }
         }
-        self.note_audit(caller, &refused);
-        Err(refused)
     }
 
-    fn note_audit(&self, caller: &Caller, refusal: &Refusal) {
-        self.note(
-            caller,
-            Action::ReadAudit,
-            Subject::Other(Vec::new()),
-            refusal,
-        );
-    }
-
-    /// Whether `reader` may read `entry`: a firm what is about it, what is below
-    /// its prefixes, and what its principals did.
-    fn may_audit(&self, reader: &AuditReader, entry: &AuditEntry) -> bool {
-        let firm = match reader {
-            AuditReader::All => return true,
-            AuditReader::Firm(firm) => firm,
+    /// The entry as `reader` may read it. A firm reads what is about it, what is
+    /// below its prefixes, and who of its own did that: of others only whether they
+    /// are the node's operators.
+    fn audited(&self, reader: &AuditReader, position: u64, entry: AuditEntry) -> Option<Audited> {
+        let member = match reader {
+            AuditReader::All => return Some(Audited::new(position, entry)),
+            AuditReader::Firm(member) => member,
         };
-        let holds = |entry: &Arc<PrefixEntry>| entry.holder.as_ref() == Some(firm);
-        let prefix = entry.subject.split(|byte| *byte == b'/').next();
+        let firm = &member.firm;
+        if !self.is_of_firm(&entry.subject, member) {
+            return None;
+        }
+        let mut audited = Audited::new(position, entry);
+        audited.omitted = 0;
+        let stranger = self.stranger(&audited.actor, firm);
+        if let Some(stranger) = stranger {
+            stranger.clone_into(&mut audited.actor);
+            audited.source = None;
+            audited.request_id.clear();
+        }
+        Some(audited)
+    }
+
+    /// Whether a subject of the audit trail is the firm of `member`, belongs to it, or
+    /// is below a prefix that it holds; of a member that is confined to prefixes,
+    /// whether it is below one of these.
+    fn is_of_firm(&self, subject: &[u8], member: &Member) -> bool {
+        let (firm, confined) = (&member.firm, &member.scope.prefixes);
+        let prefix = subject.split(|byte| *byte == b'/').next();
         let prefix = std::str::from_utf8(prefix.unwrap_or_default()).unwrap_or_default();
-        let prefix = self.prefix(prefix);
-        prefix.as_ref().is_some_and(holds)
-            || self
-                .inner
-                .store
-                .directory()
-                .is_of_firm(&entry.subject, firm)
+        if !confined.is_empty() && confined.iter().all(|within| within != prefix) {
+            return false;
+        }
+        self.holds(firm, prefix) || self.inner.store.directory().is_of_firm(subject, firm)
+    }
+
+    fn holds(&self, firm: &FirmId, canonical: &str) -> bool {
+        let held = |entry: Arc<PrefixEntry>| entry.holder.as_ref() == Some(firm);
+        self.prefix(canonical).is_some_and(held)
+    }
+
+    /// What `firm` is told of an actor who is not of it; `None` of its own.
+    fn stranger(&self, actor: &str, firm: &FirmId) -> Option<&'static str> {
+        if let Ok(identity) = Reference::parse(actor) {
+            let prefix = identity.identifier.prefix().canonical();
+            return (!self.holds(firm, &prefix)).then_some(STRANGER);
+        }
+        let directory = self.inner.store.directory();
+        if let Some(principal) = directory.find::<Principal>(actor) {
+            return match &principal.party {
+                Party::Firm { firm: of, .. } if of == firm => None,
+                Party::Firm { .. } => Some(STRANGER),
+                Party::Node(_) => Some(OPERATOR),
+            };
+        }
+        let key = EntryKey::of::<Share>(actor).to_bytes();
+        if directory.is_of_firm(&key, firm) {
+            return None;
+        }
+        let is_known =
+            directory.find::<Share>(actor).is_some() || actor == Caller::ANONYMOUS.name();
+        // Keys that are in the settings, or from before there were principals.
+        Some(if is_known { STRANGER } else { OPERATOR })
     }
 }
 
 /// Which part of the audit trail somebody may read.
 enum AuditReader {
     All,
-    Firm(FirmId),
+    Firm(Member),
 }
 
 impl AuditQuery {
-    fn selects(&self, entry: &AuditEntry) -> bool {
+    /// Whether it asks for `audited`, which is as the caller may read it: nobody
+    /// learns by asking what is not shown.
+    fn selects(&self, audited: &Audited) -> bool {
         let Self {
             subject,
             actor,
             refused_only,
             descending: _,
         } = self;
-        let is_subject = |subject: &String| {
-            let shown = EntryKey::shown(&entry.subject);
-            shown.eq_ignore_ascii_case(subject)
-        };
+        let is_subject = |subject: &String| audited.subject.eq_ignore_ascii_case(subject);
         subject.as_ref().is_none_or(is_subject)
-            && actor.as_ref().is_none_or(|actor| **actor == *entry.actor)
-            && (!refused_only || !entry.refused.is_empty())
+            && actor.as_ref().is_none_or(|actor| *actor == audited.actor)
+            && (!refused_only || !audited.refused_reason.is_empty())
     }
 }
 

@@ -51,11 +51,11 @@ use crate::crypto::SealingKey;
 use crate::model::{Caller, PrefixEntry, Reason, Record, Reference, Refusal, Timestamp, Tombstone};
 use crate::node::account::Desk;
 use crate::node::audit::Notary;
-use crate::node::refused::{Attempt, Attempts, Subject, is_kept};
+use crate::node::refused::{Attempts, Subject};
 use crate::node::salts::Salts;
 use crate::node::write::Writer;
+use crate::registry::Command;
 use crate::registry::audit::Action as Attempted;
-use crate::registry::{Command, Origin};
 use crate::resolve::{Site, Stamps};
 use crate::store::{Error, Store};
 pub use sharing::{Asked, MadeShare, ShareInput};
@@ -267,24 +267,6 @@ impl Node {
                 refusal,
             );
         })
-    }
-
-    /// Has the audit trail tell of an attempt, if it is one that is kept. Returns at
-    /// once.
-    fn note(&self, caller: &Caller, action: Attempted, subject: Subject, refusal: &Refusal) {
-        if !is_kept(refusal) {
-            return;
-        }
-        let origin = Origin {
-            now: self.now(),
-            caller: caller.clone(),
-            request: None,
-            salt: self.inner.salts.next(),
-        };
-        let attempt = Attempt::new(origin, action, subject, refusal);
-        if self.inner.attempts.add(attempt) {
-            self.inner.log.wake();
-        }
     }
 
     /// Takes no further changes and lets the writer finish those that wait.

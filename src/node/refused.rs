@@ -6,15 +6,21 @@ use std::net::IpAddr;
 
 use parking_lot::Mutex;
 
-use crate::model::{Fault, Identifier, Prefix, Reason, Refusal, SuffixCase, Timestamp};
+use crate::access::{Office, permit_office};
+use crate::model::{Caller, Fault, Firm, Identifier, Prefix};
+use crate::model::{Reason, Refusal, SuffixCase, Timestamp};
+use crate::node::Node;
 use crate::registry::audit::Action;
 use crate::registry::{Change, Origin};
+use crate::store::EntryKey;
 use crate::store::codec_types::{AuditEntry, Salt};
 
 /// Attempts that have an entry of their own in one second; the others are counted.
 const PER_SECOND_MAX: u32 = 100;
 /// Attempts that wait for the writer; the others are counted.
 const WAITING_MAX: usize = 1000;
+/// Who did what the node does by itself.
+const NODE: &str = "node";
 /// Octets of a subject that are kept.
 const SUBJECT_BYTES_MAX: usize = 2048;
 
@@ -36,6 +42,14 @@ impl Subject {
         }
     }
 
+    /// The firm that `office` is about, if it is about one.
+    fn of_office(office: Office<'_>) -> Self {
+        let key = office
+            .firm()
+            .map(|firm| EntryKey::of::<Firm>(firm.as_str()));
+        Self::Other(key.map_or_else(Vec::new, |key| key.to_bytes()))
+    }
+
     /// As the audit trail names it.
     pub(super) fn into_bytes(self) -> Box<[u8]> {
         match self {
@@ -46,7 +60,7 @@ impl Subject {
     }
 }
 
-/// An attempt that was refused.
+/// An attempt that was refused; or what the node did by itself, outside the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Attempt {
     pub(super) time: Timestamp,
@@ -55,7 +69,8 @@ pub(super) struct Attempt {
     pub(super) action: Action,
     pub(super) subject: Box<[u8]>,
     pub(super) request_id: Box<str>,
-    pub(super) reason: Reason,
+    /// Why it was refused.
+    pub(super) reason: Option<Reason>,
     pub(super) salt: Salt,
 }
 
@@ -75,7 +90,7 @@ impl Attempt {
             action,
             subject: subject.into_bytes(),
             request_id: request.map_or_else(Box::default, |request| request.id.as_str().into()),
-            reason: refusal.reason(),
+            reason: Some(refusal.reason()),
             salt,
         }
     }
@@ -105,7 +120,7 @@ impl Attempt {
             after: None,
             public: None,
             source,
-            refused: reason.code().into(),
+            refused: reason.map_or_else(Box::default, |reason| reason.code().into()),
             omitted: 0,
             salt,
         }
@@ -128,6 +143,87 @@ pub(super) fn is_kept(refusal: &Refusal) -> bool {
 #[derive(Debug, Default)]
 pub(super) struct Attempts {
     waiting: Mutex<Waiting>,
+}
+
+impl Node {
+    /// Has the audit trail tell of an attempt, if it is one that is kept. Returns at
+    /// once.
+    pub(super) fn note(
+        &self,
+        caller: &Caller,
+        action: Action,
+        subject: Subject,
+        refusal: &Refusal,
+    ) {
+        if !is_kept(refusal) {
+            return;
+        }
+        let origin = Origin {
+            now: self.now(),
+            caller: caller.clone(),
+            request: None,
+            salt: self.inner.salts.next(),
+        };
+        let attempt = Attempt::new(origin, action, subject, refusal);
+        if self.inner.attempts.add(attempt) {
+            self.inner.log.wake();
+        }
+    }
+
+    /// Has the audit trail tell what the node did by itself. Returns at once.
+    pub(super) fn note_done(&self, action: Action, subject: String) {
+        self.inner.attempts.add_done(Attempt {
+            time: self.now(),
+            actor: NODE.into(),
+            source: None,
+            action,
+            subject: subject.into_bytes().into(),
+            request_id: "".into(),
+            reason: None,
+            salt: self.inner.salts.next(),
+        });
+        self.inner.log.wake();
+    }
+
+    /// Whether `caller` may do what `office` says; if not, the audit trail tells of
+    /// it.
+    ///
+    /// # Errors
+    /// As [`permit_office`].
+    pub(super) fn permit_office(&self, caller: &Caller, office: Office<'_>) -> Result<(), Refusal> {
+        permit_office(caller, office).inspect_err(|refusal| {
+            let action = match office {
+                Office::ReadFirm(_) | Office::ListFirms | Office::ReadOperators => {
+                    Action::ReadOffice
+                }
+                Office::ReadPersonal(_) => Action::ReadPersonal,
+                Office::ReadAudit | Office::ReadAuditOf(_) => Action::ReadAudit,
+                Office::Apply
+                | Office::EditFirm(_)
+                | Office::VerifyFirm
+                | Office::ActivateFirm
+                | Office::ApproveFirm
+                | Office::ErasePersonal(_)
+                | Office::KeepMembers(_)
+                | Office::KeepOperators
+                | Office::KeepGroups(_)
+                | Office::KeepShares(_)
+                | Office::KeepTemplates(_)
+                | Office::KeepSectorTemplates => Action::KeepOffice,
+            };
+            self.note(caller, action, Subject::of_office(office), refusal);
+        })
+    }
+
+    /// The refusal of who did not prove to be `who` from `source`, of which the audit
+    /// trail tells.
+    pub fn refuse_unproven(&self, reason: Reason, who: &str, source: Option<IpAddr>) -> Refusal {
+        let refusal = Refusal::new(reason);
+        let caller = Caller::ANONYMOUS.with_source(source);
+        let subject = Subject::Other(who.as_bytes().to_vec());
+        self.note(&caller, Action::Authenticate, subject, &refusal);
+        refusal
+    }
 }
 
 #[derive(Debug, Default)]
@@ -154,6 +250,11 @@ impl Attempts {
         waiting.second_count += 1;
         waiting.attempts.push_back(attempt);
         waiting.attempts.len() == 1
+    }
+
+    /// Adds what the node did by itself: however many attempts there are.
+    fn add_done(&self, done: Attempt) {
+        self.waiting.lock().attempts.push_back(done);
     }
 
     /// Takes the attempts that wait, in order.
@@ -185,7 +286,7 @@ mod tests {
             action: Action::CreateRecord,
             subject: b"88.1/a".as_slice().into(),
             request_id: "".into(),
-            reason: Reason::KeyRequired,
+            reason: Some(Reason::KeyRequired),
             salt: Salt::default(),
         }
     }

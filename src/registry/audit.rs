@@ -113,6 +113,10 @@ pub enum Action {
     Operate,
     /// The audit trail was to be read. Only of attempts.
     ReadAudit,
+    /// A firm, a principal or the like was to be read. Only of attempts.
+    ReadOffice,
+    /// Audit entries that were older than the retention fell.
+    PruneAudit,
 }
 
 impl Action {
@@ -186,6 +190,8 @@ impl Action {
             Self::ReadPrivate => 242,
             Self::Operate => 243,
             Self::ReadAudit => 244,
+            Self::ReadOffice => 245,
+            Self::PruneAudit => 80,
         }
     }
 
@@ -243,6 +249,8 @@ impl Action {
             Self::ReadPrivate => "read-private",
             Self::Operate => "operate",
             Self::ReadAudit => "read-audit",
+            Self::ReadOffice => "read-office",
+            Self::PruneAudit => "prune-audit",
         }
     }
 
@@ -299,6 +307,8 @@ impl Action {
         Self::ReadPrivate,
         Self::Operate,
         Self::ReadAudit,
+        Self::ReadOffice,
+        Self::PruneAudit,
     ];
 
     /// The action of a stored number; `None` of a later release's.

@@ -6,10 +6,12 @@ use idnode::cli::audit::{ExportWriter, Witness, verify_export};
 use idnode::merkle::{Leaf, leaf_hash, verify_inclusion};
 use idnode::model::{Caller, Identifier, Timestamp};
 use idnode::node::AuditPart;
+use idnode::registry::audit::Action;
 use idnode::wire::proto::v1;
 use idnode::wire::proto::v1::export_audit_entries_response::Part;
 
 use super::bare::{BEGINNING, Bare, PREFIX, administrator, auditor, create, delete};
+use crate::support::wait_until;
 
 const DAY_MILLIS: u64 = 86_400_000;
 static NOW: AtomicU64 = AtomicU64::new(BEGINNING);
@@ -60,9 +62,15 @@ async fn old_entries_fall_and_their_records_stay_proven() {
     // Whole tiles alone; the third has newer entries.
     assert_eq!(prune(&bare), 512);
     assert_eq!(prune(&bare), 0);
+    let last = || bare.entries().pop().expect("one");
+    wait_until("that they fell is told", async || last().0 > before.size).await;
+    let (_, told) = last();
+    assert_eq!(&*told.subject, b"entries 1-512");
+    assert_eq!(Action::from_number(told.action), Some(Action::PruneAudit));
     let after = bare.store.check_trail().expect("sound");
-    assert_eq!((after.size, after.root), (before.size, before.root));
-    assert_eq!(after.entry_count, before.entry_count - 512);
+    let root = bare.store.tree().root(before.size).expect("within");
+    assert_eq!((after.size, root), (before.size + 1, before.root));
+    assert_eq!(after.entry_count, before.entry_count - 512 + 1);
     assert_eq!(
         bare.entries().first().map(|(position, _)| *position),
         Some(513)
