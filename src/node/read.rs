@@ -484,7 +484,11 @@ impl Node {
         if matches!(caller.who, Who::Identity(_)) {
             let listed = permit_record(caller, &*self.inner.store, Operation::List(prefix));
             listed.map_err(|denied| match denied {
-                Denied::Refused(refusal) => refusal.field("parent"),
+                Denied::Refused(refusal) => {
+                    let subject = Subject::Prefix(prefix.clone());
+                    self.note(caller, audit::Action::ReadPrivate, subject, &refusal);
+                    refusal.field("parent")
+                }
                 Denied::Store(error) => told(&error),
             })?;
         }

@@ -235,8 +235,8 @@ struct Waiting {
 }
 
 impl Attempts {
-    /// Adds an attempt. Returns whether it is the first that waits: the writer is
-    /// then to be woken.
+    /// Adds an attempt. Returns whether it waits, and is not only counted: the writer
+    /// is then to be woken.
     pub(super) fn add(&self, attempt: Attempt) -> bool {
         let mut waiting = self.waiting.lock();
         let second = attempt.time.millis() / 1000;
@@ -249,7 +249,7 @@ impl Attempts {
         }
         waiting.second_count += 1;
         waiting.attempts.push_back(attempt);
-        waiting.attempts.len() == 1
+        true
     }
 
     /// Adds what the node did by itself: however many attempts there are.
@@ -295,8 +295,8 @@ mod tests {
     fn counts_what_exceeds_a_hundred_a_second() {
         let attempts = Attempts::default();
         assert!(attempts.add(attempt(1_000)));
-        for _ in 0..150 {
-            assert!(!attempts.add(attempt(1_999)));
+        for number in 1..=150 {
+            assert_eq!(attempts.add(attempt(1_999)), number < PER_SECOND_MAX);
         }
         let (taken, omitted) = (attempts.take(), attempts.take_omitted());
         assert_eq!((taken.len(), omitted), (100, 51));

@@ -301,7 +301,7 @@ fn step(
         Ok(decision) => Ok(Ok(apply(batch, &origin, decision)?)),
         Err(Undecided::Refused(refusal)) => {
             if is_kept(&refusal) {
-                let _is_first = attempts.add(Attempt::new(origin, action, subject, &refusal));
+                let _waits = attempts.add(Attempt::new(origin, action, subject, &refusal));
             }
             Ok(Err(refusal))
         }
