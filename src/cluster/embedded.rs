@@ -225,10 +225,16 @@ impl<E, R> Group<E, R> {
     }
 
     fn run(&mut self, apply: &mut impl FnMut(Vec<E>) -> Vec<R>) {
-        if self.entries.is_empty() && !std::mem::take(&mut self.is_woken) {
-            return;
+        if !self.entries.is_empty() {
+            self.run_entries(apply);
         }
-        self.is_woken = false;
+        // On its own: what it was woken for waits for no change, and no caller for it.
+        if std::mem::take(&mut self.is_woken) {
+            let _none = apply(Vec::new());
+        }
+    }
+
+    fn run_entries(&mut self, apply: &mut impl FnMut(Vec<E>) -> Vec<R>) {
         let mut outcomes = apply(std::mem::take(&mut self.entries)).into_iter();
         for (count, reply, room) in self.replies.drain(..) {
             drop(room);
@@ -286,6 +292,30 @@ mod tests {
         assert_eq!(log.append(vec![1]).await, Err(Error::Closed));
         writer.join().expect("ends");
         assert_eq!(seen.iter().sum::<usize>(), 3);
+    }
+
+    #[tokio::test]
+    async fn is_woken_though_entries_came_beside_it() {
+        let (groups, seen) = std::sync::mpsc::channel();
+        let (gate, opened) = std::sync::mpsc::channel::<()>();
+        let apply = move |entries: Vec<u64>| {
+            groups.send(entries.len()).expect("the test listens");
+            opened.recv().expect("the test opens");
+            entries
+        };
+        let (log, writer) = Log::start(&config(100, 8), |_| 1, apply).expect("starts");
+        log.wake();
+        assert_eq!(seen.recv(), Ok(0));
+        // While that one is at work, these two queue up, and are taken together.
+        let appended = log.append(vec![1]);
+        let wake = async {
+            log.wake();
+            (0..4).for_each(|_| gate.send(()).expect("it waits"));
+        };
+        assert_eq!(tokio::join!(appended, wake).0, Ok(vec![1]));
+        assert_eq!((seen.recv(), seen.recv()), (Ok(1), Ok(0)));
+        log.close().await;
+        writer.join().expect("ends");
     }
 
     #[tokio::test]
