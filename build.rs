@@ -9,6 +9,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let files = [
         "account",
         "firm",
+        "audit",
         "handle",
         "record",
         "registry",

@@ -5,6 +5,7 @@
 
 // Pure: no I/O, no clock, no async.
 pub mod demo;
+pub mod merkle;
 pub mod model;
 pub mod wire;
 

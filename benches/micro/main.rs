@@ -9,6 +9,7 @@
 mod dns;
 mod handle;
 mod identifier;
+mod merkle;
 mod record;
 mod store;
 

@@ -11,6 +11,8 @@ use crate::config::Config;
 use crate::config::load::nearest;
 use crate::config::problem::Problem;
 use crate::model::Reference;
+use crate::node;
+use crate::node::config::{ORIGIN_CHARS_MAX, RETENTION_DAYS_MAX, RETENTION_DAYS_MIN};
 use crate::telemetry::check_filter;
 
 /// Largest TTL (RFC 2181 §8).
@@ -39,6 +41,7 @@ pub(super) fn rules(config: &Config) -> Vec<Problem> {
     ttls(config, &mut problems);
     sizes(config, &mut problems);
     limits(config, &mut problems);
+    audit(config, &mut problems);
     folders(config, &mut problems);
     filter(config, &mut problems);
     problems
@@ -96,6 +99,24 @@ fn collide(a: SocketAddr, b: SocketAddr) -> bool {
     let any = a.ip().is_unspecified() || b.ip().is_unspecified();
     let same_host = a.ip() == b.ip() || (any && a.is_ipv4() == b.is_ipv4());
     a.port() != 0 && a.port() == b.port() && same_host
+}
+
+fn audit(config: &Config, problems: &mut Vec<Problem>) {
+    let node::config::Config {
+        retention_days,
+        origin,
+    } = &config.audit;
+    if *retention_days != 0 && !(RETENTION_DAYS_MIN..=RETENTION_DAYS_MAX).contains(retention_days) {
+        let rule =
+            format!("must be {RETENTION_DAYS_MIN} to {RETENTION_DAYS_MAX} days, or 0 for ever");
+        problems.push(Problem::of("audit.retention_days", retention_days, rule));
+    }
+    let barred = |c: char| c.is_whitespace() || c.is_control() || c == '+';
+    if origin.contains(barred) || origin.chars().count() > ORIGIN_CHARS_MAX {
+        let rule =
+            format!("must be at most {ORIGIN_CHARS_MAX} characters without spaces and plus signs");
+        problems.push(Problem::of("audit.origin", quoted(origin), rule));
+    }
 }
 
 fn names(config: &Config, problems: &mut Vec<Problem>) {
@@ -363,6 +384,7 @@ fn sizes(config: &Config, problems: &mut Vec<Problem>) {
         access: _,
         limits: _,
         store,
+        audit: _,
         log,
         telemetry: _,
     } = config;

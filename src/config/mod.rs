@@ -21,6 +21,7 @@ use crate::face::grpc;
 use crate::face::handle;
 use crate::face::http;
 use crate::net::tls;
+use crate::node;
 use crate::store;
 use crate::telemetry;
 
@@ -50,6 +51,8 @@ pub struct Config {
     pub limits: limits::Config,
     /// Section `[store]`.
     pub store: store::Config,
+    /// Section `[audit]`.
+    pub audit: node::config::Config,
     /// Section `[log]`.
     pub log: cluster::Config,
     /// Section `[telemetry]`.

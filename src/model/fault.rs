@@ -311,6 +311,11 @@ reasons! {
         "backup {value} fails verification: {limit}" "备份 {value} 校验失败：{limit}";
     OperationNotFound "OPERATION_NOT_FOUND" Missing
         "operation {value} does not exist" "操作 {value} 不存在";
+    RecordUnprovable "RECORD_UNPROVABLE" Conflict
+        "change {value} was made before the log had proofs; change the record to have it proven"
+        "变更 {value} 早于日志证明功能，修改该记录后方可证明";
+    LogRangeInvalid "LOG_RANGE_INVALID" Invalid
+        "{field} {value} is not within the {limit} changes of the log" "{field} 的值 {value} 不在日志的 {limit} 项变更之内";
     TemplateNotFound "TEMPLATE_NOT_FOUND" Missing
         "template {value} does not exist" "模板 {value} 不存在";
     TemplateExists "TEMPLATE_EXISTS" Conflict

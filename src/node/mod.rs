@@ -2,12 +2,16 @@
 
 mod account;
 mod answers;
+mod audit;
+pub mod config;
 mod firm;
 mod identity;
 mod limits;
 mod operate;
 mod principals;
 mod read;
+mod refused;
+mod salts;
 mod sharing;
 mod site;
 mod template;
@@ -24,6 +28,7 @@ use data_encoding::BASE32_NOPAD;
 
 pub use account::{SignIn, SignedIn};
 pub use answers::{Answers, Kept, Marks};
+pub use audit::{AuditPart, AuditQuery, Audited, Consistency, Inclusion, Proven, Signed};
 
 pub use firm::{Application, FirmView, Paper, firm_of};
 pub use identity::KeyDigest;
@@ -48,7 +53,12 @@ use crate::cluster::{Config, Log};
 use crate::crypto::SealingKey;
 use crate::model::{Caller, PrefixEntry, Reason, Record, Reference, Refusal, Timestamp, Tombstone};
 use crate::node::account::Desk;
+use crate::node::audit::Notary;
+use crate::node::refused::{Attempts, Subject};
+use crate::node::salts::Salts;
+use crate::node::write::Writer;
 use crate::registry::Command;
+use crate::registry::audit::Action as Attempted;
 use crate::resolve::{Site, Stamps};
 use crate::store::{Error, Store};
 pub use sharing::{Asked, MadeShare, ShareInput};
@@ -152,6 +162,10 @@ struct Inner {
     limits: OnceLock<Limits>,
     clock: Clock,
     chance: Chance,
+    salts: Salts,
+    /// Refused attempts that wait for the writer.
+    attempts: Arc<Attempts>,
+    notary: ArcSwapOption<Notary>,
     /// Seals personal data.
     sealing: SealingKey,
     started: Timestamp,
@@ -184,11 +198,20 @@ impl Node {
         let started = (clock.now)();
         let desk = Desk::new(&access::Config::default());
         let stamps = Arc::new(Stamps::default());
-        let apply = write::applier(Arc::clone(&store), Arc::clone(&stamps), clock, metrics);
+        let attempts = Arc::new(Attempts::default());
+        let writer = Writer {
+            store: Arc::clone(&store),
+            stamps: Arc::clone(&stamps),
+            attempts: Arc::clone(&attempts),
+            clock,
+            metrics,
+        };
         let (log, writer) =
-            Log::start(config, Command::byte_count, apply).map_err(|source| Error::File {
-                path: "writer thread".into(),
-                source,
+            Log::start(config, Command::byte_count, writer.applier()).map_err(|source| {
+                Error::File {
+                    path: "writer thread".into(),
+                    source,
+                }
             })?;
         let inner = Inner {
             store,
@@ -200,6 +223,9 @@ impl Node {
             limits: OnceLock::new(),
             clock,
             chance,
+            salts: Salts::new(chance),
+            attempts,
+            notary: ArcSwapOption::empty(),
             sealing,
             started,
         };
@@ -239,7 +265,14 @@ impl Node {
     /// # Errors
     /// `KeyRequired`, `PermissionDenied`.
     pub fn permit_operation(&self, caller: &Caller) -> Result<(), Refusal> {
-        permit(caller, Action::Operate)
+        permit(caller, Action::Operate).inspect_err(|refusal| {
+            self.note(
+                caller,
+                Attempted::Operate,
+                Subject::Other(Vec::new()),
+                refusal,
+            );
+        })
     }
 
     /// Takes no further changes and lets the writer finish those that wait.

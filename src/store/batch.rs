@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 
 use rocksdb::WriteBatch;
 
+use crate::merkle::Tile;
 use crate::model::{FirmId, Key, PrefixEntry, Record, Timestamp, Tombstone};
 use crate::store::codec::restricted::{encode_record, encode_tombstone, grant_key, row_key};
 use crate::store::codec_types::{AuditEntry, RequestRow};
@@ -16,6 +17,7 @@ use crate::store::columns::Column;
 use crate::store::directory::{AnyEntry, Entry, EntryKey};
 use crate::store::prefixes::PrefixRow;
 use crate::store::restricted::Restricted;
+use crate::store::trail::{Trail, encode_tile, tile_key};
 use crate::store::uniques::UniqueKey;
 use crate::store::{Error, META_POSITION, Store, codec};
 
@@ -34,6 +36,10 @@ pub struct Batch<'s> {
     sealed: HashMap<Vec<u8>, Option<Vec<u8>>>,
     uniques: HashMap<UniqueKey, Option<Vec<u8>>>,
     position: u64,
+    /// As this batch leaves it; taken from the store with the first entry.
+    trail: Option<Trail>,
+    /// Refused attempts that the next entry tells of.
+    omitted: u64,
     latest: Timestamp,
     buffer: Vec<u8>,
 }
@@ -61,6 +67,8 @@ impl<'s> Batch<'s> {
             sealed: HashMap::new(),
             uniques: HashMap::new(),
             position: store.position(),
+            trail: None,
+            omitted: 0,
             latest: Timestamp::default(),
             buffer: Vec::new(),
         }
@@ -422,16 +430,36 @@ impl<'s> Batch<'s> {
         Ok(())
     }
 
-    /// Appends to the audit trail at `position`.
+    /// Has the next entry tell of `count` refused attempts that have none.
+    pub fn omit(&mut self, count: u64) {
+        self.omitted = self.omitted.saturating_add(count);
+    }
+
+    /// Refused attempts of which no entry tells yet.
+    pub const fn omitted(&self) -> u64 {
+        self.omitted
+    }
+
+    /// Appends to the audit trail at the position that was taken last, with the
+    /// tiles that this completes. Each position has one entry.
     ///
     /// # Errors
     /// As [`Batch::put_record`].
-    pub fn put_audit(&mut self, position: u64, entry: &AuditEntry) -> Result<(), Error> {
-        self.buffer.clear();
-        codec::audit::encode(entry, &mut self.buffer);
-        let column = self.store.column(Column::Audit)?;
+    pub fn put_audit(&mut self, entry: &AuditEntry) -> Result<(), Error> {
+        let store = self.store;
+        let trail = self
+            .trail
+            .get_or_insert_with(|| Trail::clone(&store.trail()));
+        let omitted = std::mem::take(&mut self.omitted);
+        let tiles = trail.append(entry, omitted, &mut self.buffer);
+        let column = store.column(Column::Audit)?;
         self.writes
-            .put_cf(column, position.to_be_bytes(), &self.buffer);
+            .put_cf(column, self.position.to_be_bytes(), &self.buffer);
+        let column = store.column(Column::Tiles)?;
+        for Tile { name, hashes } in tiles {
+            self.writes
+                .put_cf(column, tile_key(name), encode_tile(&hashes));
+        }
         Ok(())
     }
 
@@ -489,6 +517,9 @@ impl<'s> Batch<'s> {
                     None => directory.remove(&key),
                 }
             }
+        }
+        if let Some(trail) = self.trail {
+            *store.trail.write() = Arc::new(trail);
         }
         store
             .now_millis

@@ -18,7 +18,11 @@ mod metrics;
 mod prefixes;
 pub mod raw;
 mod restricted;
+mod retention;
 mod scan;
+mod trail;
+mod trail_check;
+mod tree;
 mod uniques;
 
 use std::fs::File;
@@ -39,6 +43,9 @@ pub use metrics::Metrics;
 pub use prefixes::{Counts, PrefixRow, Prefixes};
 pub use restricted::{Restricted, Sight};
 pub use scan::{Row, Span};
+pub use trail::Trail;
+pub use trail_check::TrailReport;
+pub use tree::{Provable, ProvableLeaf, Tree};
 pub use uniques::UniqueKey;
 
 use crate::model::{Key, Record, Tombstone};
@@ -59,6 +66,15 @@ const KEYS_LOOKED_AT_MAX: u32 = 64;
 /// The engine's folder below the data folder.
 const ENGINE_FOLDER: &str = "db";
 
+/// The record that `form` is the stored form of, under the key `subject`: what a
+/// leaf of the tree proves.
+///
+/// # Errors
+/// [`Error::Corrupt`], [`Error::Version`].
+pub fn proven_record(subject: &[u8], form: &[u8]) -> Result<Record, Error> {
+    codec::record::decode(subject, form)
+}
+
 /// The store: one open database.
 pub struct Store {
     db: DB,
@@ -67,6 +83,7 @@ pub struct Store {
     prefixes: RwLock<Prefixes>,
     directory: RwLock<Directory>,
     position: AtomicU64,
+    trail: RwLock<Arc<Trail>>,
     now_millis: Arc<AtomicU64>,
     /// Why writes stopped for good; the flag is set first for cheap reads.
     stopped: (AtomicBool, Mutex<String>),
@@ -109,6 +126,7 @@ impl Store {
             prefixes: RwLock::default(),
             directory: RwLock::default(),
             position: AtomicU64::new(0),
+            trail: RwLock::default(),
             now_millis,
             stopped: (AtomicBool::new(false), Mutex::default()),
             metrics,
@@ -148,6 +166,8 @@ impl Store {
         self.prefixes = RwLock::new(loaded);
         let loaded = Directory::load(self)?;
         self.directory = RwLock::new(loaded);
+        let trail = Trail::load(self, self.position())?;
+        self.trail = RwLock::new(Arc::new(trail));
         Ok(())
     }
 
@@ -214,6 +234,11 @@ impl Store {
     /// Log position of the last applied change; 0 before the first.
     pub fn position(&self) -> u64 {
         self.position.load(Ordering::Acquire)
+    }
+
+    /// Where the audit trail ends.
+    pub fn trail(&self) -> Arc<Trail> {
+        Arc::clone(&self.trail.read())
     }
 
     /// Whether an identifier is there for everyone whose key begins with `beginning` and

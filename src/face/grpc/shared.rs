@@ -74,10 +74,16 @@ impl Shared {
 
     fn caller<T>(&self, request: &Request<T>) -> Result<Caller, Refusal> {
         let certificate = request.extensions().get::<ClientCertificate>();
+        let source = source(request);
+        let bearer = bearer(request.metadata());
+        let bearer = bearer.map_err(|refusal| {
+            let reason = refusal.reason();
+            self.node.refuse_unproven(reason, "", source)
+        })?;
         self.node.authenticate(&Presented {
-            bearer: bearer(request.metadata())?,
+            bearer,
             certificate: certificate.map(|certificate| certificate.0),
-            source: source(request),
+            source,
         })
     }
 

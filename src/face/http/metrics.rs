@@ -12,16 +12,22 @@ pub(super) enum Route {
     Readyz,
     /// `/metrics`.
     Metrics,
+    /// `/checkpoint`.
+    Checkpoint,
+    /// `/tile/…`.
+    Tile,
     /// Any path, for a message of another protocol.
     Message,
     /// Anything else.
     Other,
 }
 
-const ROUTES: [(Route, &str); 5] = [
+const ROUTES: [(Route, &str); 7] = [
     (Route::Livez, "/livez"),
     (Route::Readyz, "/readyz"),
     (Route::Metrics, "/metrics"),
+    (Route::Checkpoint, "/checkpoint"),
+    (Route::Tile, "/tile"),
     (Route::Message, "message"),
     (Route::Other, "other"),
 ];

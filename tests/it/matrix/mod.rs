@@ -7,6 +7,7 @@
 //! is, `d` it may not, `-` there is no such thing.
 
 mod accounts;
+mod audit;
 mod call;
 mod firms;
 mod node;
@@ -65,6 +66,7 @@ fn rows() -> impl Iterator<Item = &'static Row> {
         resolution::ROWS,
         node::ROWS,
         accounts::ROWS,
+        audit::ROWS,
         firms::ROWS,
         sharing::ROWS,
         templates::ROWS,

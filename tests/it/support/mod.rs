@@ -18,6 +18,7 @@ pub(crate) use process::NodeProcess;
 pub(crate) use tool::{is_root, is_slow, missing, tool};
 
 use idnode::wire::proto::v1::accounts_client::AccountsClient;
+use idnode::wire::proto::v1::audit_client::AuditClient;
 use idnode::wire::proto::v1::firms_client::FirmsClient;
 use idnode::wire::proto::v1::node_client::NodeClient;
 use idnode::wire::proto::v1::registry_client::RegistryClient;
@@ -112,6 +113,10 @@ impl Clients {
 
     pub(crate) fn templates(&self) -> TemplatesClient<Authenticated> {
         TemplatesClient::with_interceptor(self.channel.clone(), self.bearer.clone())
+    }
+
+    pub(crate) fn audit(&self) -> AuditClient<Authenticated> {
+        AuditClient::with_interceptor(self.channel.clone(), self.bearer.clone())
     }
 
     /// Registers and homes a prefix.
