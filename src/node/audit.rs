@@ -14,10 +14,8 @@ use crate::model::{
     Caller, FirmId, Identifier, Member, Party, PrefixEntry, Principal, Reason, Record, Reference,
     Refusal, Share, SuffixCase, Timestamp, Who,
 };
-use crate::node::read::read;
 use crate::node::{Node, Page, told};
 use crate::registry::audit::Action;
-use crate::resolve::stored;
 use crate::store::codec_types::{AuditEntry, Salt};
 use crate::store::{Batch, EntryKey, Error, Provable, Tree};
 
@@ -25,8 +23,6 @@ use crate::store::{Batch, EntryKey, Error, Provable, Tree};
 const LOOKED_AT_MAX: usize = 20_000;
 /// Milliseconds of a day.
 const DAY_MILLIS: u64 = 86_400_000;
-/// How often a record is read again that changes while it is proven.
-const READS_MAX: u32 = 4;
 /// What a firm is told of an operator of the node.
 const OPERATOR: &str = "operator";
 /// What a firm is told of somebody of another firm, or of nobody's.
@@ -264,21 +260,15 @@ impl Node {
     /// Blocks on the store.
     ///
     /// # Errors
-    /// As [`Node::stored`]; `Overloaded` for a record that changes all the time.
+    /// As [`Node::stored`].
     pub fn prove_record(
         &self,
         caller: &Caller,
         identifier: &Identifier,
     ) -> Result<Proven, Refusal> {
-        for _ in 0..READS_MAX {
-            let record = self.stored(caller, identifier)?;
-            let whole = read(stored(&self.inner.store, identifier))?;
-            if whole.revision != record.revision {
-                continue;
-            }
-            return self.proven(record, &whole);
-        }
-        Err(Refusal::new(Reason::Overloaded).limit(READS_MAX))
+        let whole = self.whole(caller, identifier)?;
+        let record = self.visible(caller, whole.clone());
+        self.proven(record, &whole)
     }
 
     /// Proves `whole`, of which `record` is what the caller may read.

@@ -72,9 +72,18 @@ impl Node {
     /// # Errors
     /// As [`Node::resolve`].
     pub fn stored(&self, caller: &Caller, identifier: &Identifier) -> Result<Record, Refusal> {
+        Ok(self.visible(caller, self.whole(caller, identifier)?))
+    }
+
+    /// The record that is stored of an identifier, if it is there for `caller`, with
+    /// all its values.
+    pub(super) fn whole(
+        &self,
+        caller: &Caller,
+        identifier: &Identifier,
+    ) -> Result<Record, Refusal> {
         let seen = |row: &PrefixRow| self.sight(caller, row, identifier);
-        let found = stored_seen(&self.inner.store, &seen, identifier);
-        Ok(self.visible(caller, read(found)?))
+        read(stored_seen(&self.inner.store, &seen, identifier))
     }
 
     /// Whether `caller` may read any value that the public may not.
