@@ -235,10 +235,10 @@ impl Server {
         self.tls.as_ref().map(|tls| Arc::clone(&tls.acceptor))
     }
 
-    /// The keys that were made because nobody had their role. This is the only
-    /// time that they can be seen.
-    pub fn new_keys(&self) -> &[(NodeRole, Zeroizing<String>)] {
-        &self.new_keys
+    /// The keys that were made because nobody had their role. Gives them once, and
+    /// keeps them nowhere.
+    pub fn take_new_keys(&mut self) -> Vec<(NodeRole, Zeroizing<String>)> {
+        std::mem::take(&mut self.new_keys)
     }
 
     /// Serves until `shutdown`, then lets open requests finish, applies what

@@ -35,13 +35,17 @@ pub async fn run(arguments: Arguments, output: &Output) -> Result<(), Failure> {
     let sources = arguments.settings.sources();
     let loaded = config::load(&sources, output)?;
     let logs = logs(&loaded, output)?;
-    let server = Box::pin(bind(&loaded, &logs)).await?;
-    for (role, key) in server.new_keys() {
-        let role = role_text(*role);
+    let mut server = Box::pin(bind(&loaded, &logs)).await?;
+    for (role, key) in server.take_new_keys() {
+        let whose = match role {
+            NodeRole::SystemAdministrator | NodeRole::SecurityAdministrator => "a",
+            NodeRole::Auditor => "an",
+        };
+        let role = role_text(role);
         output.say(&format!(
-            "a key of a {role} was made; it is shown this once, so keep it:"
+            "a key of {whose} {role} was made; it is shown this once, so keep it:"
         ));
-        output.say(key);
+        output.say(&key);
     }
     let tls = server.tls();
     let shutdown = CancellationToken::new();

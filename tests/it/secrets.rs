@@ -1,11 +1,18 @@
 //! Secrets stay where they belong: canaries that look like nothing else are used as
 //! clients use theirs, and then looked for in logs at their most talkative, in
-//! metrics, in the texts of refusals, in every file of the store and of a backup, and
+//! metrics, in refusals and answers to others, in every file of the store and of a backup, and
 //! in what a crash leaves.
 //!
 //! An `HS_SECKEY` is a value of a record, which the node must have as it is to check
 //! proofs with: the store keeps it like any other value, and who may read the files of
-//! the store may read it. It is looked for everywhere else.
+//! the store may read it. It is looked for everywhere else, and so is what not everyone
+//! may read.
+//!
+//! The memory of the process is not searched: the libraries that read requests do not
+//! wipe their buffers. That no core file is written is what keeps them.
+
+mod crash;
+mod private;
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -14,10 +21,9 @@ use std::time::{Duration, SystemTime};
 
 use idnode::wire::handle::{Flags, HandleRequest, OpCode, ResponseCode};
 use idnode::wire::proto::v1::{self, Value, value};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use tonic::{Response, Status};
 
+use self::private::use_private;
 use crate::accounts::people::{code_of, secret_of};
 use crate::support::handle::{HandleClient, Identity, Key};
 use crate::support::{Clients, NodeProcess, record};
@@ -25,6 +31,7 @@ use crate::support::{Clients, NodeProcess, record};
 const PASSWORD: &str = "Kanarienvogel-7391-Passwort";
 const WRONG_PASSWORD: &str = "Kanarienvogel-5527-falsch";
 const LEGAL_PERSON: &str = "李金丝雀之七";
+const CITIZEN: &str = "11010519491231002X";
 const PHONE: &str = "13873917391";
 const EMAIL: &str = "kanarienvogel-7391@example.com";
 const LICENCE: &[u8] = b"%PDF-1.4\nKanarienvogel-6604-Dokument\n%%EOF\n";
@@ -52,6 +59,15 @@ impl Told {
             what,
             text: text.to_owned(),
             is_value: false,
+        });
+    }
+
+    /// A value of a record, which the store has as it is.
+    fn value(&mut self, what: &'static str, text: &str) {
+        self.canaries.push(Canary {
+            what,
+            text: text.to_owned(),
+            is_value: true,
         });
     }
 
@@ -166,11 +182,7 @@ async fn use_passwords(node: &NodeProcess, told: &mut Told) {
 /// The key of a Handle identity: kept, refused where the public could read it, and
 /// proven over the Handle protocol.
 async fn use_handle_secrets(node: &NodeProcess, told: &mut Told) {
-    told.canaries.push(Canary {
-        what: "an HS_SECKEY",
-        text: HANDLE_SECRET.into(),
-        is_value: true,
-    });
+    told.value("an HS_SECKEY", HANDLE_SECRET);
     let clients = node.clients();
     clients.home_prefix("88.118.7").await;
     let create = |name: &str, value: Value| v1::CreateRecordRequest {
@@ -217,6 +229,7 @@ async fn use_handle_secrets(node: &NodeProcess, told: &mut Told) {
 async fn use_firm(node: &NodeProcess, told: &mut Told) {
     for (what, text) in [
         ("the name of a person", LEGAL_PERSON),
+        ("the number of a citizen", CITIZEN),
         ("a telephone number", PHONE),
         ("an address of mail", EMAIL),
         ("a document", DOCUMENT_TEXT),
@@ -235,10 +248,10 @@ async fn use_firm(node: &NodeProcess, told: &mut Told) {
         }),
         people: Some(v1::FirmPeople {
             legal_person: LEGAL_PERSON.into(),
+            citizen_number: CITIZEN.into(),
             contact: LEGAL_PERSON.into(),
             phone: PHONE.into(),
             email: EMAIL.into(),
-            ..v1::FirmPeople::default()
         }),
         validate_only: false,
     };
@@ -339,20 +352,13 @@ async fn no_secret_is_found_where_it_does_not_belong() {
     use_passwords(&node, &mut told).await;
     use_handle_secrets(&node, &mut told).await;
     use_firm(&node, &mut told).await;
+    use_private(&node, &mut told).await;
     back_up(&node.clients()).await;
     let metrics = node.metrics().await;
-    let limits = fs::read_to_string(format!("/proc/{}/limits", node.id())).unwrap();
-    let cores = limits
-        .lines()
-        .find(|line| line.starts_with("Max core file size"));
-    let cores: Vec<_> = cores.expect("a limit").split_whitespace().collect();
-    assert_eq!(cores[4..6], ["0", "0"], "no octet of a core file");
     // Of a process that may not be looked into, all but `/proc/<id>` itself is root's.
     let owner = fs::metadata(format!("/proc/{}/mem", node.id())).unwrap();
     assert_eq!(owner.uid(), 0, "its memory is root's");
-    let pid = Pid::from_raw(i32::try_from(node.id()).unwrap());
-    kill(pid, Signal::SIGABRT).unwrap();
-    node.wait();
+    crash::leaves_no_core_file(&mut node, folder.path());
 
     let log = fs::read_to_string(folder.path().join("log")).unwrap();
     assert!(log.contains("TRACE"), "the log is at its most talkative");
@@ -366,7 +372,11 @@ async fn no_secret_is_found_where_it_does_not_belong() {
         .filter(|line| !is_first_key(&node, line))
         .collect();
     let refusals = told.refusals.join("\n");
-    let texts = [("log", log), ("metrics", metrics), ("refusals", refusals)];
+    let texts = [
+        ("log", log),
+        ("metrics", metrics),
+        ("refusals and answers", refusals),
+    ];
     // What does belong there is found: the search can fail.
     for ((place, text), known) in texts.iter().zip(["TRACE", "idnode_", "PERMISSION_DENIED"]) {
         assert!(contains(text.as_bytes(), known), "{known} in the {place}");

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use idnode::wire::proto::v1;
@@ -121,9 +121,9 @@ impl NodeProcess {
         self.child.id()
     }
 
-    /// Waits until it has ended by itself, or by a signal.
-    pub(crate) fn wait(&mut self) {
-        self.child.wait().unwrap();
+    /// Waits until it has ended by itself, or by a signal; how it ended.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        self.child.wait().unwrap()
     }
 
     /// Ends it with SIGKILL, at once.
