@@ -32,7 +32,11 @@ const MAY_NAME: &[(&str, &str)] = &[
     ("cluster", "model store"),
     ("registry", "model store access"),
     ("resolve", "model store"),
-    ("node", "model crypto store access cluster registry resolve"),
+    ("trace", "model store"),
+    (
+        "node",
+        "model crypto store access cluster registry resolve trace",
+    ),
     // The edge: a face knows its own wire and the node, never another face.
     ("face", ""),
     ("face::dns", "model wire::dns net node"),

@@ -1,0 +1,73 @@
+//! Which nodes a walk has met, in two bits for each.
+
+use parking_lot::Mutex;
+
+use crate::trace::edge::Node;
+
+/// Marks that are kept for the next walk; more walks at once make their own.
+const KEPT_MAX: usize = 8;
+/// Nodes of a word.
+const WORD_NODES: usize = 32;
+
+/// Two marks for each node.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    words: Vec<u64>,
+}
+
+/// Marks that are not in use. Cleared by whoever made them, so that a small walk
+/// over a large graph costs little.
+#[derive(Debug, Default)]
+pub(super) struct Pool {
+    kept: Mutex<Vec<Seen>>,
+}
+
+/// A node was met.
+pub(super) const MET: u64 = 1;
+/// A node was met by an edge that is seen.
+pub(super) const NAMED: u64 = 2;
+
+impl Seen {
+    /// Sets `marks` of `node`, and returns which it had.
+    #[inline]
+    pub(super) fn mark(&mut self, node: Node, marks: u64) -> u64 {
+        let (index, shift) = place(node);
+        if index >= self.words.len() {
+            self.words.resize((index + 1).next_power_of_two(), 0);
+        }
+        let Some(word) = self.words.get_mut(index) else {
+            return 0;
+        };
+        let had = *word >> shift & (MET | NAMED);
+        *word |= marks << shift;
+        had
+    }
+
+    fn clear(&mut self, node: Node) {
+        let (index, shift) = place(node);
+        if let Some(word) = self.words.get_mut(index) {
+            *word &= !((MET | NAMED) << shift);
+        }
+    }
+}
+
+impl Pool {
+    /// Marks of which none is set.
+    pub(super) fn take(&self) -> Seen {
+        self.kept.lock().pop().unwrap_or_default()
+    }
+
+    /// Gives marks back; `nodes` are all that have any.
+    pub(super) fn give(&self, mut seen: Seen, nodes: impl Iterator<Item = Node>) {
+        nodes.for_each(|node| seen.clear(node));
+        let mut kept = self.kept.lock();
+        if kept.len() < KEPT_MAX {
+            kept.push(seen);
+        }
+    }
+}
+
+const fn place(node: Node) -> (usize, usize) {
+    let node = node.0 as usize;
+    (node / WORD_NODES, node % WORD_NODES * 2)
+}
