@@ -11,6 +11,7 @@ mod handle;
 mod identifier;
 mod record;
 mod store;
+mod trace;
 
 fn main() {
     divan::main();

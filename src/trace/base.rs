@@ -22,6 +22,9 @@ pub(super) struct Packed([u8; 7]);
 /// What one edge of a list is found and sorted by.
 pub(super) type Key = (Node, TermsId);
 
+/// Nodes whose lists are touched ahead at once.
+pub(super) const TOUCHED_MAX: usize = 32;
+
 /// Both directions of all edges.
 #[derive(Debug, Default)]
 pub(super) struct Base {
@@ -103,6 +106,21 @@ impl Base {
             Direction::Down => self.down.of(node),
             Direction::Up => self.up.of(node),
         }
+    }
+
+    /// Reads where the lists of `nodes` begin and their first edges: none waits for
+    /// another, as they would one after the other.
+    pub(super) fn touch(&self, direction: Direction, nodes: &[Node]) -> u32 {
+        let lists = match direction {
+            Direction::Down => &self.down,
+            Direction::Up => &self.up,
+        };
+        let mut begins = [0; TOUCHED_MAX];
+        for (begin, &node) in begins.iter_mut().zip(nodes) {
+            *begin = lists.start(node);
+        }
+        let code = |begin: &usize| lists.packed.get(*begin).map_or(0, |packed| packed.code());
+        begins.iter().map(code).fold(0, |sum, code| sum ^ code)
     }
 
     /// The times of an edge that stands in the list of `near`.

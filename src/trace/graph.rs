@@ -11,12 +11,13 @@
 //! while the next delta takes what comes. No lock is held for longer than
 //! [`HOPS_HELD_MAX`] edges or [`CHANGES_HELD_MAX`] changes take.
 
+use std::hint::black_box;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use parking_lot::{Condvar, Mutex, RwLock, RwLockReadGuard};
 
-use crate::trace::base::Base;
+use crate::trace::base::{Base, TOUCHED_MAX};
 use crate::trace::delta::Delta;
 use crate::trace::edge::{Change, Direction, Edge, Node, TermsId};
 use crate::trace::layers::{Layers, Pace, Progress, merged};
@@ -369,6 +370,10 @@ impl Source for Reader<'_> {
         let mut state = self.graph.read()?;
         let mut left = HOPS_HELD_MAX;
         for (index, &near) in frontier.iter().enumerate() {
+            if index.is_multiple_of(TOUCHED_MAX) {
+                let ahead = frontier.get(index..).unwrap_or_default();
+                black_box(state.layers().touch(lens.direction, ahead));
+            }
             let mut pace = Pace { after: None, left };
             loop {
                 let progress = state

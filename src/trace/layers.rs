@@ -53,6 +53,12 @@ impl Layers<'_> {
         }
     }
 
+    /// Reads where the lists of `nodes` begin, so that the memory of all of them is
+    /// on its way before the first is looked at. What it returns has no meaning.
+    pub(super) fn touch(&self, direction: Direction, nodes: &[Node]) -> u32 {
+        self.base.touch(direction, nodes)
+    }
+
     #[inline]
     fn hops_of_base<F>(&self, near: Node, lens: &Lens, pace: &mut Pace, mut each: F) -> Progress
     where

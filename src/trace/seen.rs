@@ -6,6 +6,8 @@ use crate::trace::edge::Node;
 
 /// Marks that are kept for the next walk; more walks at once make their own.
 const KEPT_MAX: usize = 8;
+/// Rows that there is kept room for; what a larger walk needs beyond is freed.
+const ROWS_KEPT_MAX: usize = 1 << 18;
 /// Nodes of a word.
 const WORD_NODES: usize = 32;
 
@@ -15,11 +17,11 @@ pub(super) struct Seen {
     words: Vec<u64>,
 }
 
-/// Marks that are not in use. Cleared by whoever made them, so that a small walk
-/// over a large graph costs little.
-#[derive(Debug, Default)]
-pub(super) struct Pool {
-    kept: Mutex<Vec<Seen>>,
+/// Marks and room for rows that are not in use. Cleared by whoever used them, so
+/// that a small walk over a large graph costs little.
+#[derive(Debug)]
+pub(super) struct Pool<R> {
+    kept: Mutex<Vec<(Seen, Vec<R>)>>,
 }
 
 /// A node was met.
@@ -51,18 +53,26 @@ impl Seen {
     }
 }
 
-impl Pool {
-    /// Marks of which none is set.
-    pub(super) fn take(&self) -> Seen {
+impl<R> Pool<R> {
+    pub(super) const fn new() -> Self {
+        Self {
+            kept: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// Marks of which none is set, and room for rows.
+    pub(super) fn take(&self) -> (Seen, Vec<R>) {
         self.kept.lock().pop().unwrap_or_default()
     }
 
-    /// Gives marks back; `nodes` are all that have any.
-    pub(super) fn give(&self, mut seen: Seen, nodes: impl Iterator<Item = Node>) {
-        nodes.for_each(|node| seen.clear(node));
+    /// Gives both back; the nodes of the rows are all that have a mark.
+    pub(super) fn give(&self, mut seen: Seen, mut rows: Vec<R>, node_of: impl Fn(&R) -> Node) {
+        rows.iter().for_each(|row| seen.clear(node_of(row)));
+        rows.clear();
+        rows.shrink_to(ROWS_KEPT_MAX);
         let mut kept = self.kept.lock();
         if kept.len() < KEPT_MAX {
-            kept.push(seen);
+            kept.push((seen, rows));
         }
     }
 }

@@ -105,9 +105,15 @@ pub struct Summary {
 }
 
 /// Walks, and the memory that they leave to those that come after.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Walks {
-    pool: Pool,
+    pool: Pool<Found>,
+}
+
+impl Default for Walks {
+    fn default() -> Self {
+        Self { pool: Pool::new() }
+    }
 }
 
 impl Walks {
@@ -138,12 +144,13 @@ impl Walks {
         let Walk {
             seen, found, hops, ..
         } = walk;
-        self.pool.give(seen, found.iter().map(|found| found.node));
-        let (rows, truncated) = outcome?;
-        let given = rows.saturating_sub(ask.skip);
-        let last = rows.checked_sub(1).filter(|_| given > 0);
+        let done = outcome.as_ref().map_or(0, |(rows, _)| *rows);
+        let given = done.saturating_sub(ask.skip);
+        let last = done.checked_sub(1).filter(|_| given > 0);
         let last = last.and_then(|last| found.get(last as usize));
         let depth = last.map_or(0, |last| last.depth);
+        self.pool.give(seen, found, |found| found.node);
+        let (rows, truncated) = outcome?;
         Ok(Summary {
             rows: given,
             hops,
@@ -178,7 +185,7 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(ask: Ask<'a>, mut seen: Seen) -> Self {
+    fn new(ask: Ask<'a>, (mut seen, mut found): (Seen, Vec<Found>)) -> Self {
         seen.mark(ask.start, MET | NAMED);
         let start = Found {
             node: ask.start,
@@ -189,10 +196,11 @@ impl<'a> Walk<'a> {
             is_first: true,
             more: false,
         };
+        found.push(start);
         Self {
             ask,
             seen,
-            found: vec![start],
+            found,
             hops: 0,
             hops_skipped: 0,
         }
