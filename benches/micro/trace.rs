@@ -4,6 +4,7 @@
 //! the graph takes.
 
 use std::ops::{ControlFlow, Range};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use divan::{Bencher, black_box};
@@ -134,26 +135,58 @@ fn percentiles() {
     let edges = graph.edge_count();
     let bytes = graph.memory_bytes();
     eprintln!("\n{NODES} nodes, {edges} edges, {bytes} bytes in all");
-    let walks = Walks::default();
     for (name, starts, direction) in queries(&chain) {
-        let mut rows = Vec::new();
-        let mut times = Vec::new();
         // The first round warms the caches.
-        for is_measured in [false, true] {
-            for &start in &starts {
-                let begin = Instant::now();
-                let found = walk(&graph, &walks, (start, direction));
-                if is_measured {
-                    times.push(begin.elapsed());
-                    rows.push(found);
-                }
-            }
-        }
-        rows.sort_unstable();
-        times.sort_unstable();
-        let middle = rows.get(rows.len() / 2).copied().unwrap_or(0);
-        let (p50, p99) = (at(&times, 50), at(&times, 99));
-        eprintln!("{name:<18} {middle:>7} nodes  p50 {p50:>9.1?}  p99 {p99:>9.1?}");
+        measure(&graph, &starts, direction);
+        let (rows, times) = measure(&graph, &starts, direction);
+        eprintln!("{name:<18} {rows:>7} nodes  {times}");
+    }
+    let [(_, goods, up), ..] = queries(&chain);
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| graph.keep_merged());
+        scope.spawn(|| publish_until(&graph, &chain, &is_over));
+        let begin = Instant::now();
+        let (_, times) = measure(&graph, &goods.repeat(40), up);
+        let took = begin.elapsed();
+        eprintln!("bill of materials, while edges are published for {took:.0?}: {times}");
+        is_over.store(true, Ordering::Relaxed);
+        graph.close();
+    });
+}
+
+/// Walks from each start. Returns the median of rows, and times.
+#[expect(clippy::disallowed_methods, reason = "measures time")]
+fn measure(graph: &Graph, starts: &[u32], direction: Direction) -> (u32, String) {
+    let walks = Walks::default();
+    let (mut rows, mut times) = (Vec::new(), Vec::new());
+    for &start in starts {
+        let begin = Instant::now();
+        rows.push(walk(graph, &walks, (start, direction)));
+        times.push(begin.elapsed());
+    }
+    rows.sort_unstable();
+    times.sort_unstable();
+    let (p50, p99) = (at(&times, 50), at(&times, 99));
+    let middle = rows.get(rows.len() / 2).copied().unwrap_or(0);
+    (middle, format!("p50 {p50:>9.1?}  p99 {p99:>9.1?}"))
+}
+
+/// Publishes 5,000 edges a second.
+#[expect(clippy::disallowed_methods, reason = "keeps a pace")]
+fn publish_until(graph: &Graph, chain: &ChainGraph, is_over: &AtomicBool) {
+    let pairs: Vec<_> = chain.edges().collect();
+    // From all over the graph: the step has no factor in common with the count.
+    let mut edges = (0..).map_while(|at: usize| {
+        let pair = *pairs.get(at.wrapping_mul(1_000_003) % pairs.len())?;
+        let terms = TermsId(TERMS - 1 - (pair.0 ^ pair.1) % TERMS);
+        let edge = edge(pair);
+        Some(Change::Put(Edge { terms, ..edge }))
+    });
+    while !is_over.load(Ordering::Relaxed) {
+        let group: Vec<Change> = edges.by_ref().take(50).collect();
+        graph.publish(&group);
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 

@@ -25,6 +25,9 @@ pub(super) struct Delta {
 #[derive(Debug, Default)]
 struct Side {
     lists: HashMap<u32, Vec<Entry>, BuildHasherDefault<Spread>>,
+    /// A bit for each node that has a list: most have none, and are told so
+    /// without a look into the table.
+    touched: Vec<u64>,
     entries: usize,
     /// What the lists have room for.
     capacity: usize,
@@ -99,10 +102,21 @@ impl Delta {
 
 impl Side {
     fn of(&self, node: Node) -> &[Entry] {
+        let word = self.touched.get(node.0 as usize / 64);
+        if word.is_none_or(|word| word >> (node.0 % 64) & 1 == 0) {
+            return &[];
+        }
         self.lists.get(&node.0).map_or(&[], Vec::as_slice)
     }
 
     fn set(&mut self, near: Node, key: Key, times: Option<Times>) {
+        let index = near.0 as usize / 64;
+        if index >= self.touched.len() {
+            self.touched.resize(index + 1, 0);
+        }
+        if let Some(word) = self.touched.get_mut(index) {
+            *word |= 1 << (near.0 % 64);
+        }
         let list = self.lists.entry(near.0).or_default();
         let before = list.capacity();
         // New nodes have larger numbers, so most entries belong at the end.
@@ -129,7 +143,9 @@ impl Side {
     fn bytes(&self) -> usize {
         // The table keeps an eighth free, and a byte of control for each place.
         let places = self.lists.capacity() * 8 / 7;
-        places * (size_of::<(u32, Vec<Entry>)>() + 1) + self.capacity * size_of::<Entry>()
+        let table = places * (size_of::<(u32, Vec<Entry>)>() + 1);
+        let touched = self.touched.capacity() * size_of::<u64>();
+        table + touched + self.capacity * size_of::<Entry>()
     }
 }
 

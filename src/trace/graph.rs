@@ -32,9 +32,11 @@ const CHANGES_HELD_MAX: usize = 256;
 /// Names that are given under one hold of the lock.
 const NAMES_HELD_MAX: usize = 1_024;
 /// Changes that a delta has at least before it is merged.
-const MERGE_MIN: usize = 1 << 15;
-/// The share of the base's edges that a delta grows to.
-const MERGE_SHARE: usize = 16;
+const MERGE_MIN: usize = 1 << 14;
+/// The share of the base's edges that a delta grows to: small enough that most
+/// nodes have nothing in it, large enough that a merge costs each change a few
+/// microseconds.
+const MERGE_SHARE: usize = 128;
 /// Edges at most; with more the graph gives up. Places are 32 bits.
 pub(super) const EDGES_MAX: usize = u32::MAX as usize;
 /// Bytes of an edge without an end in the base, and of a node's lists.
