@@ -21,6 +21,7 @@ pub mod node;
 pub mod registry;
 pub mod resolve;
 pub mod store;
+pub mod trace;
 
 // The edge: inward adapters.
 pub mod face;

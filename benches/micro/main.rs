@@ -12,6 +12,7 @@ mod identifier;
 mod merkle;
 mod record;
 mod store;
+mod trace;
 
 fn main() {
     divan::main();

@@ -33,6 +33,7 @@ const MAY_NAME: &[(&str, &str)] = &[
     ("cluster", "model store"),
     ("registry", "model store access"),
     ("resolve", "model store"),
+    ("trace", ""),
     (
         "node",
         "model merkle crypto store access cluster registry resolve",
