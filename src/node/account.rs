@@ -4,6 +4,7 @@
 //! code and a lock-out are refused alike, after the same work. Passwords are
 //! hashed off the runtime's threads, few at once.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
@@ -139,7 +140,8 @@ impl Node {
 
     /// The caller as it stands now; `None` once it counts no longer.
     pub fn renewed(&self, caller: &Caller) -> Option<Caller> {
-        renewed(caller, &*self.inner.store, self.now()).ok()
+        let renewed = renewed(caller, &*self.inner.store, self.now());
+        renewed.ok().map(Cow::into_owned)
     }
 
     /// The principal that `caller` is; `None` for one that is none.

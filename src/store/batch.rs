@@ -117,7 +117,12 @@ impl<'s> Batch<'s> {
 
     /// The `T` named `id`, as this batch leaves it.
     pub fn entry<T: Entry>(&self, id: &str) -> Option<Arc<T>> {
-        match self.entries.get(&EntryKey::of::<T>(id)) {
+        // Few batches have entries; every command asks for its caller's.
+        let pending = match self.entries.is_empty() {
+            true => None,
+            false => self.entries.get(&EntryKey::of::<T>(id)),
+        };
+        match pending {
             Some(pending) => pending.as_ref().and_then(T::from_any).map(Arc::clone),
             None => self.store.directory().find::<T>(id).map(Arc::clone),
         }

@@ -169,14 +169,14 @@ impl Worker {
             connection: None,
         };
         self.reply.clear();
-        let desk = Arc::clone(&self.shared.desk);
-        let outcome = desk.admit(message, &source, &mut self.reply);
+        let outcome = self.shared.desk.admit(message, &source, &mut self.reply);
         match outcome {
             Outcome::Answered => self.deliver(request_bytes, replies),
             Outcome::Silent => self.tally.drop_packet(Dropped::Response),
             Outcome::Later(later) => {
                 if !self.start(later, request_bytes, replies.to()) {
                     let busy = Reply::busy();
+                    let desk = Arc::clone(&self.shared.desk);
                     desk.service
                         .turn_away(message, &source, &busy, &mut self.reply);
                     self.deliver(request_bytes, replies);
