@@ -111,6 +111,56 @@ async fn a_batch_counts_each_of_its_items() {
 }
 
 #[tokio::test]
+async fn lists_and_exports_count_each_record_that_they_give() {
+    let node = TestNode::start_with(|config| {
+        config.limits.source_requests_per_sec = 10;
+        config.limits.source_requests_burst = 40;
+        config.limits.exempt_networks = Vec::new();
+    })
+    .await;
+    let clients = node.clients();
+    clients.home_prefix("88.118.7").await;
+    for number in 0..15 {
+        let name = format!("88.118.7/{number}");
+        clients.create(&name, "https://a.example/").await.unwrap();
+    }
+    let list = v1::ListRecordsRequest {
+        parent: "prefixes/88.118.7".into(),
+        ..v1::ListRecordsRequest::default()
+    };
+    let mut registry = node.anonymous().registry();
+    let mut refusals = 0;
+    for _ in 0..10 {
+        match registry.list_records(list.clone()).await {
+            Ok(page) => assert_eq!(page.into_inner().records.len(), 15),
+            Err(refusal) => {
+                assert_eq!(reason(&refusal), "RATE_LIMITED");
+                refusals += 1;
+            }
+        }
+    }
+    assert!(refusals > 0, "ten lists are 150 records");
+    let request = v1::ExportRecordsRequest {
+        parent: "prefixes/88.118.7".into(),
+        ..v1::ExportRecordsRequest::default()
+    };
+    // An export waits for what a list would be refused.
+    let mut export = None;
+    wait_until("an export begins", async || {
+        let mut registry = node.anonymous().registry();
+        export = registry.export_records(request.clone()).await.ok();
+        export.is_some()
+    })
+    .await;
+    let mut exported = export.expect("begun").into_inner();
+    let mut count = 0;
+    while let Some(message) = exported.message().await.unwrap() {
+        count += message.records.len();
+    }
+    assert_eq!(count, 15);
+}
+
+#[tokio::test]
 async fn a_stream_waits_until_it_may_go_on() {
     let node = TestNode::start_with(|config| {
         config.limits.source_requests_per_sec = 100;

@@ -68,7 +68,11 @@ impl Audit for AuditService {
         let reader = caller.clone();
         let listed = self
             .0
-            .blocking(move |node| node.list_audit(&reader, &asked, after, size))
+            .blocking(move |node| {
+                let listed = node.list_audit(&reader, &asked, after, size)?;
+                node.admit_items(&reader, listed.items.len())?;
+                Ok(listed)
+            })
             .await;
         answer(listed.and_then(|listed| listed).map(|listed| {
             let token = listed.next.map(|key| query.token(&key));
