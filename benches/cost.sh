@@ -2,16 +2,18 @@
 # Compares two revisions of idnode on one machine, in turn: what a durable create
 # costs, and the resolution of public values over gRPC and DNS. Prints one table
 # (Markdown) on the standard output; talk goes to the standard error stream. Counted
-# is the time of the node's own threads (user and system), by its process: it is the
+# is the time that the node's own threads ran, by the scheduler (Linux): it is the
 # same whoever else works on the machine, but for caches.
 #
 #   benches/cost.sh [BEFORE [AFTER]]   revisions; the first commit before rights and
 #                                      audit, and the commit that is checked out
 #   BEFORE_BIN=path AFTER_BIN=path     binaries in place of revisions
-#   ROUNDS=7          rounds; each asks both in turn, medians are shown
-#   CREATES=20000     identifiers that each round registers, one in a call
-#   BATCHED=100000    identifiers that each round registers, 1000 in a call
-#   REQUESTS=200000   requests over gRPC and over DNS in each round
+#   ROUNDS=8          rounds; each asks both in turn, medians and least are shown
+#   WARM=30000        identifiers that are registered first, and not counted: until
+#                     a node has the memory that it needs, the system clears it
+#   CREATES=3000      identifiers that each round registers, one in a call
+#   BATCHED=20000     identifiers that each round registers, 1000 in a call
+#   REQUESTS=15000    requests over gRPC in each round; five times as many over DNS
 #   TARGET=path       target folder of the builds, which share RocksDB
 #
 # Binaries are built with the dev profile at optimisation 3. Everything but the
@@ -20,7 +22,8 @@
 set -euo pipefail
 
 BEFORE=${1:-0517143} AFTER=${2:-HEAD}
-ROUNDS=${ROUNDS:-7} CREATES=${CREATES:-20000} BATCHED=${BATCHED:-100000} REQUESTS=${REQUESTS:-200000}
+ROUNDS=${ROUNDS:-8} WARM=${WARM:-30000} CREATES=${CREATES:-3000} BATCHED=${BATCHED:-20000}
+REQUESTS=${REQUESTS:-15000}
 ZONE=id.example.
 declare -A http=([before]=18481 [after]=18482) dns=([before]=15481 [after]=15482) pid=() bin=() key=()
 
@@ -84,75 +87,73 @@ END
         head -1 >"${key[$side]}") || fail "$side printed no key"
 }
 
-# stop SIDE: and forget what it kept.
-stop() {
-    kill "${pid[$1]}"
-    wait "${pid[$1]}" || true
-    unset "pid[$1]"
-    rm -r "${work:?}/$1"
-}
+# spent SIDE: nanoseconds that the threads of the node have run.
+spent() { cat "/proc/${pid[$1]}/task/"*/schedstat | awk '{ ns += $1 } END { printf "%.0f", ns }'; }
 
-# One generator asks both: what it costs is not counted.
-# bench SIDE NAME WORKLOAD…
+# One generator asks both: what it costs is not counted. Adds the microseconds of
+# each of COUNT requests to the rounds.
+# bench SIDE NAME COUNT WORKLOAD…
 bench() {
-    local side=$1 name=$2
-    shift 2
+    local side=$1 name=$2 count=$3 began
+    shift 3
+    began=$(spent "$side")
     IDNODE_SERVER=http://127.0.0.1:${http[$side]} IDNODE_KEY_FILE=${key[$side]} \
-        "${bin[before]}" -o json bench "$@" --pid "${pid[$side]}" >"$work/$name.$side.json" ||
+        "${bin[before]}" -o json bench "$@" >"$work/$name.$side.json" ||
         fail "$side: $name: $(cat "$work/$name.$side.json")"
-}
-
-# field FILE NAME: a number of a report.
-field() { sed -n "s/^ *\"$2\": *\([0-9.eE+-]*\),\{0,1\}$/\1/p" "$1" | head -1; }
-
-# keep NAME SIDE UNIT: adds what a round measured, for so many in one request.
-keep() {
-    local cost
-    cost=$(field "$work/$1.$2.json" cpu_us_per_request)
-    [ -n "$cost" ] || fail "$1 of $2 tells no cost"
-    awk -v cost="$cost" -v unit="$3" 'BEGIN { print cost / unit }' >>"$work/$1.$2"
+    awk -v ns="$(($(spent "$side") - began))" -v count="$count" \
+        'BEGIN { printf "%.3f\n", ns / count / 1000 }' >>"$work/$name.$side"
 }
 
 median() { sort -g "$1" | awk '{ v[NR] = $1 } END { print (NR % 2) ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
 
-# The median of the rounds' own ratios: both sides of a round met the same machine.
-ratio() { paste "$work/$1.before" "$work/$1.after" | awk '{ print $2 / $1 }' >"$work/$1.ratio"; median "$work/$1.ratio"; }
+least() { sort -g "$1" | head -1; }
 
 # row NAME LABEL
 row() {
-    printf '| %s | %.2f | %.2f | %.3f |\n' "$2" "$(median "$work/$1.before")" "$(median "$work/$1.after")" "$(ratio "$1")"
+    local before=$work/$1.before after=$work/$1.after
+    printf '%s %s %s %s\n' "$(median "$before")" "$(median "$after")" "$(least "$before")" "$(least "$after")" |
+        awk -v label="$2" '{ printf "| %s | %.2f | %.2f | %.3f | %.3f |\n", label, $1, $2, $2 / $1, $4 / $3 }'
 }
 
 if [ -n "${BEFORE_BIN:-}" ]; then bin[before]=$BEFORE_BIN; else build before "$BEFORE"; fi
 if [ -n "${AFTER_BIN:-}" ]; then bin[after]=$AFTER_BIN; else build after "$AFTER"; fi
-for round in $(seq 0 "$ROUNDS"); do
-    # Whoever goes first alternates. Round 0 warms up and is not counted.
-    [ $((round % 2)) -eq 0 ] && sides="before after" || sides="after before"
-    for side in $sides; do start "$side"; done
-    for side in $sides; do bench "$side" create register --identifiers "$CREATES"; done
+total=$((WARM + ROUNDS * (BATCHED + CREATES)))
+at=0
+
+# register NAME COUNT SIDES OPTION…: as many further identifiers, on each side.
+register() {
+    local name=$1 count=$2 sides=$3 side
+    shift 3
     for side in $sides; do
-        stop "$side"
-        start "$side"
+        bench "$side" "$name" "$count" register --identifiers "$total" --first "$at" --requests "$count" "$@"
     done
-    for side in $sides; do bench "$side" batch register --identifiers "$BATCHED" --batch 1000 --window 2; done
-    for side in $sides; do bench "$side" grpc grpc-resolve --identifiers "$BATCHED" --requests "$REQUESTS"; done
-    for side in $sides; do
-        bench "$side" dns dns --dns "127.0.0.1:${dns[$side]}" --identifiers "$BATCHED" --requests "$REQUESTS"
-    done
-    for side in $sides; do stop "$side"; done
-    [ "$round" -gt 0 ] || continue
-    for side in before after; do
-        keep create "$side" 1
-        keep batch "$side" 1
-        keep grpc "$side" 1
-        keep dns "$side" 1
-    done
-    say "round $round: create $(tail -1 "$work/create.before") and $(tail -1 "$work/create.after") µs," \
-        "in batches $(tail -1 "$work/batch.before") and $(tail -1 "$work/batch.after") µs," \
-        "gRPC $(tail -1 "$work/grpc.before") and $(tail -1 "$work/grpc.after") µs," \
-        "DNS $(tail -1 "$work/dns.before") and $(tail -1 "$work/dns.after") µs"
+    at=$((at + count))
+}
+
+# Both run from the beginning to the end. Whoever goes first alternates.
+order() { [ $(($1 % 2)) -eq 0 ] && echo before after || echo after before; }
+
+for side in before after; do start "$side"; done
+register warm "$WARM" "before after" --batch 1000 --window 2
+for round in $(seq "$ROUNDS"); do
+    sides=$(order "$round")
+    register create "$CREATES" "$sides"
+    register batch "$BATCHED" "$sides" --batch 1000 --window 2
 done
-printf '| CPU µs, medians of %s rounds | before | after | ratio |\n|---|---|---|---|\n' "$ROUNDS"
+say "registered $at identifiers"
+for round in $(seq 0 "$ROUNDS"); do
+    # Round 0 warms up and is not counted.
+    [ "$round" -gt 0 ] && counted="" || counted=warm-
+    for side in $(order "$round"); do
+        bench "$side" "${counted}grpc" "$REQUESTS" \
+            grpc-resolve --identifiers "$total" --requests "$REQUESTS"
+    done
+    for side in $(order "$round"); do
+        bench "$side" "${counted}dns" $((5 * REQUESTS)) dns --dns "127.0.0.1:${dns[$side]}" \
+            --identifiers "$total" --requests $((5 * REQUESTS))
+    done
+done
+printf '| CPU µs, %s rounds | before | after | ratio of medians | of least |\n|---|---|---|---|---|\n' "$ROUNDS"
 row create "durable create, one in a call"
 row batch "durable create, 1000 in a call"
 row grpc "resolution over gRPC"
