@@ -35,6 +35,8 @@ pub struct Batch<'s> {
     entries: BTreeMap<EntryKey, Option<AnyEntry>>,
     sealed: HashMap<Vec<u8>, Option<Vec<u8>>>,
     uniques: HashMap<UniqueKey, Option<Vec<u8>>>,
+    /// The position that it began at.
+    began: u64,
     position: u64,
     /// As this batch leaves it; taken from the store with the first entry.
     trail: Option<Trail>,
@@ -55,6 +57,7 @@ impl std::fmt::Debug for Batch<'_> {
 impl<'s> Batch<'s> {
     /// An empty batch on `store`.
     pub fn new(store: &'s Store) -> Self {
+        let position = store.position();
         Self {
             store,
             writes: WriteBatch::default(),
@@ -66,7 +69,8 @@ impl<'s> Batch<'s> {
             entries: BTreeMap::new(),
             sealed: HashMap::new(),
             uniques: HashMap::new(),
-            position: store.position(),
+            began: position,
+            position,
             trail: None,
             omitted: 0,
             latest: Timestamp::default(),
@@ -489,7 +493,8 @@ impl<'s> Batch<'s> {
     /// [`Error::Stopped`], [`Error::DiskFull`], [`Error::Engine`].
     pub fn commit(mut self) -> Result<(), Error> {
         let store = self.store;
-        if self.position == store.position() && self.writes.is_empty() {
+        let has_moved = self.position != self.began;
+        if !has_moved && self.writes.is_empty() {
             return Ok(());
         }
         store.check_writable()?;
@@ -498,9 +503,12 @@ impl<'s> Batch<'s> {
             let counts = codec::prefix::encode_counts(row.counts);
             self.writes.put_cf(column, canonical, counts);
         }
-        let column = store.column(Column::Meta)?;
-        self.writes
-            .put_cf(column, META_POSITION, self.position.to_be_bytes());
+        // What takes no position leaves the log where it is.
+        if has_moved {
+            let column = store.column(Column::Meta)?;
+            let position = self.position.to_be_bytes();
+            self.writes.put_cf(column, META_POSITION, position);
+        }
         if let Err(error) = store.write_synced(self.writes) {
             // A full disk is known before anything counts as written; after
             // any other failure nobody knows.
@@ -529,7 +537,9 @@ impl<'s> Batch<'s> {
         store
             .now_millis
             .fetch_max(self.latest.millis(), Ordering::Relaxed);
-        store.position.store(self.position, Ordering::Release);
+        if has_moved {
+            store.position.store(self.position, Ordering::Release);
+        }
         Ok(())
     }
 }
