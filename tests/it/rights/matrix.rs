@@ -145,6 +145,33 @@ fn listed(world: &World, caller: &Caller) -> Vec<(String, Vec<u32>)> {
     rows
 }
 
+/// What became of a change of an open record, only judged and in a batch; one that
+/// was made is taken back.
+async fn written(world: &World, caller: &Caller) -> Result<(), Reason> {
+    let identifier = format!("{PREFIX}/open");
+    let write = || {
+        let values = vec![value(7, "new")];
+        idnode::node::Write {
+            change: record_change(&identifier, RecordAction::PutValues { values }),
+            request_id: None,
+        }
+    };
+    let node = &world.bare.node;
+    let judged = node.validate(caller, vec![write()]);
+    let judged = judged.and_then(|mut all| all.remove(0)).map(|_| ());
+    let in_batch = node.execute_many(caller, vec![write()]).await;
+    let in_batch = in_batch.and_then(|mut all| all.remove(0)).map(|_| ());
+    assert_eq!(judged, in_batch, "{caller:?}");
+    if in_batch.is_ok() {
+        let action = RecordAction::RemoveValues {
+            indices: vec![7],
+            etag: None,
+        };
+        world.write(record_change(&identifier, action)).await;
+    }
+    in_batch.map_err(|refusal| refusal.reason())
+}
+
 #[test]
 fn a_key_lists_and_writes_within_its_scope() {
     run(async |world: World| {
@@ -161,41 +188,6 @@ fn a_key_lists_and_writes_within_its_scope() {
             let mut rows: Vec<_> = RECORDS.iter().map(row).collect();
             rows.sort();
             rows
-        };
-        let written = |caller: Caller| {
-            let world = &world;
-            async move {
-                let change = || {
-                    record_change(
-                        &format!("{PREFIX}/open"),
-                        RecordAction::PutValues {
-                            values: vec![value(7, "new")],
-                        },
-                    )
-                };
-                let write = || idnode::node::Write {
-                    change: change(),
-                    request_id: None,
-                };
-                let node = &world.bare.node;
-                let judged = node
-                    .validate(&caller, vec![write()])
-                    .map(|mut all| all.remove(0));
-                let judged = judged.and_then(|outcome| outcome).map(|_| ());
-                let in_batch = node.execute_many(&caller, vec![write()]).await;
-                let in_batch = in_batch.and_then(|mut all| all.remove(0)).map(|_| ());
-                assert_eq!(judged, in_batch, "{caller:?}");
-                if in_batch.is_ok() {
-                    let action = RecordAction::RemoveValues {
-                        indices: vec![7],
-                        etag: None,
-                    };
-                    world
-                        .write(record_change(&format!("{PREFIX}/open"), action))
-                        .await;
-                }
-                in_batch.map_err(|refusal| refusal.reason())
-            }
         };
         let denied = Err(Reason::PermissionDenied);
         for (scope, lists, writes) in [
@@ -219,7 +211,7 @@ fn a_key_lists_and_writes_within_its_scope() {
             let caller = confine(&world, "a", &scope);
             assert_eq!(listed(&world, &caller), lists, "{scope:?}");
             let position = world.bare.store.position();
-            assert_eq!(written(caller).await, writes, "{scope:?}");
+            assert_eq!(written(&world, &caller).await, writes, "{scope:?}");
             if writes.is_err() {
                 // Both attempts are told, before the principal is changed again
                 // beside the writer.
