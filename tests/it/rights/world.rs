@@ -92,14 +92,14 @@ impl World {
     }
 }
 
-/// Runs `test` on a world, and checks that its store agrees with itself then, and
-/// holds the same when it is opened again.
+/// Runs `test` on a world, and checks that its store holds the same when it is opened
+/// again, and agrees with itself. Not before it is closed: the writer may still be
+/// at a refused attempt.
 pub(super) fn run<F: Future<Output = World>>(test: impl FnOnce(World) -> F) {
     block_on(async {
         let folder = tempfile::tempdir().expect("folder");
         let bare = Bare::open(folder.path());
         let World { bare } = test(World { bare }.seed()).await;
-        assert_eq!(bare.store.check_counts().expect("reads"), None);
         let before = rows_of(&bare);
         bare.close().await;
         let bare = Bare::open(folder.path());
