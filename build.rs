@@ -9,7 +9,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let files = [
         "account",
         "firm",
+        "audit",
         "handle",
+        "link",
         "record",
         "registry",
         "resolution",

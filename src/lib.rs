@@ -5,6 +5,7 @@
 
 // Pure: no I/O, no clock, no async.
 pub mod demo;
+pub mod merkle;
 pub mod model;
 pub mod wire;
 
@@ -20,6 +21,7 @@ pub mod node;
 pub mod registry;
 pub mod resolve;
 pub mod store;
+pub mod trace;
 
 // The edge: inward adapters.
 pub mod face;

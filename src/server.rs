@@ -5,6 +5,8 @@
 //! fail at a start fails there; [`Server::run`] serves until it is told to stop,
 //! drains, and closes the store last.
 
+mod log;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -18,12 +20,15 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 use zeroize::Zeroizing;
 
+pub use log::LogKeyError;
+
 use crate::config::Config;
 use crate::crypto::{KeyError, SiteKey};
 use crate::face::dns::{self, Dns};
 use crate::face::grpc::{self, Grpc, ServerInfo, SetLogFilter};
 use crate::face::handle::{self, Handle};
 use crate::face::http::{self, Http, Messages, Readiness};
+use crate::merkle::Signer;
 use crate::model::{NodeRole, Refusal, Timestamp};
 use crate::net::http::{Limits, Metrics as ConnectionMetrics, Server as Connections, Transport};
 use crate::net::tls::{self, Acceptor};
@@ -84,6 +89,9 @@ pub enum Error {
     /// The key of the Handle site could not be had.
     #[error("[handle]: {0}")]
     SiteKey(#[from] KeyError),
+    /// The key of the log could not be had.
+    #[error("[audit]")]
+    LogKey(#[from] LogKeyError),
     /// Metrics could not be set up.
     #[error(transparent)]
     Telemetry(#[from] telemetry::Error),
@@ -117,6 +125,7 @@ pub struct Server {
     grpc: Grpc,
     http_metrics: Arc<http::Metrics>,
     scrape: Scrape,
+    retention_days: u32,
     new_keys: Vec<(NodeRole, Zeroizing<String>)>,
 }
 
@@ -146,12 +155,7 @@ impl Server {
     /// # Errors
     /// [`Error`], by what could not be had.
     pub async fn bind(config: Config, set_log_filter: SetLogFilter) -> Result<Self, Error> {
-        let recorder = Recorder::new(&BuildInfo {
-            version: env!("CARGO_PKG_VERSION"),
-            revision: option_env!("IDNODE_REVISION").unwrap_or_default(),
-            rustc: option_env!("IDNODE_RUSTC").unwrap_or_default(),
-        })?;
-        recorder.within(count_panics);
+        let recorder = recorder()?;
         let Config {
             http,
             tls,
@@ -159,13 +163,17 @@ impl Server {
             dns,
             handle,
             access,
+            limits: rates,
             store,
-            log,
+            audit,
+            log: changes,
             telemetry: _,
         } = config;
-        let parts = open(store, &log, &recorder)?;
+        let parts = open(store, &changes, &recorder)?;
         parts.node.set_admins(access.references()?);
+        parts.node.set_limits(&rates);
         parts.node.set_access(&access);
+        parts.node.set_log_key(parts.log_key(&audit)?);
         let zones = dns.zones.clone();
         let metrics = recorder.within(dns::Metrics::new);
         let dns = Dns::bind(&dns, parts.node.clone(), metrics)?;
@@ -213,6 +221,7 @@ impl Server {
             http_metrics,
             scrape,
             new_keys,
+            retention_days: audit.retention_days,
         })
     }
 
@@ -226,10 +235,10 @@ impl Server {
         self.tls.as_ref().map(|tls| Arc::clone(&tls.acceptor))
     }
 
-    /// The keys that were made because nobody had their role. This is the only
-    /// time that they can be seen.
-    pub fn new_keys(&self) -> &[(NodeRole, Zeroizing<String>)] {
-        &self.new_keys
+    /// The keys that were made because nobody had their role. Gives them once, and
+    /// keeps them nowhere.
+    pub fn take_new_keys(&mut self) -> Vec<(NodeRole, Zeroizing<String>)> {
+        std::mem::take(&mut self.new_keys)
     }
 
     /// Serves until `shutdown`, then lets open requests finish, applies what
@@ -246,6 +255,7 @@ impl Server {
             http_metrics,
             scrape,
             new_keys: _,
+            retention_days,
         } = self;
         let readiness = Arc::new(ArcSwap::from_pointee(Readiness::Starting));
         let (seen, rendered, node) = (Arc::clone(&readiness), scrape.clone(), parts.node.clone());
@@ -274,6 +284,8 @@ impl Server {
             parts.tracker.spawn(serve);
         }
         parts.tracker.spawn(scrape.keep(parts.draining.clone()));
+        let prune = log::prune(parts.node.clone(), retention_days, parts.draining.clone());
+        parts.tracker.spawn(prune);
         let failed = CancellationToken::new();
         let serve_dns = serve("DNS", dns.run(parts.draining.clone()), failed.clone());
         let serve_handle = serve("Handle", handle.run(parts.draining.clone()), failed.clone());
@@ -300,6 +312,17 @@ impl Server {
     }
 }
 
+/// What counts, from here on panics too.
+fn recorder() -> Result<Recorder, Error> {
+    let recorder = Recorder::new(&BuildInfo {
+        version: env!("CARGO_PKG_VERSION"),
+        revision: option_env!("IDNODE_REVISION").unwrap_or_default(),
+        rustc: option_env!("IDNODE_RUSTC").unwrap_or_default(),
+    })?;
+    recorder.within(count_panics);
+    Ok(recorder)
+}
+
 /// Serves a face. The node ends with the first that ends, as `failed` tells.
 async fn serve(
     face: &'static str,
@@ -313,6 +336,12 @@ async fn serve(
 }
 
 impl Parts {
+    /// The key that checkpoints are signed with; made at the first start.
+    fn log_key(&self, audit: &node::config::Config) -> Result<Signer, Error> {
+        let key_file = self.store.data_dir().join(log::LOG_KEY_FILE);
+        Ok(log::load_or_create(&key_file, &audit.origin)?)
+    }
+
     async fn close(self) {
         let Self {
             node,

@@ -9,8 +9,10 @@
 mod dns;
 mod handle;
 mod identifier;
+mod merkle;
 mod record;
 mod store;
+mod trace;
 
 fn main() {
     divan::main();

@@ -47,7 +47,7 @@ enum Seen {
 impl LinkReader {
     /// `caller` as it stands at `now`.
     pub fn new(caller: &Caller, store: &Store, now: Timestamp) -> Self {
-        let seen = match standing(caller, (store, now)).map(|caller| caller.who) {
+        let seen = match standing(caller, (store, now)).map(|caller| caller.into_owned().who) {
             Some(Who::Member(member)) => {
                 let verbs = &member.scope.verbs;
                 if !verbs.is_empty() && !verbs.contains(&Verb::Read) {
@@ -116,7 +116,8 @@ impl LinkReader {
             Seen::Public => false,
             Seen::Everything => true,
             Seen::Firm { firm, scope, .. } => {
-                let in_scope = scope.prefixes.is_empty() || scope.prefixes.contains(canonical);
+                let in_scope =
+                    scope.prefixes.is_empty() || scope.prefixes.iter().any(|one| one == canonical);
                 in_scope && holder == Some(firm)
             }
         }

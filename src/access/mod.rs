@@ -4,14 +4,17 @@
 
 pub mod config;
 mod credentials;
+pub mod limits;
 mod links;
 mod lockout;
 mod office;
 mod proof;
+mod rate;
 mod rights;
 mod sessions;
 mod sight;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 pub use config::Config;
@@ -112,11 +115,11 @@ impl Principals for Store {
 ///
 /// # Errors
 /// [`Reason::KeyInvalid`] once it counts no longer.
-pub fn renewed(
-    caller: &Caller,
+pub fn renewed<'c>(
+    caller: &'c Caller,
     principals: &dyn Principals,
     now: Timestamp,
-) -> Result<Caller, Refusal> {
+) -> Result<Cow<'c, Caller>, Refusal> {
     let invalid = || Refusal::new(Reason::KeyInvalid);
     let member = match &caller.who {
         Who::Member(member) => member,
@@ -127,12 +130,12 @@ pub fn renewed(
             };
             let stands = known.as_ref().is_none_or(still);
             return if stands {
-                Ok(caller.clone())
+                Ok(Cow::Borrowed(caller))
             } else {
                 Err(invalid())
             };
         }
-        Who::Anonymous | Who::Identity(_) | Who::Guest(_) => return Ok(caller.clone()),
+        Who::Anonymous | Who::Identity(_) | Who::Guest(_) => return Ok(Cow::Borrowed(caller)),
     };
     let principal = principals
         .principal(member.principal.as_str())
@@ -143,15 +146,18 @@ pub fn renewed(
     if !counts(&principal, now) || *firm != member.firm {
         return Err(invalid());
     }
+    if *role == member.role && principal.scope == *member.scope {
+        return Ok(Cow::Borrowed(caller));
+    }
     let member = Member {
         role: *role,
         scope: Arc::new(principal.scope.clone()),
         ..member.clone()
     };
-    Ok(Caller {
+    Ok(Cow::Owned(Caller {
         who: Who::Member(member),
         source: caller.source,
-    })
+    }))
 }
 
 #[cfg(test)]

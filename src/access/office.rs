@@ -63,6 +63,32 @@ pub enum Office<'a> {
     ReadAuditOf(&'a FirmId),
 }
 
+impl<'a> Office<'a> {
+    /// The firm that it is about, if it is about one.
+    pub const fn firm(self) -> Option<&'a FirmId> {
+        match self {
+            Self::ReadFirm(firm)
+            | Self::EditFirm(firm)
+            | Self::ReadPersonal(firm)
+            | Self::ErasePersonal(firm)
+            | Self::KeepMembers(firm)
+            | Self::KeepGroups(firm)
+            | Self::KeepShares(firm)
+            | Self::KeepTemplates(firm)
+            | Self::ReadAuditOf(firm) => Some(firm),
+            Self::Apply
+            | Self::ListFirms
+            | Self::VerifyFirm
+            | Self::ActivateFirm
+            | Self::ApproveFirm
+            | Self::KeepOperators
+            | Self::ReadOperators
+            | Self::KeepSectorTemplates
+            | Self::ReadAudit => None,
+        }
+    }
+}
+
 /// Whether `caller` may do what `office` says. Default: no.
 ///
 /// # Errors

@@ -19,6 +19,8 @@
 //! it is known before any is read, so that nothing of one that it does not see is
 //! ever looked at.
 
+use std::borrow::Cow;
+
 use crate::access::renewed;
 use crate::access::rights::{Denied, Operation, Records, permit_record};
 use crate::model::{
@@ -174,7 +176,10 @@ pub fn reading(
 /// The caller as it stands now: a right that was taken away meanwhile is gone.
 /// `None` for one that counts no longer, and for a member of a firm that is not
 /// active.
-pub(super) fn standing(caller: &Caller, (store, now): (&Store, Timestamp)) -> Option<Caller> {
+pub(super) fn standing<'c>(
+    caller: &'c Caller,
+    (store, now): (&Store, Timestamp),
+) -> Option<Cow<'c, Caller>> {
     let caller = renewed(caller, store, now).ok()?;
     let counts = match &caller.who {
         Who::Member(member) => is_active(store, &member.firm),

@@ -337,6 +337,14 @@ impl Client {
             .max_decoding_message_size(ANSWER_BYTES_MAX)
     }
 
+    /// The service that proves.
+    pub fn audit(&self) -> v1::audit_client::AuditClient<Service> {
+        v1::audit_client::AuditClient::new(self.service.clone())
+            .accept_compressed(CompressionEncoding::Zstd)
+            .accept_compressed(CompressionEncoding::Gzip)
+            .max_decoding_message_size(ANSWER_BYTES_MAX)
+    }
+
     /// The service that watches and keeps the node.
     pub fn node(&self) -> v1::node_client::NodeClient<Service> {
         v1::node_client::NodeClient::new(self.service.clone())

@@ -81,8 +81,8 @@ pub async fn run(arguments: Arguments, output: &Output) -> Result<(), Failure> {
     };
     let loaded = config::load(&sources, output)?;
     let logs = serve::logs(&loaded, output)?;
-    let server = Box::pin(serve::bind(&loaded, &logs)).await?;
-    keep_keys(&server, &data)?;
+    let mut server = Box::pin(serve::bind(&loaded, &logs)).await?;
+    keep_keys(&mut server, &data)?;
     let addresses = server.addresses();
     let shutdown = CancellationToken::new();
     let work = async {
@@ -101,14 +101,14 @@ pub async fn run(arguments: Arguments, output: &Output) -> Result<(), Failure> {
 
 /// Writes the keys that were made at this start into `data`, for nobody else to
 /// read.
-fn keep_keys(server: &Server, data: &Path) -> Result<(), Failure> {
-    for (role, key) in server.new_keys() {
+fn keep_keys(server: &mut Server, data: &Path) -> Result<(), Failure> {
+    for (role, key) in server.take_new_keys() {
         let path = data.join(match role {
             NodeRole::SystemAdministrator => KEY_FILE,
             NodeRole::SecurityAdministrator => SECURITY_KEY_FILE,
             NodeRole::Auditor => AUDITOR_KEY_FILE,
         });
-        write_key(key, &path)?;
+        write_key(&key, &path)?;
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 //! Data goes to the standard output, talk to the standard error stream. Only
 //! `output` prints. Exit codes are those of [`failure::Exit`].
 
+pub mod audit;
 pub mod backup;
 pub mod bench;
 pub mod client;
@@ -31,6 +32,7 @@ pub mod site;
 pub mod status;
 pub mod template;
 pub mod value_arg;
+pub mod verify;
 
 use std::process::ExitCode;
 
@@ -118,6 +120,11 @@ enum Command {
     Import(import::Arguments),
     /// Write records to a file
     Export(export::Arguments),
+    /// Prove that an identifier is registered as it resolves
+    Verify(verify::Arguments),
+    /// List and verify the audit trail
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Make, check and restore backups
     #[command(subcommand)]
     Backup(backup::Command),
@@ -255,6 +262,8 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), Failure> 
         Command::Firm(command) => Box::pin(firm::run(command, connection, output)).await,
         Command::Import(arguments) => Box::pin(import::run(arguments, connection, output)).await,
         Command::Export(arguments) => export::run(arguments, connection, output).await,
+        Command::Verify(arguments) => verify::run(arguments, connection, output).await,
+        Command::Audit(command) => audit::run(command, connection, output).await,
         Command::Backup(command) => backup::run(command, connection, output).await,
         Command::Status => status::status(connection, output).await,
         Command::LogLevel(arguments) => status::log_level(arguments, connection, output).await,

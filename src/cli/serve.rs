@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use nix::sys::prctl::set_dumpable;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio_util::sync::CancellationToken;
 
@@ -34,13 +35,17 @@ pub async fn run(arguments: Arguments, output: &Output) -> Result<(), Failure> {
     let sources = arguments.settings.sources();
     let loaded = config::load(&sources, output)?;
     let logs = logs(&loaded, output)?;
-    let server = Box::pin(bind(&loaded, &logs)).await?;
-    for (role, key) in server.new_keys() {
-        let role = role_text(*role);
+    let mut server = Box::pin(bind(&loaded, &logs)).await?;
+    for (role, key) in server.take_new_keys() {
+        let whose = match role {
+            NodeRole::SystemAdministrator | NodeRole::SecurityAdministrator => "a",
+            NodeRole::Auditor => "an",
+        };
+        let role = role_text(role);
         output.say(&format!(
-            "a key of a {role} was made; it is shown this once, so keep it:"
+            "a key of {whose} {role} was made; it is shown this once, so keep it:"
         ));
-        output.say(key);
+        output.say(&key);
     }
     let tls = server.tls();
     let shutdown = CancellationToken::new();
@@ -96,6 +101,7 @@ pub fn logs(loaded: &Loaded, output: &Output) -> Result<Arc<Logs>, Failure> {
 /// [`Exit::Failed`] if that cannot be done.
 pub async fn bind(loaded: &Loaded, logs: &Arc<Logs>) -> Result<Server, Failure> {
     raise_file_limit();
+    forbid_core_files();
     let logs = Arc::clone(logs);
     let set_filter = move |filter: &str| {
         let set = logs.set_filter(filter);
@@ -112,6 +118,15 @@ fn raise_file_limit() {
         .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
     if let Err(error) = raised {
         tracing::warn!(%error, "the limit of open files stays as it is");
+    }
+}
+
+/// Lets the system keep no core file of this process, whose memory holds what
+/// clients prove themselves with, and lets none but root look into it.
+fn forbid_core_files() {
+    let forbidden = set_dumpable(false).and_then(|()| setrlimit(Resource::RLIMIT_CORE, 0, 0));
+    if let Err(error) = forbidden {
+        tracing::warn!(%error, "a crash may leave a core file, which would hold secrets");
     }
 }
 

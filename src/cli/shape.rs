@@ -128,7 +128,8 @@ impl RecordShape {
 }
 
 impl ValueShape {
-    fn shown(value: v1::Value) -> Self {
+    /// All that the node tells of a value.
+    pub fn shown(value: v1::Value) -> Self {
         let v1::Value {
             index,
             r#type,
@@ -266,7 +267,8 @@ pub fn checked(values: Vec<Value>) -> Result<Vec<v1::Value>, Refusal> {
     Ok(values.into_iter().map(to_proto).collect())
 }
 
-fn to_proto(value: Value) -> v1::Value {
+/// A value as the API has it, but for its time.
+pub fn to_proto(value: Value) -> v1::Value {
     let Value {
         index,
         value_type,

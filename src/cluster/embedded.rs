@@ -62,12 +62,14 @@ enum Message<E, R> {
         reply: oneshot::Sender<Vec<R>>,
         room: OwnedSemaphorePermit,
     },
+    Wake,
     Close,
 }
 
 impl<E: Send + 'static, R: Send + 'static> Log<E, R> {
     /// Starts the writer. `weigh` gives an entry's bytes. `apply` is given each group in log order and returns
-    /// what each entry came to, in the same order, once the group is durable.
+    /// what each entry came to, in the same order, once the group is durable. It is
+    /// given a group without entries when it was woken, and once at the end.
     /// A panic in it ends the process: its state would be unknown.
     ///
     /// # Errors
@@ -134,6 +136,12 @@ impl<E: Send + 'static, R: Send + 'static> Log<E, R> {
         self.submit(entries, room).await
     }
 
+    /// Has the writer apply a group, even one without entries, soon. Returns at
+    /// once; a queue that is full wakes it anyway.
+    pub fn wake(&self) {
+        let _full_or_closed = self.queue.try_send(Message::Wake).is_err();
+    }
+
     /// Takes no further entries and lets the writer finish those that wait.
     pub async fn close(&self) {
         self.room.close();
@@ -161,6 +169,8 @@ impl<E: Send + 'static, R: Send + 'static> Log<E, R> {
 /// Entries that share one sync.
 struct Group<E, R> {
     entries: Vec<E>,
+    /// Whether it is applied even without entries.
+    is_woken: bool,
     replies: Vec<(usize, oneshot::Sender<Vec<R>>, OwnedSemaphorePermit)>,
 }
 
@@ -168,6 +178,7 @@ impl<E, R> Default for Group<E, R> {
     fn default() -> Self {
         Self {
             entries: Vec::new(),
+            is_woken: false,
             replies: Vec::new(),
         }
     }
@@ -195,8 +206,10 @@ impl<E, R> Group<E, R> {
                     bytes += entries.iter().map(weigh).sum::<usize>();
                     self.entries.extend(entries);
                 }
+                Some(Message::Wake) => self.is_woken = true,
                 Some(Message::Close) => {
                     waiting.close();
+                    self.is_woken = true;
                     return true;
                 }
                 None => return true,
@@ -212,9 +225,16 @@ impl<E, R> Group<E, R> {
     }
 
     fn run(&mut self, apply: &mut impl FnMut(Vec<E>) -> Vec<R>) {
-        if self.entries.is_empty() {
-            return;
+        if !self.entries.is_empty() {
+            self.run_entries(apply);
         }
+        // On its own: what it was woken for waits for no change, and no caller for it.
+        if std::mem::take(&mut self.is_woken) {
+            let _none = apply(Vec::new());
+        }
+    }
+
+    fn run_entries(&mut self, apply: &mut impl FnMut(Vec<E>) -> Vec<R>) {
         let mut outcomes = apply(std::mem::take(&mut self.entries)).into_iter();
         for (count, reply, room) in self.replies.drain(..) {
             drop(room);
@@ -271,7 +291,49 @@ mod tests {
         log.close().await;
         assert_eq!(log.append(vec![1]).await, Err(Error::Closed));
         writer.join().expect("ends");
-        assert!(seen.iter().sum::<usize>() == 3);
+        assert_eq!(seen.iter().sum::<usize>(), 3);
+    }
+
+    #[tokio::test]
+    async fn is_woken_though_entries_came_beside_it() {
+        let (groups, seen) = std::sync::mpsc::channel();
+        let (gate, opened) = std::sync::mpsc::channel::<()>();
+        let apply = move |entries: Vec<u64>| {
+            groups.send(entries.len()).expect("the test listens");
+            opened.recv().expect("the test opens");
+            entries
+        };
+        let (log, writer) = Log::start(&config(100, 8), |_| 1, apply).expect("starts");
+        log.wake();
+        assert_eq!(seen.recv(), Ok(0));
+        // While that one is at work, these two queue up, and are taken together.
+        let appended = log.append(vec![1]);
+        let wake = async {
+            log.wake();
+            (0..4).for_each(|_| gate.send(()).expect("it waits"));
+        };
+        assert_eq!(tokio::join!(appended, wake).0, Ok(vec![1]));
+        assert_eq!((seen.recv(), seen.recv()), (Ok(1), Ok(0)));
+        log.close().await;
+        writer.join().expect("ends");
+    }
+
+    #[tokio::test]
+    async fn applies_groups_without_entries_when_woken_and_at_the_end() {
+        let (groups, seen) = std::sync::mpsc::channel();
+        let apply = move |entries: Vec<u64>| {
+            groups.send(entries.len()).expect("the test listens");
+            entries
+        };
+        let (log, writer) = Log::start(&config(100, 8), |_| 1, apply).expect("starts");
+        log.wake();
+        assert_eq!(seen.recv(), Ok(0));
+        assert_eq!(log.append(vec![1]).await, Ok(vec![1]));
+        assert_eq!(seen.recv(), Ok(1));
+        log.close().await;
+        log.wake();
+        writer.join().expect("ends");
+        assert_eq!(seen.iter().collect::<Vec<_>>(), [0]);
     }
 
     #[tokio::test]

@@ -6,10 +6,13 @@ use std::path::Path;
 
 use nix::unistd::{AccessFlags, eaccess};
 
+use crate::access::limits::{BURST_SECS_MAX, PER_SEC_MAX};
 use crate::config::Config;
 use crate::config::load::nearest;
 use crate::config::problem::Problem;
 use crate::model::Reference;
+use crate::node;
+use crate::node::config::{ORIGIN_CHARS_MAX, RETENTION_DAYS_MAX, RETENTION_DAYS_MIN};
 use crate::telemetry::check_filter;
 
 /// Largest TTL (RFC 2181 §8).
@@ -37,6 +40,8 @@ pub(super) fn rules(config: &Config) -> Vec<Problem> {
     tls_files(config, &mut problems);
     ttls(config, &mut problems);
     sizes(config, &mut problems);
+    limits(config, &mut problems);
+    audit(config, &mut problems);
     folders(config, &mut problems);
     filter(config, &mut problems);
     problems
@@ -94,6 +99,24 @@ fn collide(a: SocketAddr, b: SocketAddr) -> bool {
     let any = a.ip().is_unspecified() || b.ip().is_unspecified();
     let same_host = a.ip() == b.ip() || (any && a.is_ipv4() == b.is_ipv4());
     a.port() != 0 && a.port() == b.port() && same_host
+}
+
+fn audit(config: &Config, problems: &mut Vec<Problem>) {
+    let node::config::Config {
+        retention_days,
+        origin,
+    } = &config.audit;
+    if *retention_days != 0 && !(RETENTION_DAYS_MIN..=RETENTION_DAYS_MAX).contains(retention_days) {
+        let rule =
+            format!("must be {RETENTION_DAYS_MIN} to {RETENTION_DAYS_MAX} days, or 0 for ever");
+        problems.push(Problem::of("audit.retention_days", retention_days, rule));
+    }
+    let barred = |c: char| c.is_whitespace() || c.is_control() || c == '+';
+    if origin.contains(barred) || origin.chars().count() > ORIGIN_CHARS_MAX {
+        let rule =
+            format!("must be at most {ORIGIN_CHARS_MAX} characters without spaces and plus signs");
+        problems.push(Problem::of("audit.origin", quoted(origin), rule));
+    }
 }
 
 fn names(config: &Config, problems: &mut Vec<Problem>) {
@@ -359,7 +382,9 @@ fn sizes(config: &Config, problems: &mut Vec<Problem>) {
         dns,
         handle: _,
         access: _,
+        limits: _,
         store,
+        audit: _,
         log,
         telemetry: _,
     } = config;
@@ -417,6 +442,40 @@ fn sizes(config: &Config, problems: &mut Vec<Problem>) {
             log.group_count_max,
             rule,
         ));
+    }
+}
+
+/// Rates, and bursts that are earned back in a sensible time.
+fn limits(config: &Config, problems: &mut Vec<Problem>) {
+    let limits = &config.limits;
+    let pairs = [
+        (
+            (
+                "limits.source_requests_per_sec",
+                limits.source_requests_per_sec,
+            ),
+            ("limits.source_requests_burst", limits.source_requests_burst),
+        ),
+        (
+            ("limits.firm_writes_per_sec", limits.firm_writes_per_sec),
+            ("limits.firm_writes_burst", limits.firm_writes_burst),
+        ),
+    ];
+    for ((rate_key, per_sec), (burst_key, burst)) in pairs {
+        let (rate, burst) = (u64::from(per_sec), u64::from(burst));
+        let burst_max = rate.max(1) * BURST_SECS_MAX;
+        let sizes = [
+            (rate_key, rate, 0, u64::from(PER_SEC_MAX)),
+            (burst_key, burst, 1, burst_max),
+        ];
+        // Without a rate the burst is not read.
+        let count = if per_sec == 0 { 1 } else { 2 };
+        bounds(sizes.get(..count).unwrap_or_default(), problems);
+    }
+    let networks = limits.exempt_networks.len();
+    if networks > LIST_ITEMS_MAX {
+        let rule = format!("at most {LIST_ITEMS_MAX} networks");
+        problems.push(Problem::of("limits.exempt_networks", networks, rule));
     }
 }
 

@@ -344,6 +344,9 @@ fn rule(message: &str, value: &Value) -> String {
         _ if message.contains("socket address") => {
             "an address with a port: \"127.0.0.1:8480\", \"[::1]:8480\""
         }
+        _ if message.contains("IP address syntax") => {
+            "a network: \"10.0.0.0/8\", \"2001:db8::/32\""
+        }
         "" => return message.lines().collect::<Vec<_>>().join(", "),
         other => return format!("must be {other}, not {}", value.type_str()),
     };

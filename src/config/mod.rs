@@ -14,12 +14,14 @@ pub use load::{Loaded, Sources, load};
 pub use problem::{Error, Origin, Problem};
 
 use crate::access;
+use crate::access::limits;
 use crate::cluster;
 use crate::face::dns;
 use crate::face::grpc;
 use crate::face::handle;
 use crate::face::http;
 use crate::net::tls;
+use crate::node;
 use crate::store;
 use crate::telemetry;
 
@@ -45,8 +47,12 @@ pub struct Config {
     pub handle: handle::Config,
     /// Section `[access]`.
     pub access: access::Config,
+    /// Section `[limits]`.
+    pub limits: limits::Config,
     /// Section `[store]`.
     pub store: store::Config,
+    /// Section `[audit]`.
+    pub audit: node::config::Config,
     /// Section `[log]`.
     pub log: cluster::Config,
     /// Section `[telemetry]`.

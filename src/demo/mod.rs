@@ -7,6 +7,7 @@
 
 mod administration;
 mod application;
+mod chain;
 mod firm;
 mod random;
 mod sector;
@@ -15,6 +16,7 @@ use crate::demo::sector::Trade;
 use crate::model::{Identifier, Permissions, Prefix, Timestamp, Ttl, Value, ValueType};
 
 pub use crate::demo::application::Application;
+pub use crate::demo::chain::ChainGraph;
 pub use crate::demo::firm::Firm;
 pub use crate::demo::random::Random;
 pub use crate::demo::sector::Sector;

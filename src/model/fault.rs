@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::time::Duration;
 
 use crate::model::limits::SHOWN_CHARS_MAX;
 
@@ -41,7 +42,7 @@ pub enum Language {
 }
 
 /// One row a reason: variant, code, fault, English, Chinese. `{value}`,
-/// `{field}` and `{limit}` stand for the refusal's own.
+/// `{field}`, `{limit}`, `{left}` and `{wait}` stand for the refusal's own.
 macro_rules! reasons {
     ($($variant:ident $code:literal $fault:ident $english:literal $chinese:literal;)*) => {
         /// A stable reason, as it appears in `google.rpc.ErrorInfo.reason`.
@@ -204,6 +205,9 @@ reasons! {
         "the text is longer than {limit} characters" "文本超过 {limit} 个字符";
     QuotaExceeded "QUOTA_EXCEEDED" Exhausted
         "prefix {value} has used its quota of {limit} identifiers" "前缀 {value} 已用完 {limit} 个标识的配额";
+    RateLimited "RATE_LIMITED" Exhausted
+        "{value} may make {limit} requests a second and has {left} left; try again in {wait}"
+        "{value} 每秒最多 {limit} 次请求，当前剩余 {left} 次，请在 {wait} 后重试";
     IdInvalid "ID_INVALID" Invalid
         "{field} id {value} must be 1 to {limit} lower-case letters, digits and \"-\""
         "{field} 编号 {value} 须为 1 至 {limit} 个小写字母、数字或“-”";
@@ -317,6 +321,11 @@ reasons! {
         "backup {value} fails verification: {limit}" "备份 {value} 校验失败：{limit}";
     OperationNotFound "OPERATION_NOT_FOUND" Missing
         "operation {value} does not exist" "操作 {value} 不存在";
+    RecordUnprovable "RECORD_UNPROVABLE" Conflict
+        "change {value} was made before the log had proofs; change the record to have it proven"
+        "变更 {value} 早于日志证明功能，修改该记录后方可证明";
+    LogRangeInvalid "LOG_RANGE_INVALID" Invalid
+        "{field} {value} is not within the {limit} changes of the log" "{field} 的值 {value} 不在日志的 {limit} 项变更之内";
     TemplateNotFound "TEMPLATE_NOT_FOUND" Missing
         "template {value} does not exist" "模板 {value} 不存在";
     TemplateExists "TEMPLATE_EXISTS" Conflict
@@ -382,7 +391,17 @@ pub struct Refusal {
     field: Cow<'static, str>,
     value: String,
     limit: String,
+    remaining: Option<Box<Remaining>>,
     faults: Vec<Self>,
+}
+
+/// What is left of a quota that is used up or nearly so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Remaining {
+    /// How many may be asked for still.
+    pub left: u64,
+    /// When as many as were asked for may be; `None` if time alone brings nothing.
+    pub retry_after: Option<Duration>,
 }
 
 impl Refusal {
@@ -393,6 +412,7 @@ impl Refusal {
             field: Cow::Borrowed(""),
             value: String::new(),
             limit: String::new(),
+            remaining: None,
             faults: Vec::new(),
         }
     }
@@ -433,6 +453,13 @@ impl Refusal {
         self
     }
 
+    /// Tells what is left of the quota, and when there will be more.
+    #[must_use]
+    pub fn remaining(mut self, left: u64, retry_after: Option<Duration>) -> Self {
+        self.remaining = Some(Box::new(Remaining { left, retry_after }));
+        self
+    }
+
     /// Lists the faults of which it is the sum.
     #[must_use]
     pub fn faults(mut self, faults: Vec<Self>) -> Self {
@@ -470,6 +497,11 @@ impl Refusal {
         &self.limit
     }
 
+    /// What is left of the quota; `None` if the refusal is about none.
+    pub fn shown_remaining(&self) -> Option<Remaining> {
+        self.remaining.as_deref().copied()
+    }
+
     /// The text in `language`.
     pub fn text(&self, language: Language) -> String {
         let quoted = format!("\"{}\"", self.value);
@@ -482,15 +514,35 @@ impl Refusal {
             let Some((name, behind)) = after.split_once('}') else {
                 break;
             };
-            text.push_str(match name {
-                "value" => value,
-                "field" => &self.field,
-                _ => &self.limit,
-            });
+            match name {
+                "value" => text.push_str(value),
+                "field" => text.push_str(&self.field),
+                "left" => text.push_str(&self.left().to_string()),
+                "wait" => text.push_str(&self.wait()),
+                _ => text.push_str(&self.limit),
+            }
             rest = behind;
         }
         text.push_str(rest);
         text
+    }
+
+    fn left(&self) -> u64 {
+        self.remaining
+            .as_ref()
+            .map_or(0, |remaining| remaining.left)
+    }
+
+    /// How long to wait, rounded up, as `250 ms` or `3 s`.
+    fn wait(&self) -> String {
+        let remaining = self.remaining.as_ref();
+        let wait = remaining.and_then(|remaining| remaining.retry_after);
+        let millis = wait.unwrap_or_default().as_micros().div_ceil(1000);
+        if millis < 1000 {
+            format!("{millis} ms")
+        } else {
+            format!("{} s", millis.div_ceil(1000))
+        }
     }
 }
 
@@ -541,7 +593,7 @@ mod tests {
             let chinese = reason.template(Language::Chinese);
             assert!(english.is_ascii() && !english.ends_with('.'), "{english}");
             assert!(!chinese.is_ascii(), "{chinese}");
-            for name in ["{value}", "{limit}", "{field}"] {
+            for name in ["{value}", "{limit}", "{field}", "{left}", "{wait}"] {
                 assert_eq!(
                     english.contains(name),
                     chinese.contains(name),
@@ -566,6 +618,26 @@ mod tests {
         );
         let cut = Refusal::new(Reason::RecordNotFound).value("长".repeat(500));
         assert_eq!(cut.shown_value().chars().count(), SHOWN_CHARS_MAX + 1);
+    }
+
+    #[test]
+    fn tells_what_is_left_and_when_to_come_back() {
+        let check = |wait: Duration, expected: &str| {
+            let refusal = Refusal::new(Reason::RateLimited)
+                .value("firms/mingfeng")
+                .limit(2000)
+                .remaining(17, Some(wait));
+            assert_eq!(
+                refusal.to_string(),
+                format!(
+                    "\"firms/mingfeng\" may make 2000 requests a second and has 17 left; try again in {expected}"
+                )
+            );
+        };
+        check(Duration::from_micros(1), "1 ms");
+        check(Duration::from_millis(250), "250 ms");
+        check(Duration::from_millis(1001), "2 s");
+        assert_eq!(Refusal::new(Reason::RecordExists).shown_remaining(), None);
     }
 
     #[test]

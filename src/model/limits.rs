@@ -58,6 +58,20 @@ pub const LINK_EVIDENCE_MAX: usize = 16;
 pub const LINK_EVIDENCE_BYTES_MAX: usize = 500;
 /// Different terms (kind, state, visibility) under which one firm states links.
 pub const LINK_TERMS_PER_FIRM_MAX: usize = 4096;
+/// Hops of a trace.
+pub const TRACE_DEPTH_MAX: u16 = 1000;
+/// Rows that one trace gives.
+pub const TRACE_ROWS_MAX: u32 = 1_000_000;
+/// Rows from the start that a trace goes on behind.
+pub const TRACE_REACH_MAX: u32 = 10_000_000;
+/// Links that one trace looks at.
+pub const TRACE_LINKS_MAX: u64 = 20_000_000;
+/// Rows of one answer of a trace.
+pub const TRACE_PAGE_ROWS_MAX: u32 = 10_000;
+/// Paths between two identifiers that are told.
+pub const TRACE_PATHS_MAX: usize = 100;
+/// Groups of a trace, and differences of two traces, that are told.
+pub const TRACE_GROUPS_MAX: usize = 10_000;
 /// Characters of a firm's name.
 pub const FIRM_CHARS_MAX: usize = 200;
 /// Characters of a firm's address.

@@ -23,6 +23,7 @@ pub mod template;
 pub mod time;
 
 pub use case::SuffixCase;
+pub use fault::Remaining;
 pub use fault::{Fault, Language, Reason, Refusal};
 pub use firm::{Firm, FirmState};
 pub use identifier::{Identifier, Prefix, Suffix};

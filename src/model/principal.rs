@@ -43,7 +43,7 @@ pub enum Who {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Operator {
     /// The principal's id, as the audit trail names it.
-    pub id: Box<str>,
+    pub id: Arc<str>,
     /// Its one role.
     pub role: NodeRole,
 }

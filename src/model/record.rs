@@ -1,5 +1,6 @@
 //! Records and values: the Handle data model (RFC 3651 §3.1).
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
@@ -45,6 +46,28 @@ impl Record {
             .binary_search_by_key(&index, |value| value.index)
             .ok()?;
         self.values.get(at)
+    }
+
+    /// What anybody may read of it: all, the values that anybody may read, or
+    /// nothing.
+    pub fn public_part(&self) -> Option<Cow<'_, Self>> {
+        let is_public = |value: &&Value| value.permissions.public_read();
+        let count = self.values.iter().filter(is_public).count();
+        if count == 0 || self.is_restricted() {
+            return None;
+        }
+        if count == self.values.len() {
+            return Some(Cow::Borrowed(self));
+        }
+        let values = self.values.iter().filter(is_public).cloned().collect();
+        Some(Cow::Owned(Self {
+            identifier: self.identifier.clone(),
+            values,
+            readers: None,
+            revision: self.revision,
+            created: self.created,
+            changed: self.changed,
+        }))
     }
 }
 

@@ -4,6 +4,7 @@
 //! code and a lock-out are refused alike, after the same work. Passwords are
 //! hashed off the runtime's threads, few at once.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
@@ -23,9 +24,10 @@ use crate::crypto::{
 use crate::model::{
     Caller, Credential, FirmId, Party, Principal, PrincipalId, PrincipalState, Reason, Refusal, Who,
 };
+use crate::node::refused::Subject;
 use crate::node::{Change, Node, OfficeChange, PrincipalAction, Write};
-use crate::registry::Applied;
-use crate::store::AnyEntry;
+use crate::registry::{Applied, audit};
+use crate::store::{AnyEntry, EntryKey};
 
 /// Passwords that are hashed at once: each takes a core for some 20 ms, and
 /// 19 MiB.
@@ -116,14 +118,21 @@ impl Node {
     /// # Errors
     /// [`Reason::KeyInvalid`] for what does not count, whatever the reason.
     pub fn authenticate(&self, presented: &Presented<'_>) -> Result<Caller, Refusal> {
+        let known = self.try_authenticate(presented);
+        known.ok_or_else(|| self.refuse_unproven(Reason::KeyInvalid, "", presented.source))
+    }
+
+    /// Who shows what is `presented`; `None` for what does not count. The audit trail
+    /// does not tell of it.
+    pub fn try_authenticate(&self, presented: &Presented<'_>) -> Option<Caller> {
         if let Some(guest) = presented.bearer.and_then(|bearer| self.guest(bearer)) {
-            return guest.map(|guest| guest.with_source(presented.source));
+            return Some(guest?.with_source(presented.source));
         }
         let desk = self.inner.desk.load();
         let sessions = (&desk.sessions, self.elapsed());
-        let found = identify(presented, &*self.inner.store, sessions, self.now())?;
+        let found = identify(presented, &*self.inner.store, sessions, self.now()).ok()?;
         let who = found.map_or(Who::Anonymous, |found| caller_of(&found, None).who);
-        Ok(Caller {
+        Some(Caller {
             who,
             source: presented.source,
         })
@@ -131,7 +140,8 @@ impl Node {
 
     /// The caller as it stands now; `None` once it counts no longer.
     pub fn renewed(&self, caller: &Caller) -> Option<Caller> {
-        renewed(caller, &*self.inner.store, self.now()).ok()
+        let renewed = renewed(caller, &*self.inner.store, self.now());
+        renewed.ok().map(Cow::into_owned)
     }
 
     /// The principal that `caller` is; `None` for one that is none.
@@ -151,6 +161,24 @@ impl Node {
     /// too often; `PasswordFirst`, `PasswordWeak`; `Overloaded`; and those of a
     /// change, if there is a new password.
     pub async fn sign_in(
+        &self,
+        request: SignIn,
+        source: Option<IpAddr>,
+    ) -> Result<SignedIn, Refusal> {
+        // The login itself may be what somebody typed in the wrong place.
+        let key = self.person(&request.login).map(|person| {
+            let key = EntryKey::of::<Principal>(person.id.as_str());
+            key.to_bytes()
+        });
+        let signed_in = self.try_sign_in(request, source).await;
+        signed_in.inspect_err(|refusal| {
+            let caller = Caller::ANONYMOUS.with_source(source);
+            let subject = Subject::Other(key.unwrap_or_default());
+            self.note(&caller, audit::Action::Authenticate, subject, refusal);
+        })
+    }
+
+    async fn try_sign_in(
         &self,
         request: SignIn,
         source: Option<IpAddr>,
@@ -205,11 +233,11 @@ impl Node {
     ///
     /// # Errors
     /// [`Reason::KeyInvalid`] if it is none.
-    pub fn sign_out(&self, token: &str) -> Result<(), Refusal> {
+    pub fn sign_out(&self, token: &str, source: Option<IpAddr>) -> Result<(), Refusal> {
         if self.inner.desk.load().sessions.end(token) {
             return Ok(());
         }
-        Err(Refusal::new(Reason::KeyInvalid))
+        Err(self.refuse_unproven(Reason::KeyInvalid, "", source))
     }
 
     /// Changes the password of `caller`, a person, and ends its sessions but that

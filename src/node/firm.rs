@@ -212,7 +212,7 @@ impl Node {
         (facts, people): (Option<Facts>, Option<&Personal>),
         etag: Option<u64>,
     ) -> Result<Change, Refusal> {
-        permit_office(caller, Office::EditFirm(&id))?;
+        self.permit_office(caller, Office::EditFirm(&id))?;
         if facts.is_none() && people.is_none() {
             return Err(Refusal::new(Reason::FieldRequired).field("facts"));
         }
@@ -243,7 +243,7 @@ impl Node {
         paper: Paper,
         etag: Option<u64>,
     ) -> Result<Change, Refusal> {
-        permit_office(caller, Office::EditFirm(&id))?;
+        self.permit_office(caller, Office::EditFirm(&id))?;
         let Paper {
             kind,
             name,

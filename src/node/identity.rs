@@ -1,5 +1,7 @@
 //! Handle identities: who proves to hold a key that a record keeps.
 
+use std::net::IpAddr;
+
 use aws_lc_rs::digest::{Context, SHA256};
 
 use crate::access::{Proof, is_named_by, prove};
@@ -17,7 +19,7 @@ impl Node {
         self.inner.admins.store(admins.into());
     }
 
-    /// Who proves to be `identity`: the holder of the key that is the value at
+    /// Who proves from `source` to be `identity`: the holder of the key that is the value at
     /// its index, or of any `HS_PUBKEY` of its record at index 0. The record is
     /// read whatever its permissions. Blocks, for a PBKDF2 as long as that takes.
     ///
@@ -25,11 +27,17 @@ impl Node {
     /// `IdentityUnknown` if its prefix is not served here;
     /// `AuthenticationFailed` for whatever else is wrong with it or the proof,
     /// which the log tells apart at DEBUG; `Internal`.
-    pub fn prove(&self, identity: &Reference, proof: &Proof<'_>) -> Result<Caller, Refusal> {
+    pub fn prove(
+        &self,
+        identity: &Reference,
+        proof: &Proof<'_>,
+        source: Option<IpAddr>,
+    ) -> Result<Caller, Refusal> {
         let record = self.kept(identity)?;
         let index = prove(identity, record.as_ref(), proof).map_err(|why| {
             tracing::debug!(%identity, ?proof, %why, "an identity was not proven");
-            Refusal::new(Reason::AuthenticationFailed)
+            let reason = Reason::AuthenticationFailed;
+            self.refuse_unproven(reason, &identity.to_string(), source)
         })?;
         // As registered, so that the audit trail spells each in one way.
         let identifier = record.map_or_else(|| identity.identifier.clone(), |r| r.identifier);
@@ -59,7 +67,7 @@ impl Node {
         Some(digest)
     }
 
-    /// Whether `proof` is that of `identity`, for another server that asks
+    /// Whether `proof` is that of `identity`, for another server that asks from `source`
     /// (RFC 3652 §3.5.3). Blocks as [`Node::prove`] does.
     ///
     /// # Errors
@@ -68,8 +76,9 @@ impl Node {
         &self,
         identity: &Reference,
         proof: &Proof<'_>,
+        source: Option<IpAddr>,
     ) -> Result<bool, Refusal> {
-        match self.prove(identity, proof) {
+        match self.prove(identity, proof, source) {
             Ok(_) => Ok(true),
             Err(refusal) if refusal.reason() == Reason::AuthenticationFailed => Ok(false),
             Err(refusal) => Err(refusal),

@@ -2,19 +2,26 @@
 
 mod account;
 mod answers;
+mod audit;
+pub mod config;
 mod firm;
 mod identity;
+mod limits;
+mod links;
 mod operate;
 mod principals;
 mod read;
+mod refused;
+mod salts;
 mod sharing;
 mod site;
 mod template;
+mod trace;
 mod write;
 
 use std::fmt;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -23,14 +30,18 @@ use data_encoding::BASE32_NOPAD;
 
 pub use account::{SignIn, SignedIn};
 pub use answers::{Answers, Kept, Marks};
+pub use audit::{AuditPart, AuditQuery, Audited, Consistency, Inclusion, Proven, Signed};
 
 pub use firm::{Application, FirmView, Paper, firm_of};
 pub use identity::KeyDigest;
+pub use links::{Finding, LinkCheck, LinkFilter, LinkView, Matter};
 pub use principals::{Account, WithSecret};
 
+pub use crate::access::limits::{Exhausted, Source};
 pub use crate::access::{Challenge, NewSession, Presented, Proof};
 pub use crate::registry::firm::{FirmAction, Opened};
 pub use crate::registry::group::GroupAction;
+pub use crate::registry::link::{LinkAction, LinkChange};
 pub use crate::registry::template::TemplateAction;
 pub use crate::registry::{
     Applied, Change, Effect, NewPrincipal, OfficeChange, OnConflict, PrefixAction, PrincipalAction,
@@ -40,17 +51,28 @@ pub use crate::resolve::{Query, Stamp, TypeFilter};
 pub use crate::store::AnyEntry;
 pub use crate::store::backup::BackupInfo;
 
+use crate::access::limits::Limits;
 use crate::access::{self, Action, permit};
 use crate::cluster::{Config, Log};
 use crate::crypto::SealingKey;
 use crate::model::{Caller, PrefixEntry, Reason, Record, Reference, Refusal, Timestamp, Tombstone};
 use crate::node::account::Desk;
+use crate::node::audit::Notary;
+use crate::node::refused::{Attempts, Subject};
+use crate::node::salts::Salts;
+use crate::node::trace::Keeper;
+use crate::node::write::Writer;
 use crate::registry::Command;
+use crate::registry::audit::Action as Attempted;
 use crate::resolve::{Site, Stamps};
 use crate::store::{Error, Store};
 pub use sharing::{Asked, MadeShare, ShareInput};
 pub use site::Referral;
 pub use template::template_faults;
+pub use trace::{
+    Group, GroupBy, Grouped, TraceDifference, TraceDirection, TraceEnd, TraceLimit, TracePath,
+    TraceQuery, TraceRow,
+};
 pub use write::Metrics;
 
 /// The file below the data folder with the key of personal data: made at the
@@ -145,8 +167,16 @@ struct Inner {
     admins: ArcSwap<Vec<Reference>>,
     /// Where it answers, once that is known.
     site: ArcSwapOption<Site>,
+    /// How much may be asked for, once that is known.
+    limits: OnceLock<Limits>,
     clock: Clock,
     chance: Chance,
+    salts: Salts,
+    /// Refused attempts that wait for the writer.
+    attempts: Arc<Attempts>,
+    /// The links between identifiers, in memory.
+    graph: Arc<Keeper>,
+    notary: ArcSwapOption<Notary>,
     /// Seals personal data.
     sealing: SealingKey,
     started: Timestamp,
@@ -179,11 +209,22 @@ impl Node {
         let started = (clock.now)();
         let desk = Desk::new(&access::Config::default());
         let stamps = Arc::new(Stamps::default());
-        let apply = write::applier(Arc::clone(&store), Arc::clone(&stamps), clock, metrics);
+        let attempts = Arc::new(Attempts::default());
+        let graph = Arc::new(Keeper::default());
+        let writer = Writer {
+            store: Arc::clone(&store),
+            stamps: Arc::clone(&stamps),
+            attempts: Arc::clone(&attempts),
+            graph: Arc::clone(&graph),
+            clock,
+            metrics,
+        };
         let (log, writer) =
-            Log::start(config, Command::byte_count, apply).map_err(|source| Error::File {
-                path: "writer thread".into(),
-                source,
+            Log::start(config, Command::byte_count, writer.applier()).map_err(|source| {
+                Error::File {
+                    path: "writer thread".into(),
+                    source,
+                }
             })?;
         let inner = Inner {
             store,
@@ -192,8 +233,13 @@ impl Node {
             desk: ArcSwap::from_pointee(desk),
             admins: ArcSwap::default(),
             site: ArcSwapOption::empty(),
+            limits: OnceLock::new(),
             clock,
             chance,
+            salts: Salts::new(chance),
+            attempts,
+            graph,
+            notary: ArcSwapOption::empty(),
             sealing,
             started,
         };
@@ -233,12 +279,20 @@ impl Node {
     /// # Errors
     /// `KeyRequired`, `PermissionDenied`.
     pub fn permit_operation(&self, caller: &Caller) -> Result<(), Refusal> {
-        permit(caller, Action::Operate)
+        permit(caller, Action::Operate).inspect_err(|refusal| {
+            self.note(
+                caller,
+                Attempted::Operate,
+                Subject::Other(Vec::new()),
+                refusal,
+            );
+        })
     }
 
     /// Takes no further changes and lets the writer finish those that wait.
     pub async fn close(&self) {
         self.inner.log.close().await;
+        self.inner.graph.close();
     }
 }
 

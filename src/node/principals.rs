@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use crate::access::{KEY_SECRET_BYTES, NewSecret, Office, certificate_id, permit_office};
+use crate::access::{KEY_SECRET_BYTES, NewSecret, Office, certificate_id};
 use crate::crypto::{
     Certificate, DataKey, FIRST_PASSWORD_RANDOM_BYTES, SEAL_KEY_BYTES, SealingKey,
     TOTP_SECRET_BYTES, TotpSecret, Unsealed, first_password,
@@ -17,8 +17,11 @@ use crate::model::{
     Caller, Credential, FirmId, NodeRole, Operator, Party, Principal, PrincipalId, PrincipalState,
     Reason, Refusal, Scope, Timestamp, Who,
 };
+use crate::node::refused::Subject;
 use crate::node::{NewPrincipal, Node, Page, PrincipalAction, told};
+use crate::registry::audit::Action as Attempted;
 use crate::registry::{may_know, one_time_code_key};
+use crate::store::EntryKey;
 
 /// Who an authenticator says a code is for.
 const ISSUER: &str = "idnode";
@@ -255,7 +258,10 @@ impl Node {
     /// `KeyRequired`, `PrincipalNotFound`.
     pub fn principal(&self, caller: &Caller, id: &PrincipalId) -> Result<Arc<Principal>, Refusal> {
         if caller.is_anonymous() {
-            return Err(Refusal::new(Reason::KeyRequired));
+            let refusal = Refusal::new(Reason::KeyRequired);
+            let subject = Subject::Other(EntryKey::of::<Principal>(id.as_str()).to_bytes());
+            self.note(caller, Attempted::ReadOffice, subject, &refusal);
+            return Err(refusal);
         }
         let directory = self.inner.store.directory();
         let found = directory.find::<Principal>(id.as_str());
@@ -282,7 +288,7 @@ impl Node {
         show_revoked: bool,
     ) -> Result<Page<Arc<Principal>>, Refusal> {
         let reading = firm.map_or(Office::ReadOperators, Office::ReadFirm);
-        permit_office(caller, reading)?;
+        self.permit_office(caller, reading)?;
         let directory = self.inner.store.directory();
         let is_wanted = |principal: &&Arc<Principal>| {
             let is_there = match (&principal.party, firm) {
@@ -407,7 +413,7 @@ impl Node {
     }
 
     fn permit_keeping(&self, caller: &Caller, party: &Party) -> Result<(), Refusal> {
-        permit_office(
+        self.permit_office(
             caller,
             match party {
                 Party::Node(_) => Office::KeepOperators,

@@ -11,7 +11,9 @@ use crate::model::{
     Caller, Identifier, Prefix, PrefixEntry, PrefixState, Reason, Record, Refusal, SuffixCase,
     Value, Verb, Who,
 };
+use crate::node::refused::Subject;
 use crate::node::{Listed, Node, Page, PrefixView, told};
+use crate::registry::audit;
 use crate::resolve::{Query, Stamp, Unresolved, resolve, stored_seen};
 use crate::store::{Error, PrefixRow, Row, Sight, Span};
 
@@ -70,14 +72,35 @@ impl Node {
     /// # Errors
     /// As [`Node::resolve`].
     pub fn stored(&self, caller: &Caller, identifier: &Identifier) -> Result<Record, Refusal> {
+        Ok(self.visible(caller, self.whole(caller, identifier)?))
+    }
+
+    /// The record that is stored of an identifier, if it is there for `caller`, with
+    /// all its values.
+    pub(super) fn whole(
+        &self,
+        caller: &Caller,
+        identifier: &Identifier,
+    ) -> Result<Record, Refusal> {
         let seen = |row: &PrefixRow| self.sight(caller, row, identifier);
-        let found = stored_seen(&self.inner.store, &seen, identifier);
-        Ok(self.visible(caller, read(found)?))
+        read(stored_seen(&self.inner.store, &seen, identifier))
     }
 
     /// Whether `caller` may read any value that the public may not.
     pub fn may_read_private(&self, caller: &Caller) -> bool {
         permit(caller, Action::ReadPrivate).is_ok()
+    }
+
+    /// Checks that `caller` may read what the public may not.
+    fn permit_private(&self, caller: &Caller) -> Result<(), Refusal> {
+        permit(caller, Action::ReadPrivate).inspect_err(|refusal| {
+            self.note(
+                caller,
+                audit::Action::ReadPrivate,
+                Subject::Other(Vec::new()),
+                refusal,
+            );
+        })
     }
 
     /// Drops from `record`, which has all its values, what `caller` may not read.
@@ -403,7 +426,7 @@ impl Node {
                 (Some(canonical), sight)
             }
             None => {
-                permit(caller, Action::ReadPrivate)?;
+                self.permit_private(caller)?;
                 (None, Sight::Everything)
             }
         };
@@ -451,7 +474,11 @@ impl Node {
             permit_record(caller, &*self.inner.store, listed),
         ) {
             (Who::Member(_), Ok(())) => Ok(()),
-            _ => Err(refusal),
+            _ => {
+                let subject = Subject::Prefix(prefix.clone());
+                self.note(caller, audit::Action::ReadPrivate, subject, &refusal);
+                Err(refusal)
+            }
         }
     }
 
@@ -466,7 +493,11 @@ impl Node {
         if matches!(caller.who, Who::Identity(_)) {
             let listed = permit_record(caller, &*self.inner.store, Operation::List(prefix));
             listed.map_err(|denied| match denied {
-                Denied::Refused(refusal) => refusal.field("parent"),
+                Denied::Refused(refusal) => {
+                    let subject = Subject::Prefix(prefix.clone());
+                    self.note(caller, audit::Action::ReadPrivate, subject, &refusal);
+                    refusal.field("parent")
+                }
                 Denied::Store(error) => told(&error),
             })?;
         }

@@ -22,7 +22,8 @@ impl Node {
         limit: usize,
     ) -> Result<Page<Arc<Template>>, Refusal> {
         if let Some(firm) = firm {
-            permit_office(caller, Office::ReadFirm(firm)).map_err(|r| r.field("parent"))?;
+            self.permit_office(caller, Office::ReadFirm(firm))
+                .map_err(|r| r.field("parent"))?;
         }
         let directory = self.inner.store.directory();
         let kept = directory.all::<Template>();

@@ -7,9 +7,11 @@ use metrics::{Histogram, describe_histogram, histogram};
 use crate::access::{Action, permit};
 use crate::model::limits::BATCH_ITEMS_MAX;
 use crate::model::{Caller, Reason, Refusal, Who};
+use crate::node::refused::{Attempt, Attempts, Subject, is_kept};
+use crate::node::trace::Keeper;
 use crate::node::{Clock, Node, Write, told};
 use crate::registry::{
-    Applied, Change, Command, Origin, Outcome, Request, Touched, Undecided, apply, decide,
+    Applied, Change, Command, Origin, Outcome, Request, Touched, Undecided, apply, audit, decide,
     fingerprint, precheck, prepare,
 };
 use crate::resolve::Stamps;
@@ -55,13 +57,15 @@ impl Node {
     /// Makes one change; durable once it returns.
     ///
     /// # Errors
-    /// `KeyRequired`, `PermissionDenied`, every rule of the registry, `DiskFull`,
-    /// `StoreUnavailable`, `Overloaded`, `ShuttingDown`.
+    /// `KeyRequired`, `PermissionDenied`, `RateLimited`, every rule of the registry,
+    /// `DiskFull`, `StoreUnavailable`, `Overloaded`, `ShuttingDown`.
     pub async fn execute(&self, caller: &Caller, write: Write) -> Judged {
-        permit(caller, action(&write.change))?;
+        self.permit_write(caller, &write)?;
+        self.take_writes(caller, 1)?;
         let command = self.command(caller, write)?;
         let outcomes = self.inner.log.append(vec![command]).await;
         let outcomes = outcomes.map_err(|error| error.refusal())?;
+        self.wake_for(&outcomes);
         outcomes
             .into_iter()
             .next()
@@ -73,13 +77,36 @@ impl Node {
     ///
     /// # Errors
     /// `KeyRequired`, `PermissionDenied`, `BatchEmpty`, `BatchTooLarge`,
-    /// `ShuttingDown`.
+    /// `RateLimited`, `ShuttingDown`.
     pub async fn execute_many(
         &self,
         caller: &Caller,
         writes: Vec<Write>,
     ) -> Result<Vec<Judged>, Refusal> {
+        let count = writes.len();
         let prepared = self.prepared(caller, writes)?;
+        self.take_writes(caller, count)?;
+        self.append(prepared).await
+    }
+
+    /// Makes changes as [`Node::execute_many`] does that were counted before, by
+    /// [`Node::take_writes`].
+    ///
+    /// # Errors
+    /// As [`Node::execute_many`], but for `RateLimited`.
+    pub async fn execute_counted(
+        &self,
+        caller: &Caller,
+        writes: Vec<Write>,
+    ) -> Result<Vec<Judged>, Refusal> {
+        let prepared = self.prepared(caller, writes)?;
+        self.append(prepared).await
+    }
+
+    async fn append(
+        &self,
+        prepared: Vec<Result<Command, Refusal>>,
+    ) -> Result<Vec<Judged>, Refusal> {
         let mut commands = Vec::with_capacity(prepared.len());
         let mut places = Vec::with_capacity(prepared.len());
         for outcome in prepared {
@@ -89,6 +116,7 @@ impl Node {
         if !commands.is_empty() {
             let appended = self.inner.log.append_when_room(commands).await;
             outcomes = appended.map_err(|error| error.refusal())?;
+            self.wake_for(&outcomes);
         }
         let mut outcomes = outcomes.into_iter();
         let missing = || Err(Refusal::new(Reason::Internal));
@@ -109,11 +137,14 @@ impl Node {
         let mut outcomes = Vec::with_capacity(prepared.len());
         for command in prepared {
             let outcome = match command {
-                Ok(command) => step(&mut batch, command).map_err(|error| told(&error))?,
+                Ok(command) => {
+                    step(&mut batch, command, &self.inner.attempts).map_err(|error| told(&error))?
+                }
                 Err(refusal) => Err(refusal),
             };
             outcomes.push(outcome.map(|outcome| outcome.applied));
         }
+        self.wake_for(&outcomes);
         Ok(outcomes)
     }
 
@@ -146,12 +177,28 @@ impl Node {
                 .limit(BATCH_ITEMS_MAX));
         }
         for write in &writes {
-            permit(caller, action(&write.change))?;
+            self.permit_write(caller, write)?;
         }
         Ok(writes
             .into_iter()
             .map(|write| self.command(caller, write))
             .collect())
+    }
+
+    /// Checks that a caller of this class may ask for `write`.
+    fn permit_write(&self, caller: &Caller, write: &Write) -> Result<(), Refusal> {
+        permit(caller, action(&write.change)).inspect_err(|refusal| {
+            let action = audit::Action::asked(&write.change);
+            self.note(caller, action, Subject::of(&write.change), refusal);
+        })
+    }
+
+    /// Has the writer take what `outcomes` left for the audit trail.
+    fn wake_for(&self, outcomes: &[Judged]) {
+        let is_kept = |outcome: &Judged| outcome.as_ref().is_err_and(is_kept);
+        if outcomes.iter().any(is_kept) {
+            self.inner.log.wake();
+        }
     }
 
     fn command(&self, caller: &Caller, write: Write) -> Result<Command, Refusal> {
@@ -168,6 +215,7 @@ impl Node {
             now: self.now(),
             caller: caller.clone(),
             request,
+            salt: self.inner.salts.next(),
         };
         Ok(Command { origin, change })
     }
@@ -183,63 +231,108 @@ fn action(change: &Change) -> Action {
     }
 }
 
-/// The writer's work on one group of commands.
-pub(super) fn applier(
-    store: Arc<Store>,
-    stamps: Arc<Stamps>,
-    clock: Clock,
-    metrics: Metrics,
-) -> impl FnMut(Vec<Command>) -> Vec<Judged> + Send + 'static {
-    move |commands| {
-        let count = u32::try_from(commands.len()).unwrap_or(u32::MAX);
-        metrics.group_size.record(f64::from(count));
-        let entry_count = commands.len();
-        match apply_group(&store, &stamps, clock, &metrics, commands) {
-            Ok(outcomes) => outcomes,
-            // Nothing of the group is there. A refusal in it may rest on an
-            // entry before it that is not there either: all fail alike.
-            Err(error) => {
-                let refusal = told(&error);
-                vec![Err(refusal); entry_count]
+/// What the writer works with.
+pub(super) struct Writer {
+    pub(super) store: Arc<Store>,
+    pub(super) stamps: Arc<Stamps>,
+    pub(super) attempts: Arc<Attempts>,
+    pub(super) graph: Arc<Keeper>,
+    pub(super) clock: Clock,
+    pub(super) metrics: Metrics,
+}
+
+impl Writer {
+    /// Its work on one group of commands; one without any has it write what waits
+    /// for the audit trail.
+    pub(super) fn applier(self) -> impl FnMut(Vec<Command>) -> Vec<Judged> + Send + 'static {
+        move |commands| {
+            let entry_count = commands.len();
+            match self.apply_group(commands) {
+                Ok(outcomes) => outcomes,
+                // Nothing of the group is there. A refusal in it may rest on an
+                // entry before it that is not there either: all fail alike.
+                Err(error) => {
+                    let refusal = told(&error);
+                    vec![Err(refusal); entry_count]
+                }
             }
         }
     }
-}
 
-fn apply_group(
-    store: &Store,
-    stamps: &Stamps,
-    clock: Clock,
-    metrics: &Metrics,
-    commands: Vec<Command>,
-) -> Result<Vec<Judged>, Error> {
-    store.check_writable()?;
-    let mut batch = Batch::new(store);
-    let mut outcomes = Vec::with_capacity(commands.len());
-    let mut touched = Vec::new();
-    for command in commands {
-        outcomes.push(step(&mut batch, command)?.map(|outcome| {
-            touched.extend(outcome.touched);
-            outcome.applied
-        }));
+    fn apply_group(&self, commands: Vec<Command>) -> Result<Vec<Judged>, Error> {
+        let count = commands.len();
+        if count > 0 {
+            let count = u32::try_from(count).unwrap_or(u32::MAX);
+            self.metrics.group_size.record(f64::from(count));
+        }
+        self.store.check_writable()?;
+        let mut batch = Batch::new(&self.store);
+        let omitted = self.attempts.take_omitted();
+        batch.omit(omitted);
+        // What a failure would leave untold.
+        let mut untold = omitted;
+        let put = self.put(&mut batch, commands, &mut untold);
+        let left = batch.omitted();
+        let began = (self.clock.elapsed)();
+        let committed = put.and_then(|put| batch.commit().map(|changes| (put, changes)));
+        self.attempts
+            .give_back(if committed.is_ok() { left } else { untold });
+        let ((outcomes, touched), changes) = committed?;
+        self.graph.publish(changes);
+        let took = (self.clock.elapsed)().saturating_sub(began);
+        self.metrics.sync_seconds.record(took.as_secs_f64());
+        for touched in &touched {
+            touch(&self.stamps, touched);
+        }
+        Ok(outcomes)
     }
-    let began = (clock.elapsed)();
-    batch.commit()?;
-    metrics
-        .sync_seconds
-        .record((clock.elapsed)().saturating_sub(began).as_secs_f64());
-    for touched in &touched {
-        touch(stamps, touched);
+
+    /// Puts what the commands come to into the batch, and the attempts that wait,
+    /// whose number goes into `untold`.
+    fn put(
+        &self,
+        batch: &mut Batch<'_>,
+        commands: Vec<Command>,
+        untold: &mut u64,
+    ) -> Result<(Vec<Judged>, Vec<Touched>), Error> {
+        let is_woken = commands.is_empty();
+        let mut outcomes = Vec::with_capacity(commands.len());
+        let mut touched = Vec::new();
+        for command in commands {
+            let stepped = step(batch, command, &self.attempts)?;
+            outcomes.push(stepped.map(|outcome| {
+                touched.extend(outcome.touched);
+                outcome.applied
+            }));
+        }
+        // Whoever was refused waits for no sync of the attempt.
+        if is_woken || batch.position() > self.store.position() {
+            for attempt in self.attempts.take() {
+                *untold = untold.saturating_add(1);
+                batch.advance(attempt.time);
+                batch.put_audit(&attempt.into_entry())?;
+            }
+        }
+        Ok((outcomes, touched))
     }
-    Ok(outcomes)
 }
 
 /// Decides and applies one command; the inner error is a refusal.
-fn step(batch: &mut Batch<'_>, command: Command) -> Result<Result<Outcome, Refusal>, Error> {
+fn step(
+    batch: &mut Batch<'_>,
+    command: Command,
+    attempts: &Attempts,
+) -> Result<Result<Outcome, Refusal>, Error> {
     let Command { origin, change } = command;
+    let (action, subject) = (audit::Action::asked(&change), Subject::of(&change));
     match decide(batch, &origin, change) {
         Ok(decision) => Ok(Ok(apply(batch, &origin, decision)?)),
-        Err(Undecided::Refused(refusal)) => Ok(Err(refusal)),
+        Err(Undecided::Refused(refusal)) => {
+            if is_kept(&refusal) {
+                let _waits = attempts.add(Attempt::new(origin, action, subject, &refusal));
+            }
+            Ok(Err(refusal))
+        }
         // Nothing was put: it is this command's own record that cannot be read.
         Err(Undecided::Store(error)) => Ok(Err(told(&error))),
     }

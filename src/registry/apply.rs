@@ -1,6 +1,7 @@
 //! What a decided command changes. A function of the state and the command:
 //! the same commands give the same bytes.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::model::owner_name;
@@ -65,7 +66,13 @@ pub fn apply(batch: &mut Batch<'_>, origin: &Origin, decision: Decision) -> Resu
         }
         Decision::Look { action, entry } => {
             batch.advance(origin.now);
-            audit(batch, origin, action, &entry.key().to_bytes(), (None, None))?;
+            audit(
+                batch,
+                origin,
+                action,
+                &entry.key().to_bytes(),
+                Digests::default(),
+            )?;
             Ok(Outcome {
                 applied: Applied::Entry(entry),
                 touched: None,
@@ -160,6 +167,7 @@ fn put_record(
     }
     let encoded = batch.put_record(&key, Arc::clone(&record))?;
     let after_digest = sha256(encoded);
+    let public = public_digest(&key, &record, after_digest);
     let answer = origin.request.as_ref().map(|_| encoded.into());
 
     let created = before.is_none();
@@ -168,7 +176,11 @@ fn put_record(
         after: Some(record.is_restricted()),
     };
     let touched = shape.changed(batch, (&key, row), &record.identifier)?;
-    let digests = (before_digest, Some(after_digest));
+    let digests = Digests {
+        before: before_digest,
+        after: Some(after_digest),
+        public,
+    };
     audit(batch, origin, action, key.as_bytes(), digests)?;
     let effect = if created {
         Effect::Created
@@ -281,7 +293,10 @@ fn delete_record(
         after: None,
     };
     let touched = shape.changed(batch, (key, row), &before.identifier)?;
-    let digests = (Some(sha256(&encoded)), None);
+    let digests = Digests {
+        before: Some(sha256(&encoded)),
+        ..Digests::default()
+    };
     audit(batch, origin, Action::DeleteRecord, key.as_bytes(), digests)?;
     // The etag of the answer is that of the tombstone.
     let record = Record {
@@ -331,7 +346,11 @@ fn put_prefix(
     let encoded = batch.put_prefix(&canonical, row)?;
     let after_digest = sha256(encoded);
     let answer = origin.request.as_ref().map(|_| encoded.into());
-    let digests = (before_digest, Some(after_digest));
+    let digests = Digests {
+        before: before_digest,
+        after: Some(after_digest),
+        public: Some(after_digest),
+    };
     audit(batch, origin, action, canonical.as_bytes(), digests)?;
     remember(batch, origin, 0, canonical.as_bytes(), answer)?;
     let touched = Some(Touched::prefix(&canonical));
@@ -381,6 +400,7 @@ fn apply_office(
         batch.put_sealed(key, bytes)?;
     }
     let mut touched: Option<Touched> = None;
+    let mut prefix_digests = Vec::new();
     for changed in prefixes {
         let canonical = changed.prefix.canonical();
         let counts = batch.prefix(&canonical).map(|row| row.counts);
@@ -391,20 +411,23 @@ fn apply_office(
             }),
             counts: counts.unwrap_or_default(),
         };
-        batch.put_prefix(&canonical, row)?;
+        prefix_digests.push(sha256(batch.put_prefix(&canonical, row)?));
         let also = Touched::prefix(&canonical);
         touched = Some(match touched {
             Some(touched) => touched.and(also),
             None => also,
         });
     }
-    audit(
-        batch,
-        origin,
-        action,
-        &subject,
-        (before_digest, after_digest),
-    )?;
+    let digests = Digests {
+        before: before_digest,
+        after: after_digest,
+        // Of several none is told: each stands by its own later changes.
+        public: match prefix_digests.as_slice() {
+            [digest] => Some(*digest),
+            _ => None,
+        },
+    };
+    audit(batch, origin, action, &subject, digests)?;
     let answer = origin.request.as_ref().map(|_| encoded.into());
     remember(batch, origin, ENTRY_ANSWER, &subject, answer)?;
     Ok(Outcome {
@@ -419,9 +442,13 @@ pub(super) fn audit(
     origin: &Origin,
     action: Action,
     subject: &[u8],
-    (before, after): (Option<Digest>, Option<Digest>),
+    digests: Digests,
 ) -> Result<(), Error> {
-    let position = batch.position();
+    let Digests {
+        before,
+        after,
+        public,
+    } = digests;
     let entry = AuditEntry {
         time: origin.now,
         actor: origin.caller.name().into(),
@@ -434,8 +461,31 @@ pub(super) fn audit(
             .into(),
         before,
         after,
+        public,
+        source: origin.caller.source,
+        refused: "".into(),
+        omitted: 0,
+        salt: origin.salt,
     };
-    batch.put_audit(position, &entry)
+    batch.put_audit(&entry)
+}
+
+/// What of a subject an audit entry sums up.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Digests {
+    pub(super) before: Option<Digest>,
+    pub(super) after: Option<Digest>,
+    pub(super) public: Option<Digest>,
+}
+
+/// The digest of what anybody may read of `record`, whose own is `whole`. `None`
+/// if nothing of it may be read.
+fn public_digest(key: &Key, record: &Record, whole: Digest) -> Option<Digest> {
+    match record.public_part() {
+        None => None,
+        Some(Cow::Borrowed(_)) => Some(whole),
+        Some(Cow::Owned(part)) => Some(sha256(&Batch::encoding(key, &part))),
+    }
 }
 
 pub(super) fn remember(

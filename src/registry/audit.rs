@@ -1,8 +1,11 @@
-//! The audit trail: one entry for each change, in the change's own batch.
+//! The audit trail: one entry for each change, in the change's own batch, and one
+//! for each refused attempt, in the next.
 
 use aws_lc_rs::digest::{SHA256, digest};
 
 use crate::model::firm::StepKind;
+use crate::registry::command::{Change, PrefixAction, RecordAction};
+use crate::registry::link::LinkAction;
 use crate::store::codec_types::Digest;
 
 /// What was done, as an audit entry numbers it. Numbers are stored: one may be
@@ -109,6 +112,20 @@ pub enum Action {
     DisputeLink,
     /// A link was withdrawn.
     WithdrawLink,
+    /// A firm, a principal or the like was to be changed. Only of attempts.
+    KeepOffice,
+    /// Somebody was to be proven. Only of attempts.
+    Authenticate,
+    /// What the public may not read was to be read. Only of attempts.
+    ReadPrivate,
+    /// The node was to be operated. Only of attempts.
+    Operate,
+    /// The audit trail was to be read. Only of attempts.
+    ReadAudit,
+    /// A firm, a principal or the like was to be read. Only of attempts.
+    ReadOffice,
+    /// Audit entries that were older than the retention fell.
+    PruneAudit,
 }
 
 impl Action {
@@ -181,6 +198,178 @@ impl Action {
             Self::ConfirmLink => 97,
             Self::DisputeLink => 98,
             Self::WithdrawLink => 99,
+            Self::KeepOffice => 240,
+            Self::Authenticate => 241,
+            Self::ReadPrivate => 242,
+            Self::Operate => 243,
+            Self::ReadAudit => 244,
+            Self::ReadOffice => 245,
+            Self::PruneAudit => 80,
+        }
+    }
+
+    /// Its name, as the API shows it: `create-record`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::CreateRecord => "create-record",
+            Self::ReplaceRecord => "replace-record",
+            Self::ImportRecord => "import-record",
+            Self::AddValues => "add-values",
+            Self::ModifyValues => "modify-values",
+            Self::RemoveValues => "remove-values",
+            Self::DeleteRecord => "delete-record",
+            Self::SetReaders => "set-readers",
+            Self::CreatePrefix => "create-prefix",
+            Self::UpdatePrefix => "update-prefix",
+            Self::HomePrefix => "home-prefix",
+            Self::SuspendPrefix => "suspend-prefix",
+            Self::ActivatePrefix => "activate-prefix",
+            Self::UnhomePrefix => "unhome-prefix",
+            Self::CreateGroup => "create-group",
+            Self::UpdateGroup => "update-group",
+            Self::DeleteGroup => "delete-group",
+            Self::ApplyFirm => "apply-firm",
+            Self::EditFirm => "edit-firm",
+            Self::SubmitFirm => "submit-firm",
+            Self::VerifyFirm => "verify-firm",
+            Self::ApproveFirm => "approve-firm",
+            Self::RejectFirm => "reject-firm",
+            Self::ActivateFirm => "activate-firm",
+            Self::SuspendFirm => "suspend-firm",
+            Self::ReinstateFirm => "reinstate-firm",
+            Self::RetireFirm => "retire-firm",
+            Self::EraseFirm => "erase-firm",
+            Self::AttachDocument => "attach-document",
+            Self::DetachDocument => "detach-document",
+            Self::ReadPersonal => "read-personal",
+            Self::ReadDocument => "read-document",
+            Self::CreatePrincipal => "create-principal",
+            Self::UpdatePrincipal => "update-principal",
+            Self::DisablePrincipal => "disable-principal",
+            Self::EnablePrincipal => "enable-principal",
+            Self::RevokePrincipal => "revoke-principal",
+            Self::SetPassword => "set-password",
+            Self::SetOneTimeCode => "set-one-time-code",
+            Self::RotateKey => "rotate-key",
+            Self::SignIn => "sign-in",
+            Self::CreateTemplate => "create-template",
+            Self::ReviseTemplate => "revise-template",
+            Self::DisableTemplateItem => "disable-template-item",
+            Self::CreateShare => "create-share",
+            Self::WithdrawShare => "withdraw-share",
+            Self::StateLink => "state-link",
+            Self::ConfirmLink => "confirm-link",
+            Self::DisputeLink => "dispute-link",
+            Self::WithdrawLink => "withdraw-link",
+            Self::KeepOffice => "keep-office",
+            Self::Authenticate => "authenticate",
+            Self::ReadPrivate => "read-private",
+            Self::Operate => "operate",
+            Self::ReadAudit => "read-audit",
+            Self::ReadOffice => "read-office",
+            Self::PruneAudit => "prune-audit",
+        }
+    }
+
+    /// Every action.
+    pub const ALL: &'static [Self] = &[
+        Self::CreateRecord,
+        Self::ReplaceRecord,
+        Self::ImportRecord,
+        Self::AddValues,
+        Self::ModifyValues,
+        Self::RemoveValues,
+        Self::DeleteRecord,
+        Self::SetReaders,
+        Self::CreatePrefix,
+        Self::UpdatePrefix,
+        Self::HomePrefix,
+        Self::SuspendPrefix,
+        Self::ActivatePrefix,
+        Self::UnhomePrefix,
+        Self::CreateGroup,
+        Self::UpdateGroup,
+        Self::DeleteGroup,
+        Self::ApplyFirm,
+        Self::EditFirm,
+        Self::SubmitFirm,
+        Self::VerifyFirm,
+        Self::ApproveFirm,
+        Self::RejectFirm,
+        Self::ActivateFirm,
+        Self::SuspendFirm,
+        Self::ReinstateFirm,
+        Self::RetireFirm,
+        Self::EraseFirm,
+        Self::AttachDocument,
+        Self::DetachDocument,
+        Self::ReadPersonal,
+        Self::ReadDocument,
+        Self::CreatePrincipal,
+        Self::UpdatePrincipal,
+        Self::DisablePrincipal,
+        Self::EnablePrincipal,
+        Self::RevokePrincipal,
+        Self::SetPassword,
+        Self::SetOneTimeCode,
+        Self::RotateKey,
+        Self::SignIn,
+        Self::CreateTemplate,
+        Self::ReviseTemplate,
+        Self::DisableTemplateItem,
+        Self::CreateShare,
+        Self::WithdrawShare,
+        Self::StateLink,
+        Self::ConfirmLink,
+        Self::DisputeLink,
+        Self::WithdrawLink,
+        Self::KeepOffice,
+        Self::Authenticate,
+        Self::ReadPrivate,
+        Self::Operate,
+        Self::ReadAudit,
+        Self::ReadOffice,
+        Self::PruneAudit,
+    ];
+
+    /// The action of a stored number; `None` of a later release's.
+    pub fn from_number(number: u8) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|action| action.number() == number)
+    }
+
+    /// What `change` asks for.
+    pub const fn asked(change: &Change) -> Self {
+        match change {
+            Change::Record { action, .. } => match action {
+                RecordAction::Create { .. } => Self::CreateRecord,
+                RecordAction::Replace { .. } => Self::ReplaceRecord,
+                RecordAction::Import { .. } => Self::ImportRecord,
+                RecordAction::AddValues { .. } => Self::AddValues,
+                RecordAction::ModifyValues { .. } | RecordAction::PutValues { .. } => {
+                    Self::ModifyValues
+                }
+                RecordAction::RemoveValues { .. } => Self::RemoveValues,
+                RecordAction::SetReaders { .. } => Self::SetReaders,
+                RecordAction::Delete { .. } => Self::DeleteRecord,
+            },
+            Change::Prefix { action, .. } => match action {
+                PrefixAction::Create { .. } => Self::CreatePrefix,
+                PrefixAction::Update { .. } => Self::UpdatePrefix,
+                PrefixAction::Home { .. } => Self::HomePrefix,
+                PrefixAction::Unhome { .. } => Self::UnhomePrefix,
+                PrefixAction::Suspend { .. } => Self::SuspendPrefix,
+                PrefixAction::Activate { .. } => Self::ActivatePrefix,
+            },
+            Change::Office(_) => Self::KeepOffice,
+            Change::Link(change) => match change.action {
+                LinkAction::State { .. } => Self::StateLink,
+                LinkAction::Confirm { .. } => Self::ConfirmLink,
+                LinkAction::Dispute { .. } => Self::DisputeLink,
+                LinkAction::Withdraw { .. } => Self::WithdrawLink,
+            },
         }
     }
 }
@@ -190,4 +379,32 @@ pub(super) fn sha256(bytes: &[u8]) -> Digest {
     let mut out = Digest::default();
     out.copy_from_slice(digest(&SHA256, bytes).as_ref());
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_action_has_its_own_number_and_name() {
+        let source = include_str!("audit.rs");
+        let numbers = source.lines().filter(|line| {
+            let number = line.trim().strip_prefix("Self::");
+            let number = number.and_then(|line| line.split_once(" => "));
+            number.is_some_and(|(_, number)| number.trim_end_matches(',').parse::<u8>().is_ok())
+        });
+        assert_eq!(numbers.count(), Action::ALL.len());
+        let numbers: HashSet<u8> = Action::ALL.iter().map(|action| action.number()).collect();
+        let names: HashSet<&str> = Action::ALL.iter().map(|action| action.name()).collect();
+        assert_eq!(
+            (numbers.len(), names.len()),
+            (Action::ALL.len(), Action::ALL.len())
+        );
+        for action in Action::ALL {
+            assert_eq!(Action::from_number(action.number()), Some(*action));
+        }
+        assert_eq!(Action::from_number(0), None);
+    }
 }

@@ -13,7 +13,7 @@ use crate::model::{Caller, Link, Readers, SuffixCase, Timestamp};
 use crate::registry::link::LinkChange;
 use crate::registry::office::OfficeChange;
 use crate::store::AnyEntry;
-use crate::store::codec_types::Digest;
+use crate::store::codec_types::{Digest, Salt};
 
 /// A change, by whom and when: all that [`super::apply`] needs beside the state.
 #[derive(Clone, Debug)]
@@ -48,6 +48,9 @@ pub struct Origin {
     pub caller: Caller,
     /// Makes a retry get the first answer.
     pub request: Option<Request>,
+    /// Random octets for the audit trail: nobody can tell from its hash what an
+    /// entry holds.
+    pub salt: Salt,
 }
 
 /// A request that can be told from others.

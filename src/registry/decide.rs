@@ -1,5 +1,6 @@
 //! Whether the rules allow a command, given everything before it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::access::{
@@ -103,16 +104,12 @@ pub enum Undecided {
 /// [`Undecided::Refused`] with the rule, [`Undecided::Store`].
 pub fn decide(batch: &Batch<'_>, origin: &Origin, change: Change) -> Result<Decision, Undecided> {
     // A right that was taken away before this command is gone.
-    let renewed = match &origin.caller.who {
-        Who::Member(_) => Some(Origin {
-            caller: renewed(&origin.caller, batch, origin.now)?,
+    let renewed = match renewed(&origin.caller, batch, origin.now)? {
+        Cow::Borrowed(_) => None,
+        Cow::Owned(caller) => Some(Origin {
+            caller,
             ..origin.clone()
         }),
-        Who::Operator(_) => {
-            renewed(&origin.caller, batch, origin.now)?;
-            None
-        }
-        Who::Anonymous | Who::Identity(_) | Who::Guest(_) => None,
     };
     let origin = renewed.as_ref().unwrap_or(origin);
     if let Change::Record { identifier, .. } = &change {
@@ -143,9 +140,11 @@ fn permit_member(
     caller: &Caller,
     identifier: &Identifier,
 ) -> Result<(), Undecided> {
+    let Who::Member(member) = &caller.who else {
+        return Ok(());
+    };
     let prefix = identifier.prefix();
-    let row = batch.prefix(&prefix.canonical());
-    let (Who::Member(member), Some(row)) = (&caller.who, row) else {
+    let Some(row) = batch.prefix(&prefix.canonical()) else {
         return Ok(());
     };
     permit_record(caller, batch, Operation::WriteBelow(prefix)).map_err(undecided)?;
@@ -371,7 +370,9 @@ impl<'a> Subject<'a> {
         match self.row.entry.quota {
             Some(quota) if count >= quota => Err(Refusal::new(Reason::QuotaExceeded)
                 .value(&self.row.entry.prefix)
-                .limit(quota)),
+                .limit(quota)
+                // Time alone frees none of them.
+                .remaining(0, None)),
             Some(_) | None => Ok(()),
         }
     }

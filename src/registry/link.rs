@@ -21,7 +21,7 @@ use crate::model::{
     Firm, FirmId, FirmState, Identifier, Link, LinkKind, LinkName, LinkState, Prefix, Reason,
     Refusal, Visibility, Who,
 };
-use crate::registry::apply::{self, Outcome, audit};
+use crate::registry::apply::{self, Digests, Outcome, audit};
 use crate::registry::audit::{Action, sha256};
 use crate::registry::command::{Applied, Effect, OnConflict, Origin};
 use crate::registry::decide::{Decision, Undecided, check_etag, undecided};
@@ -225,7 +225,12 @@ pub(super) fn apply(
         None => None,
     };
     let encoded = batch.put_link(before.as_deref(), Arc::clone(&link))?;
-    let digests = (before_digest, Some(sha256(&encoded)));
+    // A link says who sees it: what anybody may read is in the link, not in a leaf.
+    let digests = Digests {
+        before: before_digest,
+        after: Some(sha256(&encoded)),
+        public: None,
+    };
     let subject = link.name.to_string();
     audit(batch, origin, action, subject.as_bytes(), digests)?;
     let effect = match before {

@@ -3,7 +3,10 @@
 
 use serde::Serialize;
 
-use crate::model::{FirmId, GroupId, PrefixEntry, PrincipalId, ShareId, TemplateId};
+use crate::model::template::Template;
+use crate::model::{
+    Firm, FirmId, Group, GroupId, PrefixEntry, Principal, PrincipalId, Share, ShareId, TemplateId,
+};
 use crate::registry::audit::Action;
 use crate::registry::command::Origin;
 use crate::registry::decide::{Decision, Undecided};
@@ -69,6 +72,18 @@ impl OfficeChange {
             | Self::Share { .. } => 0,
         };
         sealed + postcard::experimental::serialized_size(self).unwrap_or_default()
+    }
+
+    /// The entry that it is about, as the audit trail names it.
+    pub fn subject(&self) -> Vec<u8> {
+        let key = match self {
+            Self::Firm { id, .. } => EntryKey::of::<Firm>(id.as_str()),
+            Self::Principal { id, .. } => EntryKey::of::<Principal>(id.as_str()),
+            Self::Group { id, .. } => EntryKey::of::<Group>(id.as_str()),
+            Self::Template { id, .. } => EntryKey::of::<Template>(id.as_str()),
+            Self::Share { id, .. } => EntryKey::of::<Share>(id.as_str()),
+        };
+        key.to_bytes()
     }
 
     /// What tells it from another request.

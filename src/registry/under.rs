@@ -235,6 +235,9 @@ type Side<'a> = (Option<&'a Named>, &'a [Value]);
 
 /// Rows that come and go, and for each that comes the index of its item.
 fn changes(prefix: &PrefixEntry, old: Side<'_>, new: Side<'_>) -> (Uniques, Vec<u32>) {
+    if let (None, None) = (old.0, new.0) {
+        return Default::default();
+    }
     let (old, new) = (rows(prefix, old), rows(prefix, new));
     let stays: HashSet<&UniqueKey> = new.iter().map(|(row, _)| row).collect();
     let was: HashSet<&UniqueKey> = old.iter().map(|(row, _)| row).collect();

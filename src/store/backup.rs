@@ -16,9 +16,11 @@ use nix::fcntl::{Flock, FlockArg};
 use rocksdb::checkpoint::Checkpoint;
 use serde::{Deserialize, Serialize};
 
+use crate::merkle::Hash;
 use crate::model::Timestamp;
+use crate::store::check::fault_of;
 use crate::store::error::BACKUP_NAME_CHARS_MAX;
-use crate::store::{Config, ENGINE_FOLDER, Error, Metrics, Store};
+use crate::store::{Config, ENGINE_FOLDER, Error, Metrics, Store, TrailReport};
 
 /// The list of a backup's files, beside them.
 const MANIFEST: &str = "backup.json";
@@ -226,6 +228,34 @@ pub fn verify(folder: &Path) -> Result<BackupInfo, Error> {
     }
 }
 
+/// Checks the audit trail of the backup in `folder` against itself and against
+/// what the store in it holds. Gives the root of the tree of its first `size`
+/// changes, if it has so many. Checksums of files are another matter: whoever
+/// changes a row can change them.
+///
+/// # Errors
+/// [`Error::BackupMissing`], [`Error::Trail`], [`Error::Corrupt`],
+/// [`Error::Engine`], [`Error::File`].
+pub fn verify_trail(folder: &Path, size: u64) -> Result<(TrailReport, Option<Hash>), Error> {
+    let name = name_of(folder);
+    let _manifest = read_manifest(folder, &name)?;
+    let scratch = folder.with_file_name(format!(".{name}.verify"));
+    remove_folder(&scratch)?;
+    let checked =
+        copy_folder(&folder.join(ENGINE_FOLDER), &scratch.join(ENGINE_FOLDER)).and_then(|()| {
+            let store = open_quietly(&scratch)?;
+            let report = store.check_trail()?;
+            let root = match store.tree().root(size) {
+                Ok(root) => Some(root),
+                Err(Error::Range { .. }) => None,
+                Err(error) => return Err(error),
+            };
+            Ok((report, root))
+        });
+    remove_folder(&scratch)?;
+    checked
+}
+
 /// Verifies the backup in `folder` and copies it to the data folder `data_dir`,
 /// which must not hold a store.
 ///
@@ -294,7 +324,10 @@ fn check_contents(data_dir: &Path, manifest: &Manifest) -> Result<Option<String>
             manifest.applied_position
         )));
     }
-    store.check_counts()
+    match store.check_counts()? {
+        None => fault_of(store.check_trail()),
+        fault => Ok(fault),
+    }
 }
 
 fn position_of(engine: &Path) -> Result<u64, Error> {

@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 
 use rocksdb::WriteBatch;
 
+use crate::merkle::Tile;
 use crate::model::{FirmId, Key, PrefixEntry, Record, Timestamp, Tombstone};
 use crate::store::codec::restricted::{encode_record, encode_tombstone, grant_key, row_key};
 use crate::store::codec_types::{AuditEntry, RequestRow};
@@ -17,6 +18,7 @@ use crate::store::directory::{AnyEntry, Entry, EntryKey};
 use crate::store::links::{GraphChange, Pending};
 use crate::store::prefixes::PrefixRow;
 use crate::store::restricted::Restricted;
+use crate::store::trail::{Trail, encode_tile, tile_key};
 use crate::store::uniques::UniqueKey;
 use crate::store::{Error, META_POSITION, Store, codec};
 
@@ -35,7 +37,13 @@ pub struct Batch<'s> {
     sealed: HashMap<Vec<u8>, Option<Vec<u8>>>,
     uniques: HashMap<UniqueKey, Option<Vec<u8>>>,
     pub(super) links: Pending,
+    /// The position that it began at.
+    began: u64,
     position: u64,
+    /// As this batch leaves it; taken from the store with the first entry.
+    trail: Option<Trail>,
+    /// Refused attempts that the next entry tells of.
+    omitted: u64,
     latest: Timestamp,
     buffer: Vec<u8>,
 }
@@ -51,6 +59,7 @@ impl std::fmt::Debug for Batch<'_> {
 impl<'s> Batch<'s> {
     /// An empty batch on `store`.
     pub fn new(store: &'s Store) -> Self {
+        let position = store.position();
         Self {
             store,
             writes: WriteBatch::default(),
@@ -63,7 +72,10 @@ impl<'s> Batch<'s> {
             sealed: HashMap::new(),
             uniques: HashMap::new(),
             links: Pending::default(),
-            position: store.position(),
+            began: position,
+            position,
+            trail: None,
+            omitted: 0,
             latest: Timestamp::default(),
             buffer: Vec::new(),
         }
@@ -112,7 +124,12 @@ impl<'s> Batch<'s> {
 
     /// The `T` named `id`, as this batch leaves it.
     pub fn entry<T: Entry>(&self, id: &str) -> Option<Arc<T>> {
-        match self.entries.get(&EntryKey::of::<T>(id)) {
+        // Few batches have entries; every command asks for its caller's.
+        let pending = match self.entries.is_empty() {
+            true => None,
+            false => self.entries.get(&EntryKey::of::<T>(id)),
+        };
+        match pending {
             Some(pending) => pending.as_ref().and_then(T::from_any).map(Arc::clone),
             None => self.store.directory().find::<T>(id).map(Arc::clone),
         }
@@ -425,16 +442,36 @@ impl<'s> Batch<'s> {
         Ok(())
     }
 
-    /// Appends to the audit trail at `position`.
+    /// Has the next entry tell of `count` refused attempts that have none.
+    pub fn omit(&mut self, count: u64) {
+        self.omitted = self.omitted.saturating_add(count);
+    }
+
+    /// Refused attempts of which no entry tells yet.
+    pub const fn omitted(&self) -> u64 {
+        self.omitted
+    }
+
+    /// Appends to the audit trail at the position that was taken last, with the
+    /// tiles that this completes. Each position has one entry.
     ///
     /// # Errors
     /// As [`Batch::put_record`].
-    pub fn put_audit(&mut self, position: u64, entry: &AuditEntry) -> Result<(), Error> {
-        self.buffer.clear();
-        codec::audit::encode(entry, &mut self.buffer);
-        let column = self.store.column(Column::Audit)?;
+    pub fn put_audit(&mut self, entry: &AuditEntry) -> Result<(), Error> {
+        let store = self.store;
+        let trail = self
+            .trail
+            .get_or_insert_with(|| Trail::clone(&store.trail()));
+        let omitted = std::mem::take(&mut self.omitted);
+        let tiles = trail.append(entry, omitted, &mut self.buffer);
+        let column = store.column(Column::Audit)?;
         self.writes
-            .put_cf(column, position.to_be_bytes(), &self.buffer);
+            .put_cf(column, self.position.to_be_bytes(), &self.buffer);
+        let column = store.column(Column::Tiles)?;
+        for Tile { name, hashes } in tiles {
+            self.writes
+                .put_cf(column, tile_key(name), encode_tile(&hashes));
+        }
         Ok(())
     }
 
@@ -459,7 +496,8 @@ impl<'s> Batch<'s> {
     /// [`Error::Stopped`], [`Error::DiskFull`], [`Error::Engine`].
     pub fn commit(mut self) -> Result<Vec<GraphChange>, Error> {
         let store = self.store;
-        if self.position == store.position() && self.writes.is_empty() {
+        let has_moved = self.position != self.began;
+        if !has_moved && self.writes.is_empty() {
             return Ok(Vec::new());
         }
         store.check_writable()?;
@@ -469,9 +507,12 @@ impl<'s> Batch<'s> {
             self.writes.put_cf(column, canonical, counts);
         }
         self.links.finish(store, &mut self.writes)?;
-        let column = store.column(Column::Meta)?;
-        self.writes
-            .put_cf(column, META_POSITION, self.position.to_be_bytes());
+        // What takes no position leaves the log where it is.
+        if has_moved {
+            let column = store.column(Column::Meta)?;
+            let position = self.position.to_be_bytes();
+            self.writes.put_cf(column, META_POSITION, position);
+        }
         if let Err(error) = store.write_synced(self.writes) {
             // A full disk is known before anything counts as written; after
             // any other failure nobody knows.
@@ -494,11 +535,16 @@ impl<'s> Batch<'s> {
                 }
             }
         }
+        if let Some(trail) = self.trail {
+            *store.trail.write() = Arc::new(trail);
+        }
         store
             .now_millis
             .fetch_max(self.latest.millis(), Ordering::Relaxed);
         let changes = self.links.committed(store);
-        store.position.store(self.position, Ordering::Release);
+        if has_moved {
+            store.position.store(self.position, Ordering::Release);
+        }
         Ok(changes)
     }
 }

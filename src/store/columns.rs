@@ -11,6 +11,7 @@
 //! | `tails`      | prefix `/` labels of an escaped owner name of   | empty                          |
 //! |              | several chunks, right to left, `.` behind each  |                                |
 //! | `audit`      | log position, u64 BE                            | audit entry, `codec::audit`    |
+//! | `tiles`      | level, index, as `trail` says                    | 256 hashes, as `trail` says    |
 //! | `requests`   | request id                                      | first answer, `codec::request` |
 //! | `directory`  | kind and id                                     | an entry, `directory`          |
 //! | `sealed`     | whose, `/`, what                                | encrypted; the store cannot    |
@@ -53,6 +54,7 @@ pub(crate) enum Column {
     Counts,
     Tails,
     Audit,
+    Tiles,
     Requests,
     Directory,
     Sealed,
@@ -66,7 +68,7 @@ pub(crate) enum Column {
 }
 
 impl Column {
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::Records,
         Self::Tombstones,
         Self::Restricted,
@@ -74,6 +76,7 @@ impl Column {
         Self::Counts,
         Self::Tails,
         Self::Audit,
+        Self::Tiles,
         Self::Requests,
         Self::Directory,
         Self::Sealed,
@@ -95,6 +98,7 @@ impl Column {
             Self::Counts => "counts",
             Self::Tails => "tails",
             Self::Audit => "audit",
+            Self::Tiles => "tiles",
             Self::Requests => "requests",
             Self::Directory => "directory",
             Self::Sealed => "sealed",
@@ -202,6 +206,11 @@ fn column_options(
                 }
             });
         }
+        // Hashes do not shrink.
+        Column::Tiles => {
+            options.set_compression_type(DBCompressionType::None);
+            options.set_bottommost_compression_type(DBCompressionType::None);
+        }
         Column::Prefixes
         | Column::Counts
         | Column::Tails
@@ -247,6 +256,7 @@ fn table_options(column: Column, cache: &Cache) -> BlockBasedOptions {
         Column::Prefixes
         | Column::Counts
         | Column::Tails
+        | Column::Tiles
         | Column::Directory
         | Column::Sealed
         | Column::Terms

@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::model::template::Template;
-use crate::model::{Firm, FirmId, Group, Principal, Share};
+use crate::model::{Firm, FirmId, Group, Party, Principal, Share};
 use crate::store::columns::Column;
 use crate::store::{Error, Store, scan};
 
@@ -71,6 +71,25 @@ impl EntryKey {
         }
     }
 
+    /// A subject of the audit trail, for people: an identifier or a prefix as it is,
+    /// and the key of an entry as `firms/…`.
+    pub fn shown(subject: &[u8]) -> String {
+        let text = String::from_utf8_lossy(subject);
+        let kinds = [
+            (Firm::KIND, "firms"),
+            (Principal::KIND, "principals"),
+            (Group::KIND, "groups"),
+            (Share::KIND, "shares"),
+            (Template::KIND, "templates"),
+        ];
+        // Canonical prefixes have no upper-case letters.
+        let kind = kinds.iter().find(|(kind, _)| subject.first() == Some(kind));
+        match kind.and_then(|(_, name)| Some((name, text.get(1..)?))) {
+            Some((name, id)) => format!("{name}/{id}"),
+            None => text.into_owned(),
+        }
+    }
+
     /// The bytes under which it is stored, and which the audit trail names.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = vec![self.kind];
@@ -88,6 +107,17 @@ impl AnyEntry {
             Self::Group(entry) => EntryKey::of::<Group>(entry.id()),
             Self::Share(entry) => EntryKey::of::<Share>(entry.id()),
             Self::Template(entry) => EntryKey::of::<Template>(Entry::id(&**entry)),
+        }
+    }
+
+    /// Log position of its last change.
+    pub fn revision(&self) -> u64 {
+        match self {
+            Self::Firm(entry) => entry.revision,
+            Self::Principal(entry) => entry.revision,
+            Self::Group(entry) => entry.revision,
+            Self::Share(entry) => entry.revision,
+            Self::Template(entry) => entry.revision(),
         }
     }
 
@@ -326,6 +356,32 @@ impl Directory {
     /// Every `T`, in the order of their ids.
     pub fn all<T: Entry>(&self) -> impl Iterator<Item = &Arc<T>> {
         T::rows(self).values()
+    }
+
+    /// Whether `key` (as [`EntryKey::to_bytes`]) names `firm`, or a principal, a
+    /// group or a share link of it.
+    pub fn is_of_firm(&self, key: &[u8], firm: &FirmId) -> bool {
+        let Some((kind, id)) = key.split_first() else {
+            return false;
+        };
+        let Ok(id) = std::str::from_utf8(id) else {
+            return false;
+        };
+        match *kind {
+            Firm::KIND => id == firm.as_str(),
+            Principal::KIND => self.principals.get(id).is_some_and(
+                |principal| matches!(&principal.party, Party::Firm { firm: of, .. } if of == firm),
+            ),
+            Group::KIND => self
+                .groups
+                .get(id)
+                .is_some_and(|group| group.owner == *firm),
+            Share::KIND => self
+                .shares
+                .get(id)
+                .is_some_and(|share| share.owner == *firm),
+            _ => false,
+        }
     }
 
     /// The groups that `member` belongs to.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::merkle::OutOfRange;
 use crate::model::{Fault, Reason, Refusal};
 
 /// What can go wrong in the store. Display is for the operator's log; callers
@@ -24,6 +25,28 @@ pub enum Error {
         what: &'static str,
         /// Its version byte.
         version: u8,
+    },
+    /// The audit trail does not agree with itself, or with what it is about.
+    #[error("the audit trail is broken at position {position}: {what}")]
+    Trail {
+        /// The entry that does not agree.
+        position: u64,
+        /// What does not agree.
+        what: &'static str,
+    },
+    /// The change is one of the first release, which had no proofs.
+    #[error("the change at {position} was made before the log had proofs")]
+    Unprovable {
+        /// Its position.
+        position: u64,
+    },
+    /// The tree is asked for something beyond its end.
+    #[error("{wanted} is not within the {size} changes of the log")]
+    Range {
+        /// The position or the size.
+        wanted: u64,
+        /// Changes in the log.
+        size: u64,
     },
     /// A file or folder could not be used.
     #[error("{path}: {source}")]
@@ -71,6 +94,13 @@ pub enum Error {
     NotEmpty(PathBuf),
 }
 
+impl From<OutOfRange> for Error {
+    fn from(error: OutOfRange) -> Self {
+        let OutOfRange { wanted, size } = error;
+        Self::Range { wanted, size }
+    }
+}
+
 /// Characters of a backup's name.
 pub(super) const BACKUP_NAME_CHARS_MAX: usize = 64;
 
@@ -89,6 +119,9 @@ impl Error {
             Self::Engine(error) => error.as_ref().contains("No space left on device"),
             Self::File { source, .. } => source.kind() == std::io::ErrorKind::StorageFull,
             Self::Corrupt { .. }
+            | Self::Trail { .. }
+            | Self::Range { .. }
+            | Self::Unprovable { .. }
             | Self::Version { .. }
             | Self::Stopped(_)
             | Self::Locked(_)
@@ -121,7 +154,13 @@ impl Error {
             Self::BackupCorrupt { name, what } => {
                 Refusal::new(Reason::BackupCorrupt).value(name).limit(what)
             }
+            Self::Range { wanted, size } => Refusal::new(Reason::LogRangeInvalid)
+                .field("size")
+                .value(wanted)
+                .limit(size),
+            Self::Unprovable { position } => Refusal::new(Reason::RecordUnprovable).value(position),
             Self::Engine(_)
+            | Self::Trail { .. }
             | Self::Corrupt { .. }
             | Self::Version { .. }
             | Self::File { .. }

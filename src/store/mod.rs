@@ -19,7 +19,11 @@ mod metrics;
 mod prefixes;
 pub mod raw;
 mod restricted;
+mod retention;
 mod scan;
+mod trail;
+mod trail_check;
+mod tree;
 mod uniques;
 
 use std::fs::File;
@@ -41,6 +45,9 @@ pub use metrics::Metrics;
 pub use prefixes::{Counts, PrefixRow, Prefixes};
 pub use restricted::{Restricted, Sight};
 pub use scan::{Row, Span};
+pub use trail::Trail;
+pub use trail_check::TrailReport;
+pub use tree::{Provable, ProvableLeaf, Tree};
 pub use uniques::UniqueKey;
 
 use crate::model::{Key, Record, Tombstone};
@@ -61,6 +68,15 @@ const KEYS_LOOKED_AT_MAX: u32 = 64;
 /// The engine's folder below the data folder.
 const ENGINE_FOLDER: &str = "db";
 
+/// The record that `form` is the stored form of, under the key `subject`: what a
+/// leaf of the tree proves.
+///
+/// # Errors
+/// [`Error::Corrupt`], [`Error::Version`].
+pub fn proven_record(subject: &[u8], form: &[u8]) -> Result<Record, Error> {
+    codec::record::decode(subject, form)
+}
+
 /// The store: one open database.
 pub struct Store {
     db: DB,
@@ -71,6 +87,7 @@ pub struct Store {
     terms: RwLock<TermsTable>,
     next_node: AtomicU32,
     position: AtomicU64,
+    trail: RwLock<Arc<Trail>>,
     now_millis: Arc<AtomicU64>,
     /// Why writes stopped for good; the flag is set first for cheap reads.
     stopped: (AtomicBool, Mutex<String>),
@@ -115,6 +132,7 @@ impl Store {
             terms: RwLock::default(),
             next_node: AtomicU32::new(0),
             position: AtomicU64::new(0),
+            trail: RwLock::default(),
             now_millis,
             stopped: (AtomicBool::new(false), Mutex::default()),
             metrics,
@@ -154,6 +172,8 @@ impl Store {
         self.prefixes = RwLock::new(loaded);
         let loaded = Directory::load(self)?;
         self.directory = RwLock::new(loaded);
+        let trail = Trail::load(self, self.position())?;
+        self.trail = RwLock::new(Arc::new(trail));
         let loaded = TermsTable::load(self)?;
         self.terms = RwLock::new(loaded);
         self.next_node = AtomicU32::new(self.load_next_node()?);
@@ -223,6 +243,11 @@ impl Store {
     /// Log position of the last applied change; 0 before the first.
     pub fn position(&self) -> u64 {
         self.position.load(Ordering::Acquire)
+    }
+
+    /// Where the audit trail ends.
+    pub fn trail(&self) -> Arc<Trail> {
+        Arc::clone(&self.trail.read())
     }
 
     /// Whether an identifier is there for everyone whose key begins with `beginning` and

@@ -6,9 +6,14 @@ use std::sync::Arc;
 use rocksdb::{ColumnFamily, DBRawIterator, ReadOptions, Snapshot};
 
 use crate::model::{Record, Tombstone};
+use crate::store::codec::audit::Stored;
 use crate::store::codec::restricted::{Restricted, grants_of, row_key};
 use crate::store::columns::Column;
+use crate::store::trail::position_of;
 use crate::store::{Error, Sight, Store, codec};
+
+/// Stored audit entries given at once: about 64 KiB.
+const STORED_ENTRIES: usize = 256;
 
 /// One row of a scan over records and tombstones.
 #[derive(Clone, Debug)]
@@ -163,6 +168,68 @@ impl Store {
         Ok(())
     }
 
+    /// Visits audit entries against the order of their positions, from before
+    /// `before`, or from the last, until the visitor breaks.
+    ///
+    /// # Errors
+    /// As [`Store::record`].
+    pub fn each_audit_back(
+        &self,
+        before: Option<u64>,
+        visit: &mut dyn FnMut(u64, codec::audit::AuditEntry) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let column = self.column(Column::Audit)?;
+        let mut iterator = self.db.raw_iterator_cf(column);
+        match before {
+            Some(before) => match before.checked_sub(1) {
+                Some(from) => iterator.seek_for_prev(from.to_be_bytes()),
+                None => return Ok(()),
+            },
+            None => iterator.seek_to_last(),
+        }
+        while let (Some(key), Some(value)) = (iterator.key(), iterator.value()) {
+            if let Stored::Entry(entry, _) = codec::audit::decode(value)?
+                && visit(position_of(key)?, *entry).is_break()
+            {
+                return Ok(());
+            }
+            iterator.prev();
+        }
+        Ok(iterator.status()?)
+    }
+
+    /// Gives the stored forms of the audit entries behind `after` up to `until`, in
+    /// chunks, until the visitor breaks.
+    ///
+    /// # Errors
+    /// [`Error::Engine`], [`Error::Corrupt`].
+    pub fn each_stored_audit(
+        &self,
+        after: u64,
+        until: u64,
+        visit: &mut dyn FnMut(Vec<Vec<u8>>) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let after = after.to_be_bytes();
+        let mut chunk = Vec::new();
+        let mut is_broken = false;
+        each(self, Column::Audit, b"", Some(&after), &mut |key, value| {
+            if position_of(key)? > until {
+                return Ok(ControlFlow::Break(()));
+            }
+            chunk.push(value.to_vec());
+            if chunk.len() < STORED_ENTRIES {
+                return Ok(ControlFlow::Continue(()));
+            }
+            let flow = visit(std::mem::take(&mut chunk));
+            is_broken = flow.is_break();
+            Ok(flow)
+        })?;
+        if !is_broken && !chunk.is_empty() {
+            let _last = visit(chunk);
+        }
+        Ok(())
+    }
+
     /// Visits audit entries in the order of their positions, from behind
     /// `after`, until the visitor breaks.
     ///
@@ -175,13 +242,11 @@ impl Store {
     ) -> Result<(), Error> {
         let after = after.to_be_bytes();
         each(self, Column::Audit, b"", Some(&after), &mut |key, value| {
-            let position = <[u8; 8]>::try_from(key).map_err(|_| Error::Corrupt {
-                what: "audit position",
-            })?;
-            Ok(visit(
-                u64::from_be_bytes(position),
-                codec::audit::decode(value)?,
-            ))
+            Ok(match codec::audit::decode(value)? {
+                Stored::Entry(entry, _) => visit(position_of(key)?, *entry),
+                // Older than the retention.
+                Stored::Remains(..) => ControlFlow::Continue(()),
+            })
         })
     }
 }

@@ -3,6 +3,7 @@
 mod change;
 mod endurance;
 mod load;
+mod matrix;
 mod proof;
 mod recorded;
 mod refusals;

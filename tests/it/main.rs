@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod accounts;
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod cli_keys;
@@ -28,11 +30,17 @@ mod handle;
 #[cfg(test)]
 mod handle_mutations;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod matrix;
+#[cfg(test)]
 mod registry;
 #[cfg(test)]
 mod restart;
 #[cfg(test)]
 mod rights;
+#[cfg(test)]
+mod secrets;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

@@ -22,17 +22,22 @@ const MAY_NAME: &[(&str, &str)] = &[
     ("wire::dns", ""),
     ("wire::handle", ""),
     ("wire::proto", ""),
+    ("merkle", ""),
     // Machinery that knows no identifier.
     ("crypto", "model"),
     ("net", ""),
     ("telemetry", ""),
     // The core: from what is kept to what is done with it.
-    ("store", "model"),
+    ("store", "model merkle"),
     ("access", "model crypto store"),
     ("cluster", "model store"),
     ("registry", "model store access"),
     ("resolve", "model store"),
-    ("node", "model crypto store access cluster registry resolve"),
+    ("trace", ""),
+    (
+        "node",
+        "model merkle crypto store access cluster registry resolve trace",
+    ),
     // The edge: a face knows its own wire and the node, never another face.
     ("face", ""),
     ("face::dns", "model wire::dns net node"),
@@ -49,11 +54,11 @@ const MAY_NAME: &[(&str, &str)] = &[
     ),
     (
         "server",
-        "model wire crypto net telemetry store access cluster registry resolve node face demo config",
+        "model merkle wire crypto net telemetry store access cluster registry resolve node face demo config",
     ),
     (
         "cli",
-        "model wire crypto net telemetry store demo bench config server",
+        "model merkle wire crypto net telemetry store demo bench config server",
     ),
     ("main", "cli"),
     ("lib", ""),

@@ -80,6 +80,11 @@ impl Answerer {
         &self.answers
     }
 
+    /// The node.
+    pub(super) fn node(&self) -> &Node {
+        &self.node
+    }
+
     /// Time since some fixed moment, for durations.
     pub(super) fn elapsed(&self) -> Duration {
         self.node.elapsed()
@@ -403,7 +408,7 @@ fn put(bytes: &mut [u8], at: usize, part: &[u8]) -> Option<()> {
 }
 
 /// An answer without records to a sound query.
-fn brief(
+pub(super) fn brief(
     query: &Query<'_>,
     rcode: Rcode,
     error: Option<ExtendedError>,
@@ -413,6 +418,19 @@ fn brief(
     tally.respond(rcode, query.question.record_type);
     let flags = query.header.flags.answering();
     let layout = write_brief(query, query.header.id, flags, (rcode, error), out).ok()?;
+    Some(layout.bytes)
+}
+
+/// An answer without records to a sound query, whose sender is to come over TCP.
+pub(super) fn brief_truncated(
+    query: &Query<'_>,
+    out: &mut [u8],
+    tally: &mut Tally,
+) -> Option<usize> {
+    tally.respond(Rcode::NoError, query.question.record_type);
+    tally.truncate();
+    let flags = query.header.flags.answering().with(Flags::TRUNCATED);
+    let layout = write_brief(query, query.header.id, flags, (Rcode::NoError, None), out).ok()?;
     Some(layout.bytes)
 }
 

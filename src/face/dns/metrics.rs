@@ -34,16 +34,24 @@ pub(super) enum Dropped {
     Response,
     /// From port 0, to which nothing can be sent.
     SourcePort,
+    /// From a source that asks for too much.
+    Limited,
 }
 
 impl Dropped {
-    const ALL: [Self; 3] = [Self::Malformed, Self::Response, Self::SourcePort];
+    const ALL: [Self; 4] = [
+        Self::Malformed,
+        Self::Response,
+        Self::SourcePort,
+        Self::Limited,
+    ];
 
     const fn label(self) -> &'static str {
         match self {
             Self::Malformed => "malformed",
             Self::Response => "response",
             Self::SourcePort => "source_port",
+            Self::Limited => "limited",
         }
     }
 }
@@ -71,6 +79,7 @@ struct PerTransport {
     results: Vec<Counter>,
     dropped: Vec<Counter>,
     truncated: Counter,
+    limited: Counter,
     duration: Histogram,
 }
 
@@ -85,6 +94,10 @@ impl Metrics {
         describe_counter!("idnode_dns_responses_total", "DNS answers");
         describe_counter!("idnode_udp_dropped_total", "datagrams without an answer");
         describe_counter!("idnode_udp_truncated_total", "answers cut to their header");
+        describe_counter!(
+            "idnode_limited_total",
+            "requests of sources that asked for too much"
+        );
         describe_counter!(
             "idnode_answer_cache_hits_total",
             "answers taken from the cache"
@@ -136,6 +149,7 @@ impl PerTransport {
             results: Rcode::ALL.iter().map(result).collect(),
             dropped: Dropped::ALL.iter().map(dropped).collect(),
             truncated: counter!("idnode_udp_truncated_total", "proto" => proto),
+            limited: counter!("idnode_limited_total", "proto" => proto),
             duration: histogram!("idnode_resolve_duration_seconds", "proto" => proto),
         }
     }
@@ -158,8 +172,11 @@ pub struct Tally {
     responses: [u32; RESPONSE_COUNT],
     /// Which of them were given at all: one bit each.
     given: u128,
-    dropped: [u32; 3],
+    dropped: [u32; 4],
     truncated: u32,
+    limited: u32,
+    /// Whether the next that is refused over UDP gets no answer.
+    is_silent: bool,
     cache_hits: u32,
     cache_misses: u32,
 }
@@ -169,8 +186,10 @@ impl Default for Tally {
         Self {
             responses: [0; RESPONSE_COUNT],
             given: 0,
-            dropped: [0; 3],
+            dropped: [0; 4],
             truncated: 0,
+            limited: 0,
+            is_silent: false,
             cache_hits: 0,
             cache_misses: 0,
         }
@@ -208,6 +227,17 @@ impl Tally {
         self.truncated = self.truncated.saturating_add(1);
     }
 
+    /// Counts a query whose sender asks for too much.
+    pub(super) const fn limit(&mut self) {
+        self.limited = self.limited.saturating_add(1);
+    }
+
+    /// Whether a query that is refused over UDP gets an answer: every second does.
+    pub(super) const fn slips(&mut self) -> bool {
+        self.is_silent = !self.is_silent;
+        self.is_silent
+    }
+
     /// Counts an answer taken from the cache, or made anew.
     pub(super) const fn cache(&mut self, hit: bool) {
         let count = if hit {
@@ -239,6 +269,7 @@ impl Tally {
             give(count, counter);
         }
         give(&mut self.truncated, &of.truncated);
+        give(&mut self.limited, &of.limited);
         give(&mut self.cache_hits, &metrics.cache_hits);
         give(&mut self.cache_misses, &metrics.cache_misses);
     }

@@ -7,6 +7,7 @@ mod answer;
 mod cache;
 pub mod config;
 mod convert;
+mod limited;
 mod lookup;
 mod metrics;
 mod place;
@@ -37,6 +38,7 @@ use crate::wire::dns::NameInvalid;
 
 pub use answer::{Answerer, Transport};
 pub use config::Config;
+pub use limited::Asker;
 pub use metrics::{Metrics, Tally};
 
 /// How often the gauges are set.
@@ -219,9 +221,15 @@ impl Worker {
         let metrics = self.metrics.clone();
         move |burst: &mut tcp::Burst<'_>| {
             let mut tally = Tally::default();
-            let mut first = Some(answerer.elapsed());
-            burst.answer(|packet, _, out| {
-                let bytes = answerer.answer(packet, Transport::Tcp, out, &mut tally);
+            let now = answerer.elapsed();
+            let mut first = Some(now);
+            burst.answer(|packet, peer, out| {
+                let asker = Asker {
+                    transport: Transport::Tcp,
+                    address: peer.ip(),
+                    now,
+                };
+                let bytes = answerer.serve(packet, &asker, out, &mut tally);
                 if let Some(began) = first.take() {
                     Tally::measure(
                         &metrics,
@@ -248,18 +256,25 @@ fn serve_datagrams(
         let mut until_sample = SAMPLE_INTERVAL;
         let served = catch_unwind(AssertUnwindSafe(|| {
             socket.serve(stop, &mut |batch| {
+                // One look at the clock serves all that came together.
+                let now = answerer.elapsed();
                 batch.answer(|packet, peer, out| {
                     if peer.port() == 0 {
                         tally.drop_packet(Dropped::SourcePort);
                         return None;
                     }
+                    let asker = Asker {
+                        transport: Transport::Udp,
+                        address: peer.ip(),
+                        now,
+                    };
                     until_sample -= 1;
                     if until_sample > 0 {
-                        return answerer.answer(packet, Transport::Udp, out, &mut tally);
+                        return answerer.serve(packet, &asker, out, &mut tally);
                     }
                     until_sample = SAMPLE_INTERVAL;
                     let began = answerer.elapsed();
-                    let bytes = answerer.answer(packet, Transport::Udp, out, &mut tally);
+                    let bytes = answerer.serve(packet, &asker, out, &mut tally);
                     Tally::measure(
                         metrics,
                         Transport::Udp,

@@ -186,7 +186,7 @@ impl Accounts for AccountsService {
     ) -> Result<Response<SignOutResponse>, Status> {
         let token = bearer(request.metadata()).map_err(|refusal| status(&refusal))?;
         let ended = token.ok_or_else(|| Refusal::new(Reason::KeyRequired));
-        let ended = ended.and_then(|token| self.0.node.sign_out(token));
+        let ended = ended.and_then(|token| self.0.node.sign_out(token, source(&request)));
         answer(ended.map(|()| SignOutResponse {}))
     }
 

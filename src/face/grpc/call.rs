@@ -2,6 +2,7 @@
 //! terms for what tonic refuses, and the measurements.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -21,13 +22,18 @@ use crate::face::grpc::Config;
 use crate::face::grpc::metrics::{Kind, Method, Metrics};
 use crate::face::grpc::status;
 use crate::model::{Reason, Refusal};
+use crate::net::http::Peer;
 
 /// When a call must be over; in the extensions of its request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadline(pub(super) Instant);
 
+/// Counts a call of whoever is at an address, or refuses it.
+pub(super) type Admit = Arc<dyn Fn(IpAddr) -> Result<(), Refusal> + Send + Sync>;
+
 /// What calls of all services share.
 pub(super) struct Rules {
+    admit: Admit,
     calls: Arc<Semaphore>,
     calls_max: usize,
     message_bytes_max: usize,
@@ -36,9 +42,10 @@ pub(super) struct Rules {
 }
 
 impl Rules {
-    pub(super) fn new(config: &Config, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(config: &Config, metrics: Arc<Metrics>, admit: Admit) -> Self {
         let calls_max = config.calls_max.min(Semaphore::MAX_PERMITS);
         Self {
+            admit,
             calls: Arc::new(Semaphore::new(calls_max)),
             calls_max,
             message_bytes_max: config.message_bytes_max,
@@ -50,6 +57,20 @@ impl Rules {
     /// Bytes of one message from a client.
     pub(super) fn message_bytes_max(&self) -> usize {
         self.message_bytes_max
+    }
+
+    /// A place for the call of `request`. What a source has no right to takes none.
+    fn admitted(
+        &self,
+        request: &Request<Body>,
+        kind: Option<Kind>,
+    ) -> Result<OwnedSemaphorePermit, Refusal> {
+        // Every request that came over a connection has its peer.
+        if let Some(Peer(peer)) = request.extensions().get() {
+            (self.admit)(peer.ip()).inspect_err(|_| self.metrics.limited.increment(1))?;
+        }
+        self.enter(kind)
+            .ok_or_else(|| Refusal::new(Reason::Overloaded).limit(self.calls_max))
     }
 
     /// A place for a call, if there is one. Streams, which may stay for long,
@@ -109,17 +130,16 @@ where
         let rules = Arc::clone(&self.rules);
         let method = rules.metrics.method(request.uri().path()).cloned();
         let kind = method.as_ref().map(|method| method.kind);
-        let permit = rules.enter(kind);
+        let admitted = rules.admitted(&request, kind);
         let mut open = Open {
             method,
             began: Instant::now(),
             permit: None,
         };
-        let Some(permit) = permit else {
-            let refusal = Refusal::new(Reason::Overloaded).limit(rules.calls_max);
-            return Box::pin(async move { Ok(open.refused(&refusal)) });
-        };
-        open.permit = Some(permit);
+        match admitted {
+            Ok(permit) => open.permit = Some(permit),
+            Err(refusal) => return Box::pin(async move { Ok(open.refused(&refusal)) }),
+        }
         let deadline = rules.deadline(request.headers(), kind);
         if let Some(deadline) = deadline {
             request.extensions_mut().insert(Deadline(deadline));
@@ -244,7 +264,15 @@ mod tests {
             deadline_secs: 0,
             ..Config::default()
         };
-        Arc::new(Rules::new(&config, Arc::new(Metrics::new())))
+        let admit = |address: IpAddr| match address {
+            IpAddr::V4(_) => Ok(()),
+            IpAddr::V6(_) => Err(Refusal::new(Reason::RateLimited).remaining(0, None)),
+        };
+        Arc::new(Rules::new(
+            &config,
+            Arc::new(Metrics::new()),
+            Arc::new(admit),
+        ))
     }
 
     async fn call<F>(rules: &Arc<Rules>, path: &str, timeout: &str, answer: F) -> Response<Body>
@@ -296,6 +324,24 @@ mod tests {
         assert_eq!(reason(&response), "OVERLOADED");
         drop(held);
         assert_eq!(rules.calls.available_permits(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_source_that_asks_for_too_much_takes_no_place() {
+        let rules = rules(1);
+        let _held = Arc::clone(&rules.calls).try_acquire_owned().expect("free");
+        let ask = async |peer: &str| {
+            let never = |_: Request<Body>| std::future::pending::<Result<_, Infallible>>();
+            let mut request = Request::new(Body::empty());
+            let peer = Peer(peer.parse().expect("an address"));
+            request.extensions_mut().insert(peer);
+            let answered = Ruled::new(tower::service_fn(never), &rules)
+                .call(request)
+                .await;
+            reason(&answered.unwrap_or_else(|never| match never {}))
+        };
+        assert_eq!(ask("[2001:db8::1]:7").await, "RATE_LIMITED");
+        assert_eq!(ask("192.0.2.1:7").await, "OVERLOADED");
     }
 
     fn check(text: &str, expected_ms: Option<u64>) {

@@ -56,13 +56,14 @@ pub(super) fn start(
         shared: Arc::clone(shared),
         runtime: Handle::current(),
         answers,
+        caller,
         deadline,
         message: ExportRecordsResponse::default(),
         bytes: 0,
     };
     shared.tracker.spawn_blocking(move || {
         let _permit = permit;
-        export.run(&caller, prefix.as_ref(), after.as_ref());
+        export.run(prefix.as_ref(), after.as_ref());
     });
     Ok(receiver)
 }
@@ -72,6 +73,7 @@ struct Export {
     shared: Arc<Shared>,
     runtime: Handle,
     answers: mpsc::Sender<Answer>,
+    caller: Caller,
     deadline: Option<Instant>,
     /// What the next message holds so far, and its size.
     message: ExportRecordsResponse,
@@ -79,8 +81,8 @@ struct Export {
 }
 
 impl Export {
-    fn run(&mut self, caller: &Caller, prefix: Option<&Prefix>, after: Option<&Identifier>) {
-        let node = self.shared.node.clone();
+    fn run(&mut self, prefix: Option<&Prefix>, after: Option<&Identifier>) {
+        let (node, caller) = (self.shared.node.clone(), self.caller.clone());
         let mut broken = None;
         let mut sink = |records| match self.take(records) {
             Ok(()) => ControlFlow::Continue(()),
@@ -89,7 +91,7 @@ impl Export {
                 ControlFlow::Break(())
             }
         };
-        let read = node.export(caller, prefix, after, READ_RECORDS, &mut sink);
+        let read = node.export(&caller, prefix, after, READ_RECORDS, &mut sink);
         let ended = match (broken, read) {
             (Some(end), _) => Err(end),
             (None, Err(refusal)) => Err(End::Refused(refusal)),
@@ -118,9 +120,34 @@ impl Export {
         if self.message.records.is_empty() {
             return Ok(());
         }
+        self.wait_until_allowed(self.message.records.len())?;
         self.bytes = 0;
         let message = std::mem::take(&mut self.message);
         self.send(Ok(message))
+    }
+
+    /// Waits until the caller may have `count` more records.
+    fn wait_until_allowed(&self, count: usize) -> Result<(), End> {
+        let take = || self.shared.node.admit_items(&self.caller, count);
+        while let Err(refusal) = take() {
+            let told = refusal.shown_remaining();
+            let Some(wait) = told.and_then(|remaining| remaining.retry_after) else {
+                return Err(End::Refused(refusal));
+            };
+            let is_late = |until: Instant| until <= Instant::now() + wait;
+            if self.deadline.is_some_and(is_late) {
+                return Err(End::Refused(refusal));
+            }
+            let stopped = self.shared.shutdown.cancelled();
+            let waiting = async { tokio::time::timeout(wait, stopped).await };
+            if self.runtime.block_on(waiting).is_ok() {
+                return Err(End::Refused(Refusal::new(Reason::ShuttingDown)));
+            }
+            if self.answers.is_closed() {
+                return Err(End::Gone);
+            }
+        }
+        Ok(())
     }
 
     fn send(&self, answer: Answer) -> Result<(), End> {

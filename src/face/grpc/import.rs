@@ -49,6 +49,7 @@ pub(super) fn start(
         shared: Arc::clone(shared),
         caller,
         rules: None,
+        waiting: None,
         read_count: 0,
         covered_count: 0,
     };
@@ -67,6 +68,8 @@ struct Import {
     caller: Caller,
     /// What the first message said.
     rules: Option<Rules>,
+    /// A message whose records may not be written yet.
+    waiting: Option<ImportRecordsRequest>,
     /// Records read so far.
     read_count: usize,
     /// Records that answers cover so far.
@@ -107,7 +110,7 @@ impl Import {
                         return Ok(());
                     }
                 }
-                message = incoming.next(), if open && flight.len() < CHUNKS_MAX => {
+                message = self.next(&mut incoming), if open && flight.len() < CHUNKS_MAX => {
                     match message? {
                         Some(message) => {
                             let begun = self.begin(message, &mut flight);
@@ -119,6 +122,33 @@ impl Import {
             }
         }
         Ok(())
+    }
+
+    /// The next message, once its records may be written. Cancelled, it loses
+    /// nothing.
+    async fn next(
+        &mut self,
+        incoming: &mut Incoming<ImportRecordsRequest>,
+    ) -> Result<Option<ImportRecordsRequest>, Status> {
+        if self.waiting.is_none() {
+            self.waiting = incoming.next().await?;
+        }
+        let Some(message) = &self.waiting else {
+            return Ok(None);
+        };
+        let (node, count) = (&self.shared.node, message.records.len());
+        let is_trial = self
+            .rules
+            .map_or(message.validate_only, |rules| rules.validate_only);
+        let take = || {
+            if is_trial {
+                node.admit_items(&self.caller, count.saturating_add(1))
+            } else {
+                node.take_writes(&self.caller, count)
+            }
+        };
+        incoming.until_allowed(take).await?;
+        Ok(self.waiting.take())
     }
 
     /// Takes a message in: its changes join `flight`.
@@ -159,7 +189,7 @@ impl Import {
             } else if rules.validate_only {
                 shared.validate(&caller, writes).await
             } else {
-                shared.node.execute_many(&caller, writes).await
+                shared.node.execute_counted(&caller, writes).await
             };
             (chunk, outcomes)
         });

@@ -84,6 +84,8 @@ const OPERATIONS: [(Operation, &str); 7] = [
 pub struct Metrics {
     /// By path: `/idnode.v1.Registry/CreateRecord`.
     methods: HashMap<String, Arc<Method>>,
+    /// Calls of sources that asked for too much.
+    pub(super) limited: Counter,
     /// `idnode_resolve_requests_total`, in the order of [`RESOLVED`].
     resolved: [Counter; 5],
     /// `idnode_registry_operations_total`, in the order of [`CHANGED`].
@@ -115,8 +117,13 @@ impl Metrics {
         describe_counter!("idnode_resolve_requests_total", "identifiers resolved");
         describe_counter!("idnode_registry_operations_total", "changes asked for");
         describe_counter!("idnode_import_rows_total", "rows of imports");
+        describe_counter!(
+            "idnode_limited_total",
+            "requests of sources that asked for too much"
+        );
         Self {
             methods: methods(),
+            limited: counter!("idnode_limited_total", "proto" => "grpc"),
             resolved: RESOLVED.map(|result| {
                 counter!("idnode_resolve_requests_total", "proto" => "grpc", "result" => result)
             }),

@@ -7,6 +7,7 @@
 
 mod account_convert;
 mod accounts;
+mod audit;
 mod call;
 mod change;
 pub mod config;
@@ -50,6 +51,7 @@ pub use metrics::Metrics;
 pub use tonic_reflection::server::Error as SetupError;
 
 use crate::face::grpc::accounts::AccountsService;
+use crate::face::grpc::audit::AuditService;
 use crate::face::grpc::call::{Ruled, Rules};
 use crate::face::grpc::firms::FirmsService;
 use crate::face::grpc::node::NodeService;
@@ -62,6 +64,7 @@ use crate::face::grpc::templates::TemplatesService;
 use crate::node::Node;
 use crate::wire::proto::DESCRIPTORS;
 use crate::wire::proto::v1::accounts_server::AccountsServer;
+use crate::wire::proto::v1::audit_server::AuditServer;
 use crate::wire::proto::v1::firms_server::FirmsServer;
 use crate::wire::proto::v1::node_server::NodeServer;
 use crate::wire::proto::v1::registry_server::RegistryServer;
@@ -70,7 +73,7 @@ use crate::wire::proto::v1::sharing_server::SharingServer;
 use crate::wire::proto::v1::templates_server::TemplatesServer;
 
 /// Names under which health is asked for; the empty one is the whole server.
-const HEALTH_NAMES: [&str; 8] = [
+const HEALTH_NAMES: [&str; 9] = [
     "",
     "idnode.v1.Registry",
     "idnode.v1.Resolution",
@@ -79,6 +82,7 @@ const HEALTH_NAMES: [&str; 8] = [
     "idnode.v1.Accounts",
     "idnode.v1.Templates",
     "idnode.v1.Sharing",
+    "idnode.v1.Audit",
 ];
 
 /// Sets the log filter and returns the one before, or says what is wrong with
@@ -157,7 +161,9 @@ impl Grpc {
             metrics,
         } = setup;
         let metrics = Arc::new(metrics);
-        let rules = Arc::new(Rules::new(&config, Arc::clone(&metrics)));
+        let admitting = node.clone();
+        let admit = move |address| admitting.admit(address, 1);
+        let rules = Rules::new(&config, Arc::clone(&metrics), Arc::new(admit));
         let (health, health_service) = health_reporter();
         let reflection = || {
             Builder::configure()
@@ -177,7 +183,7 @@ impl Grpc {
                 metrics,
                 (tracker, shutdown),
             )),
-            rules,
+            rules: Arc::new(rules),
             operations: Arc::new(Operations::default()),
             set_log_filter,
             health,
@@ -236,6 +242,12 @@ impl Grpc {
             .send_compressed(CompressionEncoding::Gzip)
             .send_compressed(CompressionEncoding::Zstd)
             .max_decoding_message_size(bytes);
+        let audit = AuditServer::new(AuditService(Arc::clone(&self.shared)))
+            .accept_compressed(CompressionEncoding::Gzip)
+            .accept_compressed(CompressionEncoding::Zstd)
+            .send_compressed(CompressionEncoding::Gzip)
+            .send_compressed(CompressionEncoding::Zstd)
+            .max_decoding_message_size(bytes);
         self.routes
             .clone()
             .add_service(Ruled::new(registry, &self.rules))
@@ -245,6 +257,7 @@ impl Grpc {
             .add_service(Ruled::new(accounts, &self.rules))
             .add_service(Ruled::new(templates, &self.rules))
             .add_service(Ruled::new(sharing, &self.rules))
+            .add_service(Ruled::new(audit, &self.rules))
             .prepare()
             .into_axum_router()
             .reset_fallback()

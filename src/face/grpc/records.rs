@@ -80,6 +80,7 @@ pub(super) async fn batch(
     let outcomes = if writes.is_empty() {
         Vec::new()
     } else if validate_only {
+        shared.node.admit_items(caller, writes.len())?;
         shared.validate(caller, writes).await?
     } else {
         shared.node.execute_many(caller, writes).await?
@@ -136,7 +137,7 @@ pub(super) fn check_count(count: usize, field: &'static str) -> Result<(), Refus
     Ok(())
 }
 
-/// Lists the records of a prefix.
+/// Lists the records of a prefix. Each of them counts for the caller's source.
 pub(super) async fn list(
     shared: &Arc<Shared>,
     caller: Caller,
@@ -184,6 +185,7 @@ fn list_blocking(
         after = listing.take(read);
         let full = listing.records.len() >= size || listing.bytes >= ANSWER_BYTES;
         if full || after.is_none() {
+            shared.node.admit_items(caller, listing.records.len())?;
             return Ok(v1::ListRecordsResponse {
                 records: listing.records,
                 next_page_token: after.map(|key| query.token(&key)).unwrap_or_default(),

@@ -66,7 +66,11 @@ impl Resolution for ResolutionService {
             types,
             indices,
         };
-        let results = batch.resolve(&self.0, &caller).await;
+        let counted = self.0.node.admit_items(&caller, batch.identifiers.len());
+        let results = match counted {
+            Ok(()) => batch.resolve(&self.0, &caller).await,
+            Err(refusal) => Err(refusal),
+        };
         answer(results.map(|results| BatchResolveResponse { results }))
     }
 
@@ -88,7 +92,14 @@ impl Resolution for ResolutionService {
             loop {
                 let answer = match incoming.next().await {
                     Ok(None) => return,
-                    Ok(Some(message)) => stream_answer(&shared, &caller, message).await,
+                    Ok(Some(message)) => {
+                        let count = message.identifiers.len();
+                        let take = || shared.node.admit_items(&caller, count.saturating_add(1));
+                        match incoming.until_allowed(take).await {
+                            Ok(()) => stream_answer(&shared, &caller, message).await,
+                            Err(status) => Err(status),
+                        }
+                    }
                     Err(status) => Err(status),
                 };
                 let failed = answer.is_err();

@@ -74,10 +74,16 @@ impl Shared {
 
     fn caller<T>(&self, request: &Request<T>) -> Result<Caller, Refusal> {
         let certificate = request.extensions().get::<ClientCertificate>();
+        let source = source(request);
+        let bearer = bearer(request.metadata());
+        let bearer = bearer.map_err(|refusal| {
+            let reason = refusal.reason();
+            self.node.refuse_unproven(reason, "", source)
+        })?;
         self.node.authenticate(&Presented {
-            bearer: bearer(request.metadata())?,
+            bearer,
             certificate: certificate.map(|certificate| certificate.0),
-            source: source(request),
+            source,
         })
     }
 
@@ -208,6 +214,33 @@ impl<T> Incoming<T> {
             message = self.messages.message() => message
                 .map_err(|status| status::from_transport(status, self.message_bytes_max)),
         }
+    }
+}
+
+impl<T> Incoming<T> {
+    /// Waits until `take` is not refused for the number of what was asked for: a
+    /// stream is slowed, its client feels it by the flow control of HTTP/2.
+    ///
+    /// # Errors
+    /// `ShuttingDown`, `DeadlineExceeded`, and what `take` is refused for else.
+    pub(super) async fn until_allowed(
+        &self,
+        mut take: impl FnMut() -> Result<(), Refusal>,
+    ) -> Result<(), Status> {
+        while let Err(refusal) = take() {
+            let told = refusal.shown_remaining();
+            let Some(wait) = told.and_then(|remaining| remaining.retry_after) else {
+                return Err(status::status(&refusal));
+            };
+            let refuse = |reason| Err(status::status(&Refusal::new(reason)));
+            tokio::select! {
+                biased;
+                () = self.shutdown.cancelled() => return refuse(Reason::ShuttingDown),
+                () = passed(self.deadline) => return refuse(Reason::DeadlineExceeded),
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+        Ok(())
     }
 }
 

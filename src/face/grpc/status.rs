@@ -11,7 +11,7 @@ use tonic_types::{
     StatusExt,
 };
 
-use crate::model::{Fault, Language, Reason, Refusal};
+use crate::model::{Fault, Language, Reason, Refusal, Remaining};
 use crate::wire::proto::v1;
 
 /// `ErrorInfo.domain` of every refusal.
@@ -47,14 +47,29 @@ pub(super) fn status(refusal: &Refusal) -> Status {
         details.push(BadRequest::new(violations).into());
     }
     details.push(LocalizedMessage::new("zh-CN", refusal.text(Language::Chinese)).into());
-    if refusal.fault() == Fault::Unavailable {
-        details.push(RetryInfo::new(Some(RETRY_DELAY)).into());
+    if let Some(delay) = retry_delay(&refusal) {
+        details.push(RetryInfo::new(Some(delay)).into());
     }
-    if refusal.reason() == Reason::QuotaExceeded {
-        let subject = format!("prefixes/{}", refusal.shown_value());
+    if let Some(subject) = quota_subject(&refusal) {
         details.push(QuotaFailure::with_violation(subject, &english).into());
     }
     Status::with_error_details_vec(code(refusal.reason()), english, details)
+}
+
+/// After which time a client may try again; `None` if time alone helps nothing.
+fn retry_delay(refusal: &Refusal) -> Option<Duration> {
+    let told = refusal.shown_remaining();
+    let told = told.and_then(|remaining| remaining.retry_after);
+    told.or_else(|| (refusal.fault() == Fault::Unavailable).then_some(RETRY_DELAY))
+}
+
+/// Whose quota is used up, as the name of a resource.
+fn quota_subject(refusal: &Refusal) -> Option<String> {
+    match refusal.reason() {
+        Reason::QuotaExceeded => Some(format!("prefixes/{}", refusal.shown_value())),
+        Reason::RateLimited => Some(refusal.shown_value().to_owned()),
+        _ => None,
+    }
 }
 
 /// What became of one item of a batch, in the terms of [`status`].
@@ -180,6 +195,13 @@ fn error_info(refusal: &Refusal) -> ErrorInfo {
             metadata.insert(key.to_owned(), text.to_owned());
         }
     }
+    if let Some(Remaining { left, retry_after }) = refusal.shown_remaining() {
+        metadata.insert("left".to_owned(), left.to_string());
+        if let Some(wait) = retry_after {
+            let millis = wait.as_micros().div_ceil(1000);
+            metadata.insert("retry_after_ms".to_owned(), millis.to_string());
+        }
+    }
     ErrorInfo::new(refusal.reason().code(), DOMAIN, metadata)
 }
 
@@ -245,6 +267,32 @@ mod tests {
         let details = status(&zero).get_error_details();
         let violation = &details.bad_request().expect("BadRequest").field_violations[0];
         assert_eq!(violation.field, "values[0].index");
+    }
+
+    #[test]
+    fn tells_what_is_left_and_when_to_come_back() {
+        let wait = Duration::from_micros(1500);
+        let refusal = Refusal::new(Reason::RateLimited)
+            .value("firms/mingfeng")
+            .limit(2000)
+            .remaining(3, Some(wait));
+        let status = status(&refusal);
+        assert_eq!(status.code(), Code::ResourceExhausted);
+        let details = status.get_error_details();
+        assert_eq!(
+            details.retry_info().expect("RetryInfo").retry_delay,
+            Some(wait)
+        );
+        let violation = &details.quota_failure().expect("QuotaFailure").violations[0];
+        assert_eq!(violation.subject, "firms/mingfeng");
+        let metadata = &details.error_info().expect("ErrorInfo").metadata;
+        for (key, expected) in [("left", "3"), ("retry_after_ms", "2"), ("limit", "2000")] {
+            assert_eq!(
+                metadata.get(key).map(String::as_str),
+                Some(expected),
+                "{key}"
+            );
+        }
     }
 
     #[test]

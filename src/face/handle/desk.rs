@@ -8,8 +8,11 @@ use std::time::Duration;
 use crate::face::handle::connection::Connection;
 use crate::face::handle::metrics::{Metrics, SAMPLE_INTERVAL};
 use crate::face::handle::proven::Proven;
+use crate::face::handle::reply::Reply;
 use crate::face::handle::service::{Outcome, Service, Source, Transport, whole};
+use crate::face::handle::status::Asking;
 use crate::face::handle::tcp::Incoming;
+use crate::node;
 use crate::wire::handle::{ENVELOPE_BYTES, Envelope};
 
 /// How often an address is proven anew on a connection that stays open.
@@ -33,7 +36,7 @@ impl Desk {
     ) -> Outcome {
         let start = out.len();
         let outcome = match incoming {
-            Incoming::Message(message) => self.service.take(message, source, out),
+            Incoming::Message(message) => self.admit(message, source, out),
             Incoming::Broken(envelope, text) => {
                 out.extend(self.service.protocol_error(envelope, text));
                 Outcome::Answered
@@ -57,6 +60,22 @@ impl Desk {
         }
     }
 
+    /// Takes a whole message, unless its sender asks for too much.
+    pub(super) fn admit(&self, message: &[u8], source: &Source<'_>, out: &mut Vec<u8>) -> Outcome {
+        let node = self.service.node();
+        let asking = node::Source {
+            address: source.peer.ip(),
+            is_proven: source.transport != Transport::Udp,
+        };
+        let Err(exhausted) = node.take_requests(asking, 1, source.now) else {
+            return self.service.take(message, source, out);
+        };
+        self.metrics.limit(source.transport);
+        let reply = Reply::refused(&node.limited(asking, exhausted), Asking::Read);
+        self.service.turn_away(message, source, &reply, out);
+        Outcome::Answered
+    }
+
     /// Takes the body of a request over HTTP, which is one message.
     pub(super) async fn take_body(self: &Arc<Self>, peer: SocketAddr, body: &[u8]) -> Vec<u8> {
         let envelope = Envelope::decode(body).ok();
@@ -69,6 +88,7 @@ impl Desk {
         let source = Source {
             transport: Transport::Http,
             peer,
+            now: self.service.node().elapsed(),
             connection: None,
         };
         let mut reply = Vec::new();
@@ -88,12 +108,13 @@ impl Desk {
         let mut proves_at = Duration::ZERO;
         let mut until_sample = 1;
         move |incoming, out| {
+            let began = desk.service.node().elapsed();
             let source = Source {
                 transport: Transport::Tcp,
                 peer,
+                now: began,
                 connection: Some(&connection),
             };
-            let began = desk.service.node().elapsed();
             if began >= proves_at {
                 desk.proven.add(peer.ip(), began);
                 proves_at = began + PROVE_EVERY;

@@ -61,23 +61,20 @@ impl Service {
         asked.answers(header, message);
         let answer = answer.and_then(|answer| {
             let text = "the proof is of another identity than the login";
-            let refused = || Reply::failed(ResponseCode::AUTHENTICATION_FAILED, text);
+            let refused = || {
+                self.refuse_unproven(&asked, &answer);
+                Reply::failed(ResponseCode::AUTHENTICATION_FAILED, text)
+            };
             (*answer.identity() == login.identity)
-                .then_some(answer)
-                .ok_or_else(refused)
+                .then_some(())
+                .ok_or_else(refused)?;
+            Ok(answer)
         });
         let answer = match answer {
             Ok(answer) => answer,
             Err(reply) => return self.sealed(asked, reply).await,
         };
-        let proven = self
-            .proven(
-                (asked.transport, asked.source()),
-                answer,
-                login.nonce,
-                login.digest,
-            )
-            .await;
+        let proven = self.proven(&asked, answer, login.nonce, login.digest).await;
         let reply = match proven {
             Err(reply) => reply,
             Ok(standing) => {
@@ -136,14 +133,17 @@ fn known(
     account: &[u8],
     password: &[u8],
 ) -> Result<Standing, Refusal> {
-    let failed = || Refusal::new(Reason::AuthenticationFailed);
+    let failed = || {
+        let who = String::from_utf8_lossy(account);
+        node.refuse_unproven(Reason::AuthenticationFailed, &who, Some(source))
+    };
     let presented = Presented {
         bearer: std::str::from_utf8(password).ok(),
         certificate: None,
         source: Some(source),
     };
     if presented.bearer.is_some()
-        && let Ok(caller) = node.authenticate(&presented)
+        && let Some(caller) = node.try_authenticate(&presented)
         && caller.name().as_bytes() == account
     {
         return Ok(Standing::of_operator(caller));
@@ -153,7 +153,7 @@ fn known(
         identifier: identifier(account).map_err(|_| failed())?,
     };
     let mark = mark_of(node, &identity);
-    let caller = node.prove(&identity, &Proof::Password(password))?;
+    let caller = node.prove(&identity, &Proof::Password(password), Some(source))?;
     Standing::of(node, caller, mark).ok_or_else(failed)
 }
 

@@ -122,6 +122,7 @@ pub struct Metrics {
 struct PerTransport {
     responses: Vec<Counter>,
     results: Vec<Counter>,
+    limited: Counter,
     duration: Histogram,
 }
 
@@ -136,6 +137,10 @@ impl Metrics {
         describe_counter!("idnode_handle_responses_total", "Handle protocol replies");
         describe_counter!("idnode_udp_dropped_total", "datagrams without an answer");
         describe_counter!("idnode_udp_truncated_total", "answers cut to their header");
+        describe_counter!(
+            "idnode_limited_total",
+            "requests of sources that asked for too much"
+        );
         describe_histogram!("idnode_resolve_duration_seconds", "time to an answer");
         describe_gauge!("idnode_handle_sessions", "sessions open");
         describe_gauge!("idnode_handle_kept_replies", "replies kept");
@@ -182,6 +187,11 @@ impl Metrics {
         self.of(transport).add(place_of(reply), 1);
     }
 
+    /// Counts a request whose sender asks for too much.
+    pub(super) fn limit(&self, transport: Transport) {
+        self.of(transport).limited.increment(1);
+    }
+
     /// Records one measured duration.
     pub(super) fn measure(&self, transport: Transport, secs: f64) {
         self.of(transport).duration.record(secs);
@@ -208,6 +218,7 @@ impl PerTransport {
         Self {
             responses: responses.collect(),
             results: results.collect(),
+            limited: counter!("idnode_limited_total", "proto" => proto),
             duration: histogram!("idnode_resolve_duration_seconds", "proto" => proto),
         }
     }

@@ -1,7 +1,6 @@
 //! Challenge and response (RFC 3652 §3.5): a request that needs to be proven
 //! waits while the client proves who it is, and is then done on its behalf.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::crypto::{DigestAlgorithm, MacAlgorithm, SecretMethod, SecretProof, SignedProof};
@@ -244,17 +243,13 @@ impl Service {
         }
         let claimed = asked.session.as_ref().and_then(|s| s.claimed.as_ref());
         if claimed.is_some_and(|claimed| !is_same(claimed, answer.identity())) {
+            self.refuse_unproven(&asked, &answer);
             let text = "the proof is of another identity than the session was set up for";
             let reply = Reply::failed(ResponseCode::AUTHENTICATION_FAILED, text);
             return self.sealed(asked, reply).await.into();
         }
         let proven = self
-            .proven(
-                (asked.transport, asked.source()),
-                answer,
-                challenge.nonce,
-                challenge.digest,
-            )
+            .proven(&asked, answer, challenge.nonce, challenge.digest)
             .await;
         match proven {
             Err(reply) => self.sealed(asked, reply).await.into(),
@@ -267,6 +262,14 @@ impl Service {
                 self.perform(asked, waited).await
             }
         }
+    }
+
+    /// Has the audit trail tell of an answer that is not of whom it must be of.
+    pub(super) fn refuse_unproven(&self, asked: &Asked, answer: &Answer) {
+        let (reason, who) = (Reason::AuthenticationFailed, answer.identity().to_string());
+        let _refusal = self
+            .node()
+            .refuse_unproven(reason, &who, Some(asked.peer.ip()));
     }
 
     /// Takes the answer to a login, if one waits on the connection.
@@ -308,12 +311,12 @@ impl Service {
     /// The reply to who did not.
     pub(super) async fn proven(
         &self,
-        (transport, source): (Transport, IpAddr),
+        asked: &Asked,
         answer: Answer,
         nonce: [u8; NONCE_BYTES],
         digest: Digest,
     ) -> Result<Standing, Reply> {
-        let node = self.node().clone();
+        let (node, source) = (self.node().clone(), asked.peer.ip());
         let prove = move || {
             let challenge = node::Challenge {
                 nonce: &nonce,
@@ -322,11 +325,15 @@ impl Service {
             let identity = answer.identity();
             // Before the key is read, so that a change in between is noticed.
             let mark = mark_of(&node, identity);
-            let caller = node.prove(identity, &answer.proof(challenge))?;
+            let caller = node.prove(identity, &answer.proof(challenge), Some(source))?;
             let standing = Standing::of(&node, caller, mark);
-            standing.ok_or_else(|| Refusal::new(Reason::AuthenticationFailed))
+            standing.ok_or_else(|| {
+                let (reason, who) = (Reason::AuthenticationFailed, identity.to_string());
+                node.refuse_unproven(reason, &who, Some(source))
+            })
         };
-        let outcome = self.heavy(transport).run(source, prove).await;
+        let heavy = self.heavy(asked.transport);
+        let outcome = heavy.run(asked.source(), prove).await;
         let outcome = outcome.ok_or_else(Reply::busy)?;
         outcome.map_err(|refusal| unproven(&refusal))
     }
@@ -342,13 +349,13 @@ impl Service {
             Err(reply) => return reply,
         };
         let (nonce, digest) = (request.nonce.to_vec(), request.digest.to_vec());
-        let node = self.node().clone();
+        let (node, source) = (self.node().clone(), asked.peer.ip());
         let verify = move || {
             let challenge = node::Challenge {
                 nonce: &nonce,
                 request_digest: &digest,
             };
-            node.verify_challenge(answer.identity(), &answer.proof(challenge))
+            node.verify_challenge(answer.identity(), &answer.proof(challenge), Some(source))
         };
         match self
             .heavy(asked.transport)

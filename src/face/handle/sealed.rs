@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::crypto::IV_BYTES;
 use crate::face::handle::reply::{Asked, Origin, Reply};
@@ -28,6 +29,7 @@ impl Service {
         let source = Source {
             transport: Transport::Tcp,
             peer: nobody,
+            now: Duration::ZERO,
             connection: None,
         };
         let asked = unsessioned(envelope, &source);
@@ -37,8 +39,14 @@ impl Service {
         out
     }
 
-    /// The reply to a message for which there is no room.
-    pub(super) fn busy(&self, message: &[u8], source: &Source<'_>, out: &mut Vec<u8>) {
+    /// The reply to a message that is not looked into, in clear.
+    pub(super) fn turn_away(
+        &self,
+        message: &[u8],
+        source: &Source<'_>,
+        reply: &Reply,
+        out: &mut Vec<u8>,
+    ) {
         let Ok(envelope) = Envelope::decode(message) else {
             return;
         };
@@ -50,7 +58,7 @@ impl Service {
             asked.header = header;
         }
         asked.envelope.encrypted = false;
-        seal::clear(&asked, &Reply::busy(), self.origin(), out);
+        seal::clear(&asked, reply, self.origin(), out);
     }
 
     /// Replies of several messages, up to the first that could not be signed; and

@@ -47,6 +47,8 @@ pub(super) struct Source<'a> {
     pub(super) transport: Transport,
     /// From which address.
     pub(super) peer: SocketAddr,
+    /// When, as time since some fixed moment.
+    pub(super) now: Duration,
     /// On which connection, over TCP.
     pub(super) connection: Option<&'a Arc<Connection>>,
 }

@@ -36,6 +36,7 @@ pub(super) const fn status(refusal: &Refusal, asking: Asking) -> ResponseCode {
         Reason::IndexMissing => ResponseCode::VALUES_NOT_FOUND,
         Reason::NotAdmin => ResponseCode::INVALID_ADMIN,
         Reason::QuotaExceeded => ResponseCode::REGISTRATION_LIMIT,
+        Reason::RateLimited => ResponseCode::SERVER_TOO_BUSY,
         reason => by_fault(reason.fault()),
     }
 }

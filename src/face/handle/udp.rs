@@ -20,6 +20,7 @@ use crate::face::handle::desk::Desk;
 use crate::face::handle::metrics::{Dropped, SAMPLE_INTERVAL, Tally};
 use crate::face::handle::packets::{packets_bytes, send_all, send_cut};
 use crate::face::handle::reassembly::Reassembly;
+use crate::face::handle::reply::Reply;
 use crate::face::handle::service::{Later, Outcome, Source, Transport, whole};
 use crate::net::udp::{Batch, Replies, ReplyTo, Socket};
 use crate::wire::handle::{ENVELOPE_BYTES, Envelope, Fragments};
@@ -50,6 +51,7 @@ pub(super) fn serve(socket: &Arc<Socket>, shared: &Arc<Datagrams>, stop: &Atomic
         reply: Vec::new(),
         tally: Tally::default(),
         until_sample: SAMPLE_INTERVAL,
+        now: Duration::ZERO,
     };
     while !stop.load(Ordering::Relaxed) {
         let served = catch_unwind(AssertUnwindSafe(|| {
@@ -97,10 +99,14 @@ struct Worker {
     reply: Vec<u8>,
     tally: Tally,
     until_sample: u32,
+    /// When the batch in work came.
+    now: Duration,
 }
 
 impl Worker {
     fn take(&mut self, batch: &mut Batch<'_>) {
+        // One look at the clock serves all that came together.
+        self.now = self.shared.desk.service.node().elapsed();
         batch.exchange(|packet, replies| {
             self.until_sample = self.until_sample.saturating_sub(1);
             if self.until_sample > 0 {
@@ -141,10 +147,9 @@ impl Worker {
     }
 
     fn take_piece(&mut self, envelope: &Envelope, piece: &[u8], replies: &mut Replies<'_>) {
-        let now = self.shared.desk.service.node().elapsed();
         let peer = replies.to().peer();
         let mut reassembly = self.shared.reassembly.lock();
-        let taken = reassembly.take(now, peer, envelope, piece);
+        let taken = reassembly.take(self.now, peer, envelope, piece);
         drop(reassembly);
         match taken {
             Ok(None) => {}
@@ -160,21 +165,20 @@ impl Worker {
         let source = Source {
             transport: Transport::Udp,
             peer: replies.to().peer(),
+            now: self.now,
             connection: None,
         };
         self.reply.clear();
-        let outcome = self
-            .shared
-            .desk
-            .service
-            .take(message, &source, &mut self.reply);
+        let outcome = self.shared.desk.admit(message, &source, &mut self.reply);
         match outcome {
             Outcome::Answered => self.deliver(request_bytes, replies),
             Outcome::Silent => self.tally.drop_packet(Dropped::Response),
             Outcome::Later(later) => {
                 if !self.start(later, request_bytes, replies.to()) {
+                    let busy = Reply::busy();
                     let desk = Arc::clone(&self.shared.desk);
-                    desk.service.busy(message, &source, &mut self.reply);
+                    desk.service
+                        .turn_away(message, &source, &busy, &mut self.reply);
                     self.deliver(request_bytes, replies);
                 }
             }

@@ -12,16 +12,22 @@ pub(super) enum Route {
     Readyz,
     /// `/metrics`.
     Metrics,
+    /// `/checkpoint`.
+    Checkpoint,
+    /// `/tile/…`.
+    Tile,
     /// Any path, for a message of another protocol.
     Message,
     /// Anything else.
     Other,
 }
 
-const ROUTES: [(Route, &str); 5] = [
+const ROUTES: [(Route, &str); 7] = [
     (Route::Livez, "/livez"),
     (Route::Readyz, "/readyz"),
     (Route::Metrics, "/metrics"),
+    (Route::Checkpoint, "/checkpoint"),
+    (Route::Tile, "/tile"),
     (Route::Message, "message"),
     (Route::Other, "other"),
 ];
@@ -32,6 +38,8 @@ const CLASSES: [(u16, &str); 3] = [(2, "2xx"), (4, "4xx"), (5, "5xx")];
 pub struct Metrics {
     /// `idnode_http_requests_total`.
     requests: Vec<(Route, u16, Counter)>,
+    /// Requests of sources that asked for too much.
+    pub(super) limited: Counter,
 }
 
 impl std::fmt::Debug for Metrics {
@@ -50,6 +58,10 @@ impl Metrics {
     /// Registers the metrics with the recorder in force.
     pub fn new() -> Self {
         describe_counter!("idnode_http_requests_total", "HTTP requests answered");
+        describe_counter!(
+            "idnode_limited_total",
+            "requests of sources that asked for too much"
+        );
         let requests = ROUTES.into_iter().flat_map(|(route, path)| {
             CLASSES.map(|(class, label)| {
                 let counter = counter!("idnode_http_requests_total",
@@ -59,6 +71,7 @@ impl Metrics {
         });
         Self {
             requests: requests.collect(),
+            limited: counter!("idnode_limited_total", "proto" => "http"),
         }
     }
 

@@ -5,10 +5,15 @@
 //! | `/livez` | 200 while the process runs |
 //! | `/readyz` | 200 while it takes requests, else 503; with `?verbose` and why |
 //! | `/metrics` | the Prometheus text format, version 0.0.4 |
+//! | `/checkpoint` | the signed checkpoint of the log (C2SP tlog-tiles) |
+//! | `/tile/<L>/<N>[.p/<W>]` | a tile of the tree over the log; its entries are nobody's |
 //! | any, `POST` with `Accept: application/x-hdl-message` | a Handle message to one |
+//! | any of these but the probes, asked for too often | 429 with `Retry-After` |
 //! | else | 404 as `application/problem+json` (RFC 9457) |
 
 pub mod config;
+mod limited;
+mod log;
 mod messages;
 mod metrics;
 
@@ -20,6 +25,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::get;
 
@@ -80,8 +86,11 @@ impl Http {
             .route("/livez", get(livez))
             .route("/readyz", get(readyz))
             .route("/metrics", get(render))
+            .route("/checkpoint", get(log::checkpoint))
+            .route("/tile/{*path}", get(log::tile))
             .fallback(nothing)
             .method_not_allowed_fallback(not_allowed)
+            .layer(from_fn_with_state(self.clone(), limited::admit))
             .with_state(self)
     }
 

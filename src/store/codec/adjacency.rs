@@ -10,6 +10,7 @@
 //! the list. An edge is told by its far node and terms; the last change counts.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use crate::store::Error;
 use crate::store::codec::{Cursor, put_number};
@@ -55,15 +56,20 @@ pub(crate) fn change(far: u32, terms: u32, times: Option<EdgeTimes>) -> Vec<u8> 
     out
 }
 
-/// Calls `each` with the edges of a list in order.
-pub(crate) fn each(list: &[u8], each: &mut dyn FnMut(Near)) -> Result<(), Error> {
+/// Calls `each` with the edges of a list in order, until it breaks.
+pub(crate) fn each(
+    list: &[u8],
+    each: &mut dyn FnMut(Near) -> ControlFlow<()>,
+) -> Result<ControlFlow<()>, Error> {
     for entry in Entries::new(list)? {
-        match entry? {
-            ((far, terms), Some(times)) => each(Near { far, terms, times }),
-            (_, None) => return Err(Error::Corrupt { what: WHAT }),
+        let ((far, terms), Some(times)) = entry? else {
+            return Err(Error::Corrupt { what: WHAT });
+        };
+        if each(Near { far, terms, times }).is_break() {
+            return Ok(ControlFlow::Break(()));
         }
     }
-    Ok(())
+    Ok(ControlFlow::Continue(()))
 }
 
 const WHAT: &str = "list of edges";

@@ -63,6 +63,11 @@ pub(crate) fn encode_record<'o>(record: &Record, key: &Key, out: &'o mut Vec<u8>
     out.get(HEAD_BYTES..).unwrap_or_default()
 }
 
+/// The record's encoding in a row of a registered identifier.
+pub(crate) fn body(row: &[u8]) -> &[u8] {
+    row.get(HEAD_BYTES..).unwrap_or_default()
+}
+
 /// Appends the row of a deleted identifier.
 pub(crate) fn encode_tombstone(tombstone: &Tombstone, key: &Key, out: &mut Vec<u8>) {
     out.extend([VERSION, TOMBSTONE]);

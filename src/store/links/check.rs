@@ -38,6 +38,7 @@ impl Store {
                 self.edges_of(&[near], is_down, &mut |_, edge| {
                     let found = if is_down { edge.output } else { edge.input };
                     is_there |= found == far && (edge.terms, edge.times) == wanted;
+                    ControlFlow::Continue(())
                 })?;
                 if !is_there {
                     fault = Some(format!("link {} is in no list of {near}", link.name));
@@ -82,8 +83,8 @@ impl Store {
                     if let Some(edges) = edges.get_mut(at) {
                         *edges += 1;
                     }
-                })?;
-                Ok(ControlFlow::Continue(()))
+                    ControlFlow::Continue(())
+                })
             })?;
         }
         let [down, up] = edges;

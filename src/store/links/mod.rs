@@ -103,14 +103,16 @@ impl Store {
         rows.into_iter().map(name).collect()
     }
 
-    /// Calls `each` with every node in the order of their numbers.
+    /// Calls `each` with every node in the order of their numbers, until it breaks.
     ///
     /// # Errors
     /// As [`Store::record`].
-    pub fn each_node(&self, each: &mut dyn FnMut(u32, Identifier)) -> Result<(), Error> {
+    pub fn each_node(
+        &self,
+        each: &mut dyn FnMut(u32, Identifier) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
         scan::each(self, Column::Names, b"", None, &mut |key, value| {
-            each(node(key)?, identifier(value)?);
-            Ok(ControlFlow::Continue(()))
+            Ok(each(node(key)?, identifier(value)?))
         })
     }
 
@@ -136,11 +138,11 @@ impl Store {
         )
     }
 
-    /// Calls `each` with every edge, by input, output and terms.
+    /// Calls `each` with every edge, by input, output and terms, until it breaks.
     ///
     /// # Errors
     /// As [`Store::record`].
-    pub fn each_edge(&self, each: &mut dyn FnMut(EdgeRow)) -> Result<(), Error> {
+    pub fn each_edge(&self, each: &mut dyn FnMut(EdgeRow) -> ControlFlow<()>) -> Result<(), Error> {
         scan::each(self, Column::Adjacency, &[DOWN], None, &mut |key, list| {
             let input = node(key.get(1..).unwrap_or_default())?;
             adjacency::each(list, &mut |near| {
@@ -149,14 +151,14 @@ impl Store {
                     output: near.far,
                     terms: near.terms,
                     times: near.times,
-                });
-            })?;
-            Ok(ControlFlow::Continue(()))
+                })
+            })
         })
     }
 
     /// Calls `each` with the edges of `nodes`, and the place of its node in
-    /// `nodes`: those downstream of it, or those upstream, by far node and terms.
+    /// `nodes`: those downstream of it, or those upstream, by far node and terms,
+    /// until it breaks.
     ///
     /// # Errors
     /// As [`Store::record`].
@@ -164,14 +166,14 @@ impl Store {
         &self,
         nodes: &[u32],
         is_down: bool,
-        each: &mut dyn FnMut(usize, EdgeRow),
+        each: &mut dyn FnMut(usize, EdgeRow) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         let sorted = nodes.is_sorted();
         let keys = nodes.iter().map(|node| list_key(is_down, *node));
         let lists = self.get_many(Column::Adjacency, keys, sorted)?;
         for (place, (node, list)) in nodes.iter().zip(lists).enumerate() {
             let Some(list) = list else { continue };
-            adjacency::each(&list, &mut |near| {
+            let progress = adjacency::each(&list, &mut |near| {
                 let (input, output) = if is_down {
                     (*node, near.far)
                 } else {
@@ -184,8 +186,11 @@ impl Store {
                     terms,
                     times,
                 };
-                each(place, edge);
+                each(place, edge)
             })?;
+            if progress.is_break() {
+                break;
+            }
         }
         Ok(())
     }

@@ -6,6 +6,8 @@
 //! RDLENGTH:2   *( code:2 length:2 octets )
 //! ```
 
+use std::io::Write;
+
 use crate::wire::dns::reader::Reader;
 
 /// Octets of an OPT record without options.
@@ -50,10 +52,19 @@ impl Edns {
     }
 }
 
-/// The extended errors that are sent (RFC 8914 §4), without text: an answer
-/// grows by six octets.
+/// Octets of the longest text of an extended error.
+const ERROR_TEXT_BYTES_MAX: usize = 48;
+
+/// The extended errors that are sent (RFC 8914 §4). Those whose code says all go
+/// without text: an answer grows by six octets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ExtendedError {
+    /// The client asked for too much; there is no code for that (§4.1), so that a
+    /// text says so and when to come back.
+    RateLimited {
+        /// Milliseconds until the client may ask again.
+        retry_ms: u32,
+    },
     /// The operator barred the name (§4.19).
     Prohibited,
     /// The server is not authoritative for the name (§4.21).
@@ -64,8 +75,41 @@ impl ExtendedError {
     /// The INFO-CODE.
     pub const fn number(self) -> u16 {
         match self {
+            Self::RateLimited { .. } => 0,
             Self::Prohibited => 18,
             Self::NotAuthoritative => 20,
         }
+    }
+
+    /// Gives the EXTRA-TEXT, which may be empty, to `put`.
+    pub(super) fn with_text<T>(self, put: impl FnOnce(&[u8]) -> T) -> T {
+        let mut buffer = [0; ERROR_TEXT_BYTES_MAX];
+        let mut rest = buffer.as_mut_slice();
+        if let Self::RateLimited { retry_ms } = self {
+            // The longest number leaves room.
+            let _fits = write!(rest, "rate limited; try again in {retry_ms} ms");
+        }
+        let left = rest.len();
+        let text = buffer.get(..ERROR_TEXT_BYTES_MAX - left);
+        put(text.unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_when_to_come_back_whatever_the_number() {
+        let check = |error: ExtendedError, expected: &str| {
+            error.with_text(|text| assert_eq!(text, expected.as_bytes()));
+        };
+        let limited = |retry_ms| ExtendedError::RateLimited { retry_ms };
+        check(limited(0), "rate limited; try again in 0 ms");
+        check(
+            limited(u32::MAX),
+            "rate limited; try again in 4294967295 ms",
+        );
+        check(ExtendedError::Prohibited, "");
     }
 }

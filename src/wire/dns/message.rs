@@ -158,12 +158,7 @@ impl<'b> Writer<'b> {
         self.put_u16(dnssec_ok)?;
         match error {
             None => self.put_u16(0)?,
-            Some(error) => {
-                self.put_u16(6)?;
-                self.put_u16(EXTENDED_ERROR)?;
-                self.put_u16(2)?;
-                self.put_u16(error.number())?;
-            }
+            Some(error) => error.with_text(|text| self.put_error(error.number(), text))?,
         }
         self.layout.opt_at = opt_at;
         self.count(3)
@@ -177,6 +172,16 @@ impl<'b> Writer<'b> {
             *start = bytes;
         }
         self.layout
+    }
+
+    /// Writes the length of the options and the only one of them.
+    fn put_error(&mut self, number: u16, text: &[u8]) -> Result<(), Full> {
+        let bytes = u16::try_from(text.len()).map_err(|_| Full)?;
+        self.put_u16(bytes.saturating_add(6))?;
+        self.put_u16(EXTENDED_ERROR)?;
+        self.put_u16(bytes.saturating_add(2))?;
+        self.put_u16(number)?;
+        self.put(text)
     }
 
     fn put_record(&mut self, record: &Record<'_>) -> Result<(), Full> {

@@ -2,7 +2,7 @@
 
 mod cli;
 mod keys;
-mod people;
+pub(crate) mod people;
 mod tls;
 
 use std::sync::Arc;

@@ -90,7 +90,7 @@ async fn the_last_security_administrator_stays() {
 }
 
 /// The secret that an authenticator would read from `uri`.
-fn secret_of(uri: &str) -> TotpSecret {
+pub(crate) fn secret_of(uri: &str) -> TotpSecret {
     let (_, behind) = uri.split_once("?secret=").unwrap();
     let (secret, _) = behind.split_once('&').unwrap();
     let octets = data_encoding::BASE32_NOPAD
@@ -100,7 +100,7 @@ fn secret_of(uri: &str) -> TotpSecret {
 }
 
 /// The code `ahead` steps from now; the next counts already.
-fn code_of(secret: &TotpSecret, ahead: u64) -> String {
+pub(crate) fn code_of(secret: &TotpSecret, ahead: u64) -> String {
     let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
     let code = secret.code(now.as_secs() / TOTP_STEP_SECS + ahead);
     code.as_str().to_owned()

@@ -169,7 +169,7 @@ where
 }
 
 /// A query as it goes onto the wire; `edns` is the payload size, then options.
-fn query(name: &str, record_type: u16, edns: Option<u16>) -> Vec<u8> {
+pub(crate) fn query(name: &str, record_type: u16, edns: Option<u16>) -> Vec<u8> {
     let mut packet = vec![0x12, 0x34, 0x01, 0, 0, 1, 0, 0, 0, 0, 0, 0];
     for label in name.split('.').filter(|label| !label.is_empty()) {
         packet.push(u8::try_from(label.len()).expect("short"));
@@ -196,7 +196,7 @@ fn ask(answerer: &Answerer, packet: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// What an answer says, in one line: code, flags, answers, authorities.
-fn shown(answer: &[u8]) -> String {
+pub(crate) fn shown(answer: &[u8]) -> String {
     let message = Message::from_vec(answer).expect("the independent decoder reads it");
     let meta = message.metadata;
     let mut line = format!("{:?}", meta.response_code);

@@ -3,13 +3,14 @@
 
 use idnode::wire::handle::Reference;
 use idnode::wire::handle::{Flags, OpCode, ResponseCode, VerifyRequest, VerifyResponse};
+use idnode::wire::proto::v1;
 
 use super::{
     Fixture, SECRET, admin, assert_code, create, found, handle_only, resolution, secret, shown,
     values,
 };
 use crate::support::handle::{HandleClient, Identity, Key, PrivateKey, Signing};
-use crate::support::text;
+use crate::support::{text, wait_until};
 
 const URL: &[(u32, &str, &[u8])] = &[(1, "URL", b"http://a")];
 
@@ -42,6 +43,28 @@ async fn every_way_to_use_a_secret_proves_it() {
             .await;
         assert_code(&reply, ResponseCode::AUTHENTICATION_FAILED);
         assert_eq!(reply.header.op_code, OpCode::DELETE_HANDLE);
+    }
+    assert_told(&fixture, &[("authenticate", "AUTHENTICATION_FAILED"); 6]).await;
+}
+
+/// Checks which attempts the audit trail has, each from where the tests run.
+async fn assert_told(fixture: &Fixture, expected: &[(&str, &str)]) {
+    let auditor = fixture.node.auditor();
+    let told = async || {
+        let request = v1::ListAuditEntriesRequest {
+            refused_only: true,
+            ..v1::ListAuditEntriesRequest::default()
+        };
+        let listed = auditor.audit().list_audit_entries(request).await;
+        listed.expect("an auditor").into_inner().entries
+    };
+    wait_until("the attempts told", async || {
+        told().await.len() == expected.len()
+    })
+    .await;
+    for (entry, expected) in told().await.iter().zip(expected) {
+        assert_eq!((&*entry.action, &*entry.refused_reason), *expected);
+        assert_eq!(entry.source, "127.0.0.1", "{entry:?}");
     }
 }
 
@@ -154,6 +177,17 @@ async fn whom_no_admin_value_names_may_change_nothing() {
         .ask(OpCode::ADD_VALUE, over, values("TEST/SOME", &changed))
         .await;
     assert_code(&reply, ResponseCode::INSUFFICIENT_PERMISSIONS);
+    let expected = [
+        ("create-record", "NOT_ADMIN"),
+        ("delete-record", "NOT_ADMIN"),
+        ("read-private", "NOT_ADMIN"),
+        ("operate", "PERMISSION_DENIED"),
+        ("home-prefix", "PERMISSION_DENIED"),
+        ("unhome-prefix", "PERMISSION_DENIED"),
+        ("modify-values", "PERMISSION_DENIED"),
+        ("modify-values", "PERMISSION_DENIED"),
+    ];
+    assert_told(&fixture, &expected).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

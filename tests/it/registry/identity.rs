@@ -12,6 +12,7 @@ use idnode::node::{
     Applied, Challenge, Change, Effect, OnConflict, PrefixAction, Proof, Query, RecordAction,
     Referral, RequestId, Write,
 };
+use idnode::store::codec_types::AuditEntry;
 
 use super::{Bare, block_on, create_prefix, operator, record_change, value};
 
@@ -133,8 +134,9 @@ fn run<F: Future<Output = ()>>(test: impl FnOnce(Bare) -> F) {
 fn who_proves_an_identity_is_it_in_the_audit_trail() {
     run(async |bare: Bare| {
         let node = &bare.node;
-        let prove =
-            |who: &str, password: &[u8]| node.prove(&reference(who), &Proof::Password(password));
+        let prove = |who: &str, password: &[u8]| {
+            node.prove(&reference(who), &Proof::Password(password), None)
+        };
         // Spelled as registered, however it was asked for.
         let caller = prove("300:88.118.8/APP_ERP", b"secret").expect("proven");
         assert_eq!((caller.name(), caller.is_operator()), (APP, false));
@@ -147,19 +149,21 @@ fn who_proves_an_identity_is_it_in_the_audit_trail() {
         ] {
             let refused = Some(Reason::AuthenticationFailed);
             assert_eq!(reason(prove(who, password)), refused, "{who}");
-            let verified = node.verify_challenge(&reference(who), &Proof::Password(password));
+            let verified = node.verify_challenge(&reference(who), &Proof::Password(password), None);
             assert_eq!(verified, Ok(false));
         }
         let elsewhere = prove("300:88.119.1/x", b"secret");
         assert_eq!(reason(elsewhere), Some(Reason::IdentityUnknown));
-        let right = node.verify_challenge(&reference(APP), &Proof::Password(b"secret"));
+        let right = node.verify_challenge(&reference(APP), &Proof::Password(b"secret"), None);
         assert_eq!(right, Ok(true));
 
         let made = bare.write_as(&caller, create("88.118.7/a", vec![value(1, "a")]));
         made.await.expect("created");
         let mut last = None;
-        let mut each = |_: u64, entry| {
-            last = Some(entry);
+        let mut each = |_: u64, entry: AuditEntry| {
+            if entry.refused.is_empty() {
+                last = Some(entry);
+            }
             ControlFlow::Continue(())
         };
         bare.store.each_audit(0, &mut each).expect("reads");
@@ -208,7 +212,7 @@ fn a_signed_answer_proves_its_key() {
         };
         for index in [0, 301] {
             let who = reference(&format!("{index}:88.118.8/signs"));
-            let caller = bare.node.prove(&who, &proof).expect("proven");
+            let caller = bare.node.prove(&who, &proof, None).expect("proven");
             assert_eq!(caller.name(), "301:88.118.8/signs");
         }
         bare.close().await;
@@ -302,11 +306,14 @@ fn prefixes_are_for_operators_and_whom_the_settings_name() {
         assert_eq!(reason(refused), Some(Reason::PermissionDenied));
         bare.node.set_admins(vec![reference("0:88.118.8/APP_ERP")]);
         let proof = Proof::Password(b"secret");
-        let caller = bare.node.prove(&reference(APP), &proof).expect("proven");
+        let caller = bare
+            .node
+            .prove(&reference(APP), &proof, None)
+            .expect("proven");
         assert_eq!((caller.name(), caller.is_operator()), (APP, true));
         bare.write_as(&caller, change()).await.expect("registered");
         let other = Proof::Password(b"other");
-        let other = bare.node.prove(stranger_reference(), &other);
+        let other = bare.node.prove(stranger_reference(), &other, None);
         assert!(!other.expect("proven").is_operator());
         let backups = bare.node.backup_list(&administrator());
         assert_eq!(reason(backups), Some(Reason::PermissionDenied));

@@ -6,4 +6,5 @@ mod matrix;
 mod probes;
 mod restricted;
 mod sharing;
-mod world;
+mod trail;
+pub(crate) mod world;

@@ -300,8 +300,8 @@ impl Probe {
         let proof = Proof::Password(b"canary");
         format!(
             "{:?} {:?}",
-            node.prove(&reference, &proof),
-            node.verify_challenge(&reference, &proof),
+            node.prove(&reference, &proof, None),
+            node.verify_challenge(&reference, &proof, None),
         )
     }
 

@@ -2,6 +2,7 @@
 //! and one that has nothing to do with either.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use idnode::access::{KEY_SECRET_BYTES, NewSecret, Presented};
@@ -12,18 +13,22 @@ use idnode::model::{
     Timestamp, Value, Who,
 };
 use idnode::node::{Asked, Change, MadeShare, Query, RecordAction, ShareInput};
+use idnode::store::codec_types::AuditEntry;
 use idnode::store::{AnyEntry, Batch, Counts, PrefixRow};
 
 use crate::registry::{Bare, block_on, record_change};
+use crate::support::wait_until;
 
 /// The prefix of firm "a".
-pub(super) const PREFIX: &str = "88.118.7";
+pub(crate) const PREFIX: &str = "88.118.7";
 /// The prefix of firm "c".
-pub(super) const OTHER_PREFIX: &str = "88.118.9";
+pub(crate) const OTHER_PREFIX: &str = "88.118.9";
 /// A prefix that no firm holds.
 pub(super) const NOBODYS_PREFIX: &str = "88.118.99";
 /// Every role of a firm.
 pub(super) const ROLES: [FirmRole; 3] = [FirmRole::Reader, FirmRole::Registrar, FirmRole::Owner];
+/// Refused attempts of one second that have audit entries.
+const ATTEMPTS: usize = 100;
 /// The time at which the node's clock stands.
 const NOW_MILLIS: u64 = 1_800_000_000_000;
 
@@ -87,14 +92,14 @@ impl World {
     }
 }
 
-/// Runs `test` on a world, and checks that its store agrees with itself then, and
-/// holds the same when it is opened again.
+/// Runs `test` on a world, and checks that its store holds the same when it is opened
+/// again, and agrees with itself. Not before it is closed: the writer may still be
+/// at a refused attempt.
 pub(super) fn run<F: Future<Output = World>>(test: impl FnOnce(World) -> F) {
     block_on(async {
         let folder = tempfile::tempdir().expect("folder");
         let bare = Bare::open(folder.path());
         let World { bare } = test(World { bare }.seed()).await;
-        assert_eq!(bare.store.check_counts().expect("reads"), None);
         let before = rows_of(&bare);
         bare.close().await;
         let bare = Bare::open(folder.path());
@@ -113,12 +118,38 @@ pub(super) fn twins<F: Future<Output = (World, World)>>(test: impl FnOnce(World,
             let bare = Bare::open(folder.path());
             World { bare }.seed()
         };
-        let (one, other) = test(open(one), open(other)).await;
+        let (one, other) = (open(one), open(other));
+        one.exhaust().await;
+        other.exhaust().await;
+        let (one, other) = test(one, other).await;
         for World { bare } in [one, other] {
             assert_eq!(bare.store.check_counts().expect("reads"), None);
             bare.close().await;
         }
     });
+}
+
+impl World {
+    /// Has so many attempts refused that further ones have no audit entry in this
+    /// second, at which the clock stands: an entry comes some time after its attempt,
+    /// and the revisions of what follows would tell when.
+    async fn exhaust(&self) {
+        let refused = || {
+            let mut count = 0;
+            let mut take = |_, entry: AuditEntry| {
+                count += usize::from(!entry.refused.is_empty());
+                ControlFlow::Continue(())
+            };
+            self.bare.store.each_audit(0, &mut take).expect("reads");
+            count
+        };
+        for _ in 0..ATTEMPTS {
+            let change = record_change("88.118.7/ATTEMPT", RecordAction::Delete { etag: None });
+            let refused = self.bare.write_as(&Caller::ANONYMOUS, change).await;
+            refused.expect_err("nobody may");
+        }
+        wait_until("the attempts told", async || refused() == ATTEMPTS).await;
+    }
 }
 
 fn rows_of(bare: &Bare) -> Vec<String> {
@@ -130,7 +161,7 @@ fn rows_of(bare: &Bare) -> Vec<String> {
 }
 
 /// Puts the firms, principals, groups and prefixes of a [`World`].
-pub(super) fn fill(batch: &mut Batch<'_>) {
+pub(crate) fn fill(batch: &mut Batch<'_>) {
     let now = Timestamp::from_millis(1);
     let mut put = |entry| {
         batch.put_entry(entry).expect("encodes");
@@ -185,7 +216,7 @@ fn secret_of(id: &PrincipalId) -> NewSecret {
 }
 
 /// The key of the principal of `firm` that has `role`.
-pub(super) fn key_of(firm: &str, role: FirmRole) -> String {
+pub(crate) fn key_of(firm: &str, role: FirmRole) -> String {
     secret_of(&principal_id(firm, role)).text.to_string()
 }
 

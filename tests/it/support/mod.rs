@@ -18,11 +18,13 @@ pub(crate) use process::NodeProcess;
 pub(crate) use tool::{is_root, is_slow, missing, tool};
 
 use idnode::wire::proto::v1::accounts_client::AccountsClient;
+use idnode::wire::proto::v1::audit_client::AuditClient;
 use idnode::wire::proto::v1::firms_client::FirmsClient;
 use idnode::wire::proto::v1::node_client::NodeClient;
 use idnode::wire::proto::v1::registry_client::RegistryClient;
 use idnode::wire::proto::v1::resolution_client::ResolutionClient;
 use idnode::wire::proto::v1::sharing_client::SharingClient;
+use idnode::wire::proto::v1::templates_client::TemplatesClient;
 use idnode::wire::proto::v1::{self, Value, value};
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
@@ -107,6 +109,14 @@ impl Clients {
 
     pub(crate) fn accounts(&self) -> AccountsClient<Authenticated> {
         AccountsClient::with_interceptor(self.channel.clone(), self.bearer.clone())
+    }
+
+    pub(crate) fn templates(&self) -> TemplatesClient<Authenticated> {
+        TemplatesClient::with_interceptor(self.channel.clone(), self.bearer.clone())
+    }
+
+    pub(crate) fn audit(&self) -> AuditClient<Authenticated> {
+        AuditClient::with_interceptor(self.channel.clone(), self.bearer.clone())
     }
 
     /// Registers and homes a prefix.

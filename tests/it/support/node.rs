@@ -210,9 +210,9 @@ fn serve(config: Config, shutdown: CancellationToken, tell: oneshot::Sender<Star
         .unwrap();
     runtime.block_on(async move {
         let set_log_filter = Arc::new(|_: &str| Ok(String::new()));
-        let server = Server::bind(config, set_log_filter).await.unwrap();
-        let keys = server.new_keys().iter();
-        let keys = keys.map(|(role, key)| (*role, key.as_str().to_owned()));
+        let mut server = Server::bind(config, set_log_filter).await.unwrap();
+        let keys = server.take_new_keys().into_iter();
+        let keys = keys.map(|(role, key)| (role, key.as_str().to_owned()));
         tell.send((server.addresses(), keys.collect())).unwrap();
         server.run(shutdown).await;
     });

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use idnode::wire::proto::v1;
@@ -19,18 +19,28 @@ pub(crate) struct NodeProcess {
     child: Child,
     address: String,
     handle: SocketAddr,
-    key: String,
+    /// Those of the three roles, as the first start printed them.
+    keys: Vec<String>,
 }
 
 impl NodeProcess {
     /// Starts a node on the store below `folder` and waits until it is ready.
     pub(crate) async fn start(folder: &Path) -> Self {
+        Self::start_with(folder, &[]).await
+    }
+
+    /// Starts one with further settings, `section.key=value`.
+    pub(crate) async fn start_with(folder: &Path, settings: &[&str]) -> Self {
         let address = format!("127.0.0.1:{}", free_port());
         let handle = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let log = folder.join("log");
         let output = File::options().create(true).append(true).open(&log);
         let output = output.unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_idnode"))
+        // As many octets in a core file as the system allows, for the node to forbid.
+        let mut child = Command::new("sh")
+            .args(["-c", "ulimit -c \"$(ulimit -H -c)\"; exec \"$@\"", "sh"])
+            .arg(env!("CARGO_BIN_EXE_idnode"))
+            .current_dir(folder)
             .args(["serve", "--set", &format!("http.listen={address}")])
             .args(["--set", "dns.listen="])
             .args(["--set", &format!("handle.listen={handle}")])
@@ -38,6 +48,7 @@ impl NodeProcess {
             .args(["--set", "store.cache_bytes=16777216"])
             .arg("--set")
             .arg(format!("store.data_dir={}", folder.join("data").display()))
+            .args(settings.iter().flat_map(|setting| ["--set", setting]))
             .stdin(Stdio::null())
             .stdout(output.try_clone().unwrap())
             .stderr(output)
@@ -51,13 +62,19 @@ impl NodeProcess {
             status.is_ok_and(|status| status.into_inner().ready)
         })
         .await;
-        let key = first_key(&fs::read_to_string(&log).unwrap());
+        let log = fs::read_to_string(&log).unwrap();
+        let keys = keys(&log);
         Self {
             child,
             address,
             handle,
-            key,
+            keys,
         }
+    }
+
+    /// Where it answers HTTP and gRPC.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
     }
 
     /// Where it answers the Handle protocol.
@@ -81,7 +98,32 @@ impl NodeProcess {
 
     /// Clients with the operator's key.
     pub(crate) fn clients(&self) -> Clients {
-        Clients::new(&self.address, Some(&self.key))
+        self.clients_with(&self.keys[0])
+    }
+
+    /// Clients with the security administrator's key.
+    pub(crate) fn security(&self) -> Clients {
+        self.clients_with(&self.keys[1])
+    }
+
+    /// Clients with `token`.
+    pub(crate) fn clients_with(&self, token: &str) -> Clients {
+        Clients::new(&self.address, Some(token))
+    }
+
+    /// The keys that the first start printed.
+    pub(crate) fn keys(&self) -> &[String] {
+        &self.keys
+    }
+
+    /// The number of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits until it has ended by itself, or by a signal; how it ended.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        self.child.wait().unwrap()
     }
 
     /// Ends it with SIGKILL, at once.
@@ -101,11 +143,11 @@ impl Drop for NodeProcess {
     }
 }
 
-/// The key that the node printed at its first start.
-fn first_key(log: &str) -> String {
-    let (_, behind) = log.split_once(KEY_MARK).expect("a key in the log");
-    let key = behind.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-    format!("{KEY_MARK}{}", key.into_iter().next().unwrap())
+/// The keys that the node printed at its first start.
+fn keys(log: &str) -> Vec<String> {
+    let words = log.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-');
+    let is_key = |word: &&str| word.starts_with(KEY_MARK) && word.len() > 50;
+    words.filter(is_key).map(str::to_owned).collect()
 }
 
 /// A free port below those that the system gives out by itself (from 32768 up),

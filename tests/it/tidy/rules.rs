@@ -4,7 +4,7 @@ use super::source::Source;
 use super::{MAY_NAME, ONLY_IN};
 
 /// Modules that compute and nothing else, and what they therefore never name.
-const PURE: &str = "model wire demo";
+const PURE: &str = "model wire demo merkle";
 const IMPURE: &[&str] = &[
     "tokio::",
     "async fn",

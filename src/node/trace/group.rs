@@ -1,0 +1,204 @@
+//! A trace as a list for those who act on it: how much each firm has, or each
+//! package.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
+
+use crate::model::{Caller, Identifier, LinkKind, Prefix, Refusal};
+use crate::node::trace::{TraceEnd, TraceQuery, TraceRow, Work};
+use crate::node::{Node, told};
+use crate::trace::{Direction, Hop, Judge, Lens, Node as Number, Source, Verdict};
+
+/// Kinds of links that lead into a package.
+const PACKING: [&str; 2] = ["packed_in", "shipped_in"];
+
+/// How to group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupBy {
+    /// By prefix.
+    Prefix,
+    /// By what it is packed in.
+    Package,
+}
+
+/// What has a prefix or a package in common.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// The prefix, or the identifier of the package.
+    pub key: String,
+    /// The firm's name, of a prefix that is known here.
+    pub firm: String,
+    /// How many identifiers of the trace are in it.
+    pub count: u64,
+    /// The least number of hops.
+    pub depth: u16,
+}
+
+/// A trace by groups, the largest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Grouped {
+    /// The groups; the first so many.
+    pub groups: Vec<Group>,
+    /// Groups there are.
+    pub group_count: usize,
+    /// Rows behind which there is more.
+    pub more_count: u64,
+    /// How the trace ended.
+    pub end: TraceEnd,
+}
+
+impl Node {
+    /// Traces, and counts what it finds for each prefix or package; gives at most
+    /// `groups_max` groups.
+    ///
+    /// # Errors
+    /// As [`Node::trace`].
+    pub fn group_trace(
+        &self,
+        caller: &Caller,
+        query: &TraceQuery,
+        by: GroupBy,
+        groups_max: usize,
+    ) -> Result<Grouped, Refusal> {
+        let mut grouped = Grouped::default();
+        let mut found: HashMap<String, (u64, u16)> = HashMap::new();
+        let mut add = |key: &str, depth: u16, count: u64| match found.get_mut(key) {
+            Some((sum, least)) => (*sum, *least) = (*sum + count, depth.min(*least)),
+            None => {
+                found.insert(key.to_owned(), (count, depth));
+            }
+        };
+        let mut packed = Packed::default();
+        let mut more_count = 0;
+        let mut take = |rows: Vec<TraceRow>| {
+            for row in rows {
+                more_count += u64::from(row.more);
+                let Some(identifier) = &row.identifier else {
+                    continue;
+                };
+                match by {
+                    GroupBy::Prefix => {
+                        let prefix = identifier.split('/').next().unwrap_or_default();
+                        add(prefix, row.depth, 1);
+                    }
+                    GroupBy::Package => packed.add(self, &row, identifier),
+                }
+            }
+            ControlFlow::Continue(())
+        };
+        grouped.end = self.trace(caller, query, &mut take)?;
+        grouped.more_count = more_count;
+        if by == GroupBy::Package {
+            for (package, depth, count) in self.contents(caller, query, packed)? {
+                add(&package, depth, count);
+            }
+        }
+        grouped.group_count = found.len();
+        let mut groups: Vec<Group> = found
+            .into_iter()
+            .map(|(key, (count, depth))| Group {
+                key,
+                firm: String::new(),
+                count,
+                depth,
+            })
+            .collect();
+        groups.sort_unstable_by(|a, b| b.count.cmp(&a.count).then_with(|| a.key.cmp(&b.key)));
+        groups.truncate(groups_max);
+        for group in &mut groups {
+            let prefix = group.key.split('/').next().unwrap_or_default();
+            let entry = Prefix::parse(prefix).ok();
+            let entry = entry.and_then(|prefix| self.prefix(&prefix.canonical()));
+            group.firm = entry.map(|entry| entry.firm.clone()).unwrap_or_default();
+        }
+        grouped.groups = groups;
+        Ok(grouped)
+    }
+
+    /// How many of what was found lies in each package that was found.
+    fn contents(
+        &self,
+        caller: &Caller,
+        query: &TraceQuery,
+        packed: Packed,
+    ) -> Result<Vec<(String, u16, u64)>, Refusal> {
+        let Packed { packages, all } = packed;
+        let reader = self.link_reader(caller);
+        let kinds: Vec<LinkKind> = PACKING
+            .iter()
+            .filter_map(|kind| LinkKind::parse(kind).ok())
+            .collect();
+        let mut nodes: Vec<Number> = packages.keys().copied().collect();
+        nodes.sort_unstable();
+        let lens = Lens {
+            direction: Direction::Up,
+            ..super::Asked::new(self, query)?.lens
+        };
+        let mut counting = Counting {
+            nodes: &nodes,
+            lens,
+            all: &all,
+        };
+        let counts = self.with_source(&reader, &kinds, &mut counting)?;
+        let store = &self.inner.store;
+        let numbers: Vec<u32> = nodes.iter().map(|node| node.0).collect();
+        let names = store.node_names(&numbers).map_err(|error| told(&error))?;
+        let named = nodes.iter().zip(names).filter_map(|(node, name)| {
+            let depth = packages.get(node).copied()?;
+            let count = counts.get(node).map_or(0, |within| wide(within.len()));
+            Some((name.to_string(), depth, count))
+        });
+        Ok(named.collect())
+    }
+}
+
+/// The packages of a trace, with their depths, and all that it has.
+#[derive(Default)]
+struct Packed {
+    packages: HashMap<Number, u16>,
+    all: HashSet<Number>,
+}
+
+impl Packed {
+    fn add(&mut self, node: &Node, row: &TraceRow, identifier: &str) {
+        let identifier = Identifier::parse(identifier);
+        let number = identifier.and_then(|identifier| node.number_of(&identifier));
+        let Ok(Some(number)) = number else { return };
+        self.all.insert(number);
+        let terms = row.terms.and_then(|terms| node.link_terms(terms));
+        if terms.is_some_and(|terms| PACKING.contains(&terms.kind.as_str())) {
+            self.packages.insert(number, row.depth);
+        }
+    }
+}
+
+struct Counting<'a> {
+    nodes: &'a [Number],
+    lens: Lens,
+    all: &'a HashSet<Number>,
+}
+
+impl Work for Counting<'_> {
+    type Output = HashMap<Number, HashSet<Number>>;
+
+    fn run<S: Source>(
+        &mut self,
+        source: &mut S,
+        judge: &mut impl Judge,
+    ) -> Result<Self::Output, S::Error> {
+        let mut within: Self::Output = HashMap::new();
+        for nodes in self.nodes.chunks(S::FRONTIER_MAX) {
+            source.expand(nodes, &self.lens, |_, hop: Hop| {
+                if self.all.contains(&hop.far) && judge.judge(&hop) == Verdict::Follow {
+                    within.entry(hop.near).or_default().insert(hop.far);
+                }
+                ControlFlow::Continue(())
+            })?;
+        }
+        Ok(within)
+    }
+}
+
+fn wide(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,187 @@
+//! The graph in memory, as the node keeps it: filled from the store in a thread of
+//! its own, told by the writer of what is durable.
+
+use std::io;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
+
+use crate::model::Identifier;
+use crate::node::Node;
+use crate::store::links::{EdgeRow, GraphChange};
+use crate::store::{Error, Store};
+use crate::trace::{Change, Direction, Edge, Graph, Node as Number, TermsId, Times, Walks};
+
+/// The graph, if one is kept.
+#[derive(Debug, Default)]
+pub(in crate::node) struct Keeper {
+    graph: OnceLock<Graph>,
+    closed: AtomicBool,
+    pub(super) walks: Walks,
+}
+
+impl Keeper {
+    /// The graph, once it can be walked.
+    pub(in crate::node) fn ready(&self) -> Option<&Graph> {
+        self.graph.get().filter(|graph| graph.ready())
+    }
+
+    /// Tells the graph of changes that are durable, before they are acknowledged.
+    ///
+    /// A graph that comes later reads them from the store: they are there before
+    /// this looks for one.
+    pub(in crate::node) fn publish(&self, changes: Vec<GraphChange>) {
+        let graph = self.graph.get().filter(|_| !changes.is_empty());
+        if let Some(graph) = graph {
+            let changes: Vec<_> = changes.into_iter().map(change).collect();
+            graph.publish(&changes);
+        }
+    }
+
+    /// Ends the thread that keeps the graph.
+    pub(in crate::node) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        if let Some(graph) = self.graph.get() {
+            graph.close();
+        }
+    }
+
+    /// What the graph in memory has otherwise than the store, if anything; `None`
+    /// too where there is none.
+    pub(in crate::node) fn compare(&self, store: &Store) -> Result<Option<String>, Error> {
+        let Some(graph) = self.ready() else {
+            return Ok(None);
+        };
+        let mut fault = None;
+        for direction in [Direction::Down, Direction::Up] {
+            for number in 0..store.node_count() {
+                let is_down = direction == Direction::Down;
+                let mut stored = Vec::new();
+                store.edges_of(&[number], is_down, &mut |_, row| {
+                    stored.push(edge(row));
+                    ControlFlow::Continue(())
+                })?;
+                let Ok(kept) = graph.edges(Number(number), direction) else {
+                    return Ok(None);
+                };
+                if kept != stored {
+                    let name = store.node_name(number)?;
+                    fault.get_or_insert(format!(
+                        "{name} has {} links in memory, and {} in the store",
+                        kept.len(),
+                        stored.len()
+                    ));
+                }
+            }
+        }
+        Ok(fault)
+    }
+
+    fn step(&self) -> ControlFlow<()> {
+        match self.closed.load(Ordering::Acquire) {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    }
+
+    /// Loads the graph from the store, unless the keeper is closed meanwhile.
+    fn load(&self, store: &Store, graph: &Graph) -> Result<(), Error> {
+        let mut loader = graph.load();
+        store.each_node(&mut |number, identifier| {
+            let suffix = identifier.suffix().as_str();
+            loader.node(Number(number), &identifier.prefix().to_string(), suffix);
+            self.step()
+        })?;
+        store.each_edge(&mut |row| {
+            loader.edge(edge(row));
+            self.step()
+        })?;
+        if self.step().is_continue() {
+            loader.finish();
+        }
+        Ok(())
+    }
+}
+
+impl Node {
+    /// Keeps the graph of links in memory from now on, once, as long as it takes at
+    /// most `bytes_max` bytes. Traces read the store until it is loaded, and where
+    /// it does not fit. The thread ends after [`Node::close`].
+    ///
+    /// # Errors
+    /// If there is no thread to be had.
+    pub fn keep_graph(&self, bytes_max: usize) -> io::Result<Option<JoinHandle<()>>> {
+        let keeper = Arc::clone(&self.inner.graph);
+        if bytes_max == 0 || keeper.graph.set(Graph::new(bytes_max)).is_err() {
+            return Ok(None);
+        }
+        let store = Arc::clone(&self.inner.store);
+        let work = move || {
+            let Some(graph) = keeper.graph.get() else {
+                return;
+            };
+            match keeper.load(&store, graph) {
+                Ok(()) if graph.ready() => graph.keep_merged(),
+                Ok(()) if keeper.step().is_continue() => {
+                    tracing::warn!(bytes_max, "the links do not fit into trace.memory_bytes");
+                }
+                Ok(()) => {}
+                Err(error) => tracing::error!(%error, "the links cannot be loaded"),
+            }
+        };
+        let thread = std::thread::Builder::new().name("graph".into());
+        thread.spawn(work).map(Some)
+    }
+
+    /// Whether traces go over the graph in memory.
+    pub fn graph_is_ready(&self) -> bool {
+        self.inner.graph.ready().is_some()
+    }
+}
+
+/// An identifier as a node of the graph is named.
+fn named(number: u32, identifier: &Identifier) -> Change {
+    Change::Node {
+        node: Number(number),
+        prefix: identifier.prefix().to_string().into(),
+        suffix: identifier.suffix().as_str().into(),
+    }
+}
+
+fn change(change: GraphChange) -> Change {
+    match change {
+        GraphChange::Node(number, identifier) => named(number, &identifier),
+        GraphChange::Put(row) => Change::Put(edge(row)),
+        GraphChange::Remove {
+            input,
+            output,
+            terms,
+        } => Change::Remove {
+            input: Number(input),
+            output: Number(output),
+            terms: TermsId(terms),
+        },
+    }
+}
+
+/// A stored edge as the graph has it.
+pub(super) fn edge(row: EdgeRow) -> Edge {
+    let EdgeRow {
+        input,
+        output,
+        terms,
+        times,
+    } = row;
+    Edge {
+        input: Number(input),
+        output: Number(output),
+        terms: TermsId(terms),
+        times: Times {
+            from: times.from,
+            since: times.since,
+            until: times.until,
+            ended: times.ended,
+        },
+    }
+}

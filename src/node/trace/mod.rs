@@ -1,0 +1,466 @@
+//! Tracing: what an identifier was made of and what it went into, as far as the
+//! caller may see.
+//!
+//! A walk goes over the graph in memory where that is ready, and else over the
+//! stored lists, a level at a time; where the graph goes away meanwhile, it goes
+//! on over the lists. All of it blocks: for threads that may.
+
+mod group;
+mod judge;
+mod keeper;
+mod stored;
+
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+pub use group::{Group, GroupBy, Grouped};
+pub(super) use keeper::Keeper;
+
+use crate::access::LinkReader;
+use crate::model::limits::{
+    TRACE_DEPTH_MAX, TRACE_LINKS_MAX, TRACE_PATHS_MAX, TRACE_REACH_MAX, TRACE_ROWS_MAX,
+};
+use crate::model::{Caller, Identifier, Key, LinkKind, Reason, Refusal, Terms, Timestamp};
+use crate::node::trace::judge::{InGraph, InStore, Judging};
+use crate::node::trace::stored::Stored;
+use crate::node::{Node, told};
+use crate::store::links::edge_seconds;
+use crate::trace::{
+    self, Ask, Direction, Graph, Judge, Lens, Limit, Node as Number, Row, Search, Source, Summary,
+    When, Window,
+};
+
+pub use crate::trace::{Direction as TraceDirection, Limit as TraceLimit};
+
+/// What to trace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TraceQuery {
+    /// Where to begin.
+    pub start: Identifier,
+    /// Which way.
+    pub direction: Direction,
+    /// Only links of these kinds; empty: all that lead up or down.
+    pub kinds: Vec<LinkKind>,
+    /// Hops at most; at most [`TRACE_DEPTH_MAX`], which 0 stands for.
+    pub depth_max: u16,
+    /// Only links that hold at some time from then on.
+    pub valid_from: Option<Timestamp>,
+    /// Only links that hold at some time before then.
+    pub valid_until: Option<Timestamp>,
+    /// As the links stood then.
+    pub as_of: Option<Timestamp>,
+    /// Rows to leave out, as [`TraceEnd::next`] had it.
+    pub skip: u32,
+    /// Rows to give; at most [`TRACE_ROWS_MAX`].
+    pub rows_max: u32,
+    /// The time of [`Node::elapsed`] at which it ends.
+    pub until: Duration,
+}
+
+/// One identifier that a trace came to, or a placeholder for one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TraceRow {
+    /// The identifier; `None` for a placeholder.
+    pub identifier: Option<String>,
+    /// Hops from the start.
+    pub depth: u16,
+    /// Number of the row that it was reached from.
+    pub parent: u32,
+    /// The number of the terms of the link that it was reached by; `None` of the
+    /// start and of a placeholder.
+    pub terms: Option<u32>,
+    /// Whether there is more behind it that the caller may not see.
+    pub more: bool,
+}
+
+/// How a trace ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TraceEnd {
+    /// Rows given.
+    pub row_count: u32,
+    /// The largest depth of a row given.
+    pub depth: u16,
+    /// Whether a row stands at the largest depth that was asked for.
+    pub is_depth_cut: bool,
+    /// Why it ended before everything was found.
+    pub truncated: Option<Limit>,
+    /// [`TraceQuery::skip`] of a trace that goes on.
+    pub next: u32,
+}
+
+/// A path from one identifier to another: rows without parents.
+pub type TracePath = Vec<TraceRow>;
+
+/// The difference of two traces.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TraceDifference {
+    /// What only the first has; the first so many.
+    pub only_first: Vec<String>,
+    /// What only the second has; the first so many.
+    pub only_second: Vec<String>,
+    /// How many there are.
+    pub counts: [usize; 2],
+    /// Why either trace ended early.
+    pub truncated: [Option<Limit>; 2],
+}
+
+impl Node {
+    /// Traces, and gives the rows as they are found, the start first. The start of
+    /// no link that the caller sees has no row but its own.
+    ///
+    /// # Errors
+    /// `FieldInvalid` beyond a limit; `Internal`.
+    pub fn trace(
+        &self,
+        caller: &Caller,
+        query: &TraceQuery,
+        give: &mut dyn FnMut(Vec<TraceRow>) -> ControlFlow<()>,
+    ) -> Result<TraceEnd, Refusal> {
+        let asked = Asked::new(self, query)?;
+        let Some(start) = asked.start else {
+            return Ok(alone(query, give));
+        };
+        let reader = self.link_reader(caller);
+        let is_over = || self.elapsed() >= query.until;
+        let mut ask = asked.ask(start, query, &is_over);
+        let mut given = TraceEnd::default();
+        if let Some(graph) = self.inner.graph.ready() {
+            let owns = InGraph::new(&self.inner.store, &reader, graph);
+            let mut judging = Judging::new(&self.inner.store, (&reader, &query.kinds), owns);
+            let mut rows_given = 0;
+            let walked = self.walk(&mut graph.reader(), &ask, &mut judging, &mut |rows| {
+                rows_given += count(rows.len());
+                give(self.named_rows(rows, Some(graph)))
+            });
+            match walked {
+                Ok(summary) => return Ok(end(&summary)),
+                // What was given before is right: the lists go on from there.
+                Err(trace::Gone) => {
+                    ask.skip = ask.skip.saturating_add(rows_given);
+                    ask.rows_max = ask.rows_max.saturating_sub(rows_given);
+                    given.row_count = rows_given;
+                }
+            }
+        }
+        let owns = InStore::new(&self.inner.store, &reader);
+        let mut judging = Judging::new(&self.inner.store, (&reader, &query.kinds), owns);
+        let mut source = Stored(&self.inner.store);
+        let walked = self.walk(&mut source, &ask, &mut judging, &mut |rows| {
+            give(self.named_rows(rows, None))
+        });
+        let mut ended = end(&walked.map_err(|error| told(&error))?);
+        ended.row_count = ended.row_count.saturating_add(given.row_count);
+        Ok(ended)
+    }
+
+    /// Finds at most `paths_max` shortest paths from the start of `query` to `to`.
+    ///
+    /// # Errors
+    /// As [`Node::trace`].
+    pub fn trace_paths(
+        &self,
+        caller: &Caller,
+        query: &TraceQuery,
+        to: &Identifier,
+        paths_max: usize,
+    ) -> Result<(Vec<TracePath>, Option<Limit>), Refusal> {
+        let asked = Asked::new(self, query)?;
+        let to = self.number_of(to)?;
+        let (Some(from), Some(to)) = (asked.start, to) else {
+            return Ok((Vec::new(), None));
+        };
+        let reader = self.link_reader(caller);
+        let is_over = || self.elapsed() >= query.until;
+        let search = Search {
+            from,
+            to,
+            lens: asked.lens,
+            depth_max: asked.depth_max,
+            paths_max: paths_max.min(TRACE_PATHS_MAX),
+            hops_max: TRACE_LINKS_MAX,
+            is_over: &is_over,
+        };
+        let found = self.with_source(&reader, &query.kinds, &mut Finding(&search))?;
+        let named = |path: trace::Path| -> TracePath {
+            let rows: Vec<Row> = path.iter().zip(0..).map(step_row).collect();
+            self.named_rows(&rows, self.inner.graph.ready())
+        };
+        let paths = found.paths.into_iter().map(named).collect();
+        Ok((paths, found.truncated))
+    }
+
+    /// Compares two traces by the identifiers that each has; tells at most
+    /// `told_max` of either side.
+    ///
+    /// # Errors
+    /// As [`Node::trace`].
+    pub fn compare_traces(
+        &self,
+        caller: &Caller,
+        queries: [&TraceQuery; 2],
+        told_max: usize,
+    ) -> Result<TraceDifference, Refusal> {
+        let mut found: [HashSet<String>; 2] = Default::default();
+        let mut truncated = [None; 2];
+        let both = queries.into_iter().zip(&mut found).zip(&mut truncated);
+        for ((query, found), truncated) in both {
+            let mut take = |rows: Vec<TraceRow>| {
+                found.extend(rows.into_iter().filter_map(|row| row.identifier));
+                ControlFlow::Continue(())
+            };
+            *truncated = self.trace(caller, query, &mut take)?.truncated;
+        }
+        let [first, second] = found;
+        let alone = |these: &HashSet<String>, those: &HashSet<String>| {
+            let mut alone: Vec<String> = these.difference(those).cloned().collect();
+            alone.sort_unstable();
+            let count = alone.len();
+            alone.truncate(told_max);
+            (alone, count)
+        };
+        let (only_first, first_count) = alone(&first, &second);
+        let (only_second, second_count) = alone(&second, &first);
+        Ok(TraceDifference {
+            only_first,
+            only_second,
+            counts: [first_count, second_count],
+            truncated,
+        })
+    }
+
+    /// The terms of links with a number that a row had.
+    pub fn link_terms(&self, number: u32) -> Option<Terms> {
+        let table = self.inner.store.terms();
+        table.row(number).map(|row| Terms::clone(&row.terms))
+    }
+
+    pub(super) fn link_reader(&self, caller: &Caller) -> LinkReader {
+        LinkReader::new(caller, &self.inner.store, self.now())
+    }
+
+    /// The key of an identifier as the end of a link.
+    pub(super) fn link_key(&self, identifier: &Identifier) -> Key {
+        let entry = self.prefix(&identifier.prefix().canonical());
+        identifier.key(entry.map(|entry| entry.case).unwrap_or_default())
+    }
+
+    /// The node of an identifier; `None` if no link names it.
+    pub(super) fn number_of(&self, identifier: &Identifier) -> Result<Option<Number>, Refusal> {
+        let key = self.link_key(identifier);
+        let number = self.inner.store.node_number(&key);
+        Ok(number.map_err(|error| told(&error))?.map(Number))
+    }
+
+    /// Does `work` over the graph in memory, or over the lists.
+    pub(super) fn with_source<W: Work>(
+        &self,
+        reader: &LinkReader,
+        kinds: &[LinkKind],
+        work: &mut W,
+    ) -> Result<W::Output, Refusal> {
+        let store = &*self.inner.store;
+        if let Some(graph) = self.inner.graph.ready() {
+            let owns = InGraph::new(store, reader, graph);
+            let mut judging = Judging::new(store, (reader, kinds), owns);
+            if let Ok(output) = work.run(&mut graph.reader(), &mut judging) {
+                return Ok(output);
+            }
+        }
+        let mut judging = Judging::new(store, (reader, kinds), InStore::new(store, reader));
+        let done = work.run(&mut Stored(store), &mut judging);
+        done.map_err(|error| told(&error))
+    }
+
+    fn walk<S: Source>(
+        &self,
+        source: &mut S,
+        ask: &Ask<'_>,
+        judge: &mut impl Judge,
+        give: &mut dyn FnMut(&[Row]) -> ControlFlow<()>,
+    ) -> Result<Summary, S::Error> {
+        let walks = &self.inner.graph.walks;
+        walks.closure(source, ask, judge, give)
+    }
+
+    /// Rows with the names of their nodes, from the graph if it has them.
+    fn named_rows(&self, rows: &[Row], graph: Option<&Graph>) -> Vec<TraceRow> {
+        let numbers: Vec<Number> = rows.iter().filter_map(|row| row.node).collect();
+        let mut names = Vec::with_capacity(numbers.len());
+        let from_graph = graph.is_some_and(|graph| {
+            let name = |_, name: Option<(&str, &str)>| names.push(name.map(joined));
+            graph.names(&numbers, name).is_ok() && names.iter().all(Option::is_some)
+        });
+        if !from_graph {
+            names = self.stored_names(&numbers);
+        }
+        let mut names = names.into_iter();
+        let named = |row: &Row| TraceRow {
+            identifier: row.node.and_then(|_| names.next().flatten()),
+            depth: row.depth,
+            parent: row.parent,
+            terms: row.node.and(row.terms).map(|terms| terms.0),
+            more: row.more,
+        };
+        rows.iter().map(named).collect()
+    }
+
+    fn stored_names(&self, numbers: &[Number]) -> Vec<Option<String>> {
+        let numbers: Vec<u32> = numbers.iter().map(|number| number.0).collect();
+        match self.inner.store.node_names(&numbers) {
+            Ok(names) => names.iter().map(|name| Some(name.to_string())).collect(),
+            Err(error) => {
+                let _refusal = told(&error);
+                vec![None; numbers.len()]
+            }
+        }
+    }
+}
+
+/// What is done over either source of links.
+pub(super) trait Work {
+    /// What comes of it.
+    type Output;
+
+    /// Does it.
+    fn run<S: Source>(
+        &mut self,
+        source: &mut S,
+        judge: &mut impl Judge,
+    ) -> Result<Self::Output, S::Error>;
+}
+
+/// Finds paths.
+pub(super) struct Finding<'a>(pub(super) &'a Search<'a>);
+
+impl Work for Finding<'_> {
+    type Output = trace::Paths;
+
+    fn run<S: Source>(
+        &mut self,
+        source: &mut S,
+        judge: &mut impl Judge,
+    ) -> Result<trace::Paths, S::Error> {
+        trace::paths(source, self.0, judge)
+    }
+}
+
+/// A query, checked, with the node that it begins at.
+struct Asked {
+    start: Option<Number>,
+    lens: Lens,
+    depth_max: u16,
+}
+
+impl Asked {
+    fn new(node: &Node, query: &TraceQuery) -> Result<Self, Refusal> {
+        let depth_max = match query.depth_max {
+            0 => TRACE_DEPTH_MAX,
+            depth if depth <= TRACE_DEPTH_MAX => depth,
+            depth => return Err(beyond("depth_max", depth, TRACE_DEPTH_MAX)),
+        };
+        if query.skip > TRACE_REACH_MAX {
+            return Err(beyond("page_token", query.skip, TRACE_REACH_MAX));
+        }
+        let (from, until) = (query.valid_from, query.valid_until);
+        if let (Some(from), Some(until)) = (from, until)
+            && until <= from
+        {
+            return Err(Refusal::new(Reason::FieldInvalid)
+                .field("valid_until")
+                .value(until)
+                .limit(format!("later than valid_from, {from}")));
+        }
+        let window = (from.is_some() || until.is_some()).then(|| Window {
+            from: from.map_or(0, edge_seconds),
+            until: until.map_or(u32::MAX, edge_seconds),
+        });
+        let lens = Lens {
+            direction: query.direction,
+            when: When {
+                window,
+                as_of: query.as_of.map(edge_seconds),
+            },
+        };
+        Ok(Self {
+            start: node.number_of(&query.start)?,
+            lens,
+            depth_max,
+        })
+    }
+
+    fn ask<'a>(&self, start: Number, query: &TraceQuery, is_over: &'a dyn Fn() -> bool) -> Ask<'a> {
+        Ask {
+            start,
+            lens: self.lens,
+            depth_max: self.depth_max,
+            skip: query.skip,
+            rows_max: query.rows_max.min(TRACE_ROWS_MAX),
+            hops_max: TRACE_LINKS_MAX,
+            is_over,
+        }
+    }
+}
+
+fn beyond(field: &'static str, value: impl ToString, limit: impl ToString) -> Refusal {
+    Refusal::new(Reason::FieldInvalid)
+        .field(field)
+        .value(value.to_string())
+        .limit(format!("at most {}", limit.to_string()))
+}
+
+/// The trace of an identifier that no link names: as of one whose links are all
+/// hidden.
+fn alone(query: &TraceQuery, give: &mut dyn FnMut(Vec<TraceRow>) -> ControlFlow<()>) -> TraceEnd {
+    let row = TraceRow {
+        identifier: Some(query.start.to_string()),
+        depth: 0,
+        parent: 0,
+        terms: None,
+        more: false,
+    };
+    if query.skip > 0 || query.rows_max == 0 {
+        return TraceEnd {
+            next: query.skip,
+            ..TraceEnd::default()
+        };
+    }
+    let _taken = give(vec![row]);
+    TraceEnd {
+        row_count: 1,
+        next: 1,
+        ..TraceEnd::default()
+    }
+}
+
+fn end(summary: &Summary) -> TraceEnd {
+    TraceEnd {
+        row_count: summary.rows,
+        depth: summary.depth,
+        is_depth_cut: summary.is_depth_cut,
+        truncated: summary.truncated,
+        next: summary.next,
+    }
+}
+
+fn step_row((step, number): (&trace::Step, u32)) -> Row {
+    Row {
+        node: step.node,
+        depth: u16::try_from(number).unwrap_or(u16::MAX),
+        parent: number.saturating_sub(1),
+        terms: step.terms,
+        more: false,
+    }
+}
+
+fn joined((prefix, suffix): (&str, &str)) -> String {
+    let mut name = String::with_capacity(prefix.len() + 1 + suffix.len());
+    name.push_str(prefix);
+    name.push('/');
+    name.push_str(suffix);
+    name
+}
+
+fn count(rows: usize) -> u32 {
+    u32::try_from(rows).unwrap_or(u32::MAX)
+}

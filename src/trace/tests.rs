@@ -1,0 +1,560 @@
+//! The room is held to plain references on random graphs: with cycles, diamonds,
+//! loops, hidden edges, times, and changes between merges.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
+use std::ops::ControlFlow;
+
+use proptest::collection::vec;
+use proptest::option::of;
+use proptest::prelude::*;
+
+use super::*;
+
+/// Nodes of a random graph: few, so that edges meet.
+const NODES: u32 = 12;
+
+/// Edges by input, output and terms: what the graph should have.
+pub(super) type Model = BTreeMap<(Node, Node, TermsId), Times>;
+
+/// Something that happens to a graph.
+#[derive(Clone, Debug)]
+pub(super) enum Event {
+    Put(Edge),
+    Remove(Edge),
+    Merge,
+}
+
+pub(super) fn edge_strategy() -> impl Strategy<Value = Edge> {
+    let node = || (0..NODES).prop_map(Node);
+    let rarely = || prop_oneof![4 => Just(0), 1 => 1u32..6];
+    let times = (0u32..4, 0u32..4, rarely(), rarely());
+    (node(), node(), 0u32..8, times).prop_map(|(input, output, terms, times)| {
+        let (from, since, until, ended) = times;
+        let times = Times {
+            from,
+            since,
+            until,
+            ended,
+        };
+        Edge {
+            input,
+            output,
+            terms: TermsId(terms),
+            times,
+        }
+    })
+}
+
+pub(super) fn events_strategy() -> impl Strategy<Value = Vec<Event>> {
+    let event = prop_oneof![
+        8 => edge_strategy().prop_map(Event::Put),
+        2 => edge_strategy().prop_map(Event::Remove),
+        1 => Just(Event::Merge),
+    ];
+    vec(event, 0..60)
+}
+
+pub(super) fn key(edge: &Edge) -> (Node, Node, TermsId) {
+    (edge.input, edge.output, edge.terms)
+}
+
+/// Lets everything happen to both.
+pub(super) fn play(graph: &Graph, model: &mut Model, events: &[Event]) {
+    for event in events {
+        match event {
+            Event::Put(edge) => {
+                model.insert(key(edge), edge.times);
+                graph.publish(&[Change::Put(*edge)]);
+            }
+            Event::Remove(edge) => {
+                model.remove(&key(edge));
+                let (input, output, terms) = key(edge);
+                graph.publish(&[Change::Remove {
+                    input,
+                    output,
+                    terms,
+                }]);
+            }
+            Event::Merge => graph.merge(),
+        }
+    }
+}
+
+fn played(events: &[Event]) -> (Graph, Model) {
+    let graph = Graph::new(usize::MAX);
+    graph.load().finish();
+    let mut model = Model::new();
+    play(&graph, &mut model, events);
+    (graph, model)
+}
+
+/// A source as a store would be: a node's edges are one range of sorted keys.
+struct Sorted {
+    up: BTreeMap<(Node, Node, TermsId), Times>,
+    down: BTreeMap<(Node, Node, TermsId), Times>,
+}
+
+impl Sorted {
+    fn new(model: &Model) -> Self {
+        let turned = |(&(input, output, terms), &times)| ((output, input, terms), times);
+        Self {
+            up: model.iter().map(turned).collect(),
+            down: model.clone(),
+        }
+    }
+
+    fn hops(&self, near: Node, lens: &Lens) -> Vec<Hop> {
+        let edges = match lens.direction {
+            Direction::Up => &self.up,
+            Direction::Down => &self.down,
+        };
+        let range = (near, Node(0), TermsId(0))..(Node(near.0 + 1), Node(0), TermsId(0));
+        let counted = edges
+            .range(range)
+            .filter(|(_, times)| lens.when.counts(times));
+        counted
+            .map(|(&(near, far, terms), _)| Hop { near, far, terms })
+            .collect()
+    }
+}
+
+impl Source for Sorted {
+    type Error = Infallible;
+
+    fn expand<F>(&mut self, frontier: &[Node], lens: &Lens, mut each: F) -> Result<(), Infallible>
+    where
+        F: FnMut(usize, Hop) -> ControlFlow<()>,
+    {
+        for (index, &near) in frontier.iter().enumerate() {
+            for hop in self.hops(near, lens) {
+                if each(index, hop).is_break() {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Half of the edges are seen, the rest is hidden in each way.
+fn verdict(hop: &Hop) -> Verdict {
+    match hop.terms.0 {
+        5 => Verdict::Skip,
+        6 => Verdict::More,
+        7 => Verdict::Through,
+        _ => Verdict::Follow,
+    }
+}
+
+fn lens_strategy() -> impl Strategy<Value = Lens> {
+    let direction = prop_oneof![Just(Direction::Up), Just(Direction::Down)];
+    let window = of((0u32..4, 1u32..4));
+    (direction, window, of(0u32..6)).prop_map(|(direction, window, as_of)| {
+        let window = window.map(|(from, length)| Window {
+            from,
+            until: from + length,
+        });
+        Lens {
+            direction,
+            when: When { window, as_of },
+        }
+    })
+}
+
+fn ask(start: u32, lens: Lens, depth_max: u16) -> Ask<'static> {
+    Ask {
+        start: Node(start),
+        lens,
+        depth_max,
+        skip: 0,
+        rows_max: u32::MAX,
+        hops_max: u64::MAX,
+        is_over: &|| false,
+    }
+}
+
+fn walked<S: Source>(source: &mut S, ask: &Ask<'_>) -> Result<(Vec<Row>, Summary), S::Error> {
+    let mut rows = Vec::new();
+    let walks = Walks::default();
+    let summary = walks.closure(source, ask, &mut verdict, |more| {
+        rows.extend_from_slice(more);
+        ControlFlow::Continue(())
+    })?;
+    assert_eq!(summary.rows as usize, rows.len());
+    Ok((rows, summary))
+}
+
+/// The rule in plain words: go through the rows in their order, and look through
+/// all of them for what was met.
+fn plain_rows(sorted: &Sorted, ask: &Ask<'_>) -> Vec<Row> {
+    // A row, the node it stands for, and whether it is expanded.
+    let mut rows: Vec<(Row, Node, bool)> = Vec::new();
+    let start = Row {
+        node: Some(ask.start),
+        depth: 0,
+        parent: 0,
+        terms: None,
+        more: false,
+    };
+    rows.push((start, ask.start, true));
+    let mut at = 0;
+    while at < rows.len() {
+        let (near, node, is_expanded) = rows[at];
+        if is_expanded && near.depth < ask.depth_max {
+            for hop in sorted.hops(node, &ask.lens) {
+                let is_met = rows.iter().any(|(_, node, _)| *node == hop.far);
+                let is_named = rows.iter().any(|(row, _, _)| row.node == Some(hop.far));
+                let row = Row {
+                    node: None,
+                    depth: near.depth + 1,
+                    parent: u32::try_from(at).unwrap(),
+                    terms: Some(hop.terms),
+                    more: false,
+                };
+                let node = Some(hop.far);
+                match verdict(&hop) {
+                    Verdict::Follow if !is_named => {
+                        rows.push((Row { node, ..row }, hop.far, !is_met));
+                    }
+                    Verdict::Through if !is_met => rows.push((row, hop.far, true)),
+                    Verdict::More => rows[at].0.more = true,
+                    Verdict::Follow | Verdict::Through | Verdict::Skip => {}
+                }
+            }
+        }
+        at += 1;
+    }
+    rows.into_iter().map(|(row, _, _)| row).collect()
+}
+
+/// All that can be reached, by recursion.
+fn reach(sorted: &Sorted, lens: &Lens, node: Node, reached: &mut BTreeSet<Node>) {
+    if reached.insert(node) {
+        for hop in sorted.hops(node, lens) {
+            if matches!(verdict(&hop), Verdict::Follow | Verdict::Through) {
+                reach(sorted, lens, hop.far, reached);
+            }
+        }
+    }
+}
+
+/// The edges `0 -> 1 -> 2 -> …` under these terms, one behind the other.
+fn chain(terms: &[u32]) -> Sorted {
+    let edges = terms.iter().zip(0..).map(|(terms, node)| {
+        let key = (Node(node), Node(node + 1), TermsId(*terms));
+        (key, Times::default())
+    });
+    Sorted::new(&edges.collect())
+}
+
+const DOWN: Lens = Lens {
+    direction: Direction::Down,
+    when: When {
+        window: None,
+        as_of: None,
+    },
+};
+
+#[test]
+fn says_which_limit_ended_a_walk() {
+    let check = |ask: Ask<'_>, rows, truncated, is_depth_cut| {
+        let mut source = chain(&[0; 3_000]);
+        let (_, summary) = walked(&mut source, &ask).unwrap();
+        assert_eq!((summary.rows, summary.truncated), (rows, truncated));
+        assert_eq!(summary.is_depth_cut, is_depth_cut);
+        assert_eq!(summary.next, ask.skip + rows);
+    };
+    let whole = ask(0, DOWN, u16::MAX);
+    check(whole, 3_001, None, false);
+    check(ask(0, DOWN, 5), 6, None, true);
+    check(ask(0, DOWN, 0), 1, None, true);
+    let rows_max = 7;
+    check(Ask { rows_max, ..whole }, 7, Some(Limit::Rows), false);
+    let rows_max = 0;
+    check(Ask { rows_max, ..whole }, 0, Some(Limit::Rows), false);
+    let hops_max = 7;
+    check(Ask { hops_max, ..whole }, 7, Some(Limit::Hops), false);
+    let is_over = &|| true;
+    check(Ask { is_over, ..whole }, 0, Some(Limit::Time), false);
+    // Behind the end there is nothing to skip to.
+    let skip = 3_001;
+    check(Ask { skip, ..whole }, 0, None, false);
+}
+
+#[test]
+fn time_is_looked_at_within_a_long_list_too() {
+    let edges = (1..10_000).map(|output| ((Node(0), Node(output), TermsId(0)), Times::default()));
+    let mut source = Sorted::new(&edges.collect());
+    let looks = std::cell::Cell::new(0);
+    let is_over = || {
+        looks.set(looks.get() + 1);
+        looks.get() > 3
+    };
+    let whole = ask(0, DOWN, u16::MAX);
+    let ask = Ask {
+        is_over: &is_over,
+        ..whole
+    };
+    let (rows, summary) = walked(&mut source, &ask).unwrap();
+    assert_eq!((rows.len(), summary.truncated), (0, Some(Limit::Time)));
+    assert!(summary.hops < 5_000, "{}", summary.hops);
+}
+
+#[test]
+fn stops_when_nobody_takes_more() {
+    let walks = Walks::default();
+    let whole = ask(0, DOWN, u16::MAX);
+    let mut source = chain(&[0; 10]);
+    for round in [1, 2] {
+        let give = |_: &[Row]| ControlFlow::Break(());
+        let summary = walks.closure(&mut source, &whole, &mut verdict, give);
+        let truncated = summary.unwrap().truncated;
+        assert_eq!(truncated, Some(Limit::Taker), "in round {round}");
+    }
+    // What was marked is forgotten.
+    let give = |_: &[Row]| ControlFlow::Continue(());
+    let summary = walks.closure(&mut source, &whole, &mut verdict, give);
+    assert_eq!(summary.unwrap().rows, 11);
+}
+
+#[test]
+fn a_path_goes_through_hidden_nodes_but_ends_visibly() {
+    let check = |terms: &[u32], expected: Option<&[Option<u32>]>| {
+        let search = Search {
+            from: Node(0),
+            to: Node(u32::try_from(terms.len()).unwrap()),
+            lens: DOWN,
+            depth_max: 10,
+            paths_max: 10,
+            hops_max: 100,
+            is_over: &|| false,
+        };
+        let found = paths(&mut chain(terms), &search, &mut verdict).unwrap();
+        let nodes = found.paths.first().map(|path| {
+            let nodes = path.iter().map(|step| step.node.map(|node| node.0));
+            nodes.collect::<Vec<_>>()
+        });
+        assert_eq!(nodes.as_deref(), expected, "{terms:?}");
+    };
+    check(&[], Some(&[Some(0)]));
+    check(&[0, 0], Some(&[Some(0), Some(1), Some(2)]));
+    check(&[7, 0], Some(&[Some(0), None, Some(2)]));
+    check(&[7, 7, 1], Some(&[Some(0), None, None, Some(3)]));
+    check(&[0, 7], None);
+    check(&[6, 0], None);
+    check(&[5, 0], None);
+    check(&[0; 11], None);
+}
+
+#[test]
+fn gives_as_many_paths_as_asked_for() {
+    // 0 to 1, 2 and 3, and each of those to 4, by two edges each.
+    let pairs = [(0, 1), (0, 2), (0, 3), (1, 4), (2, 4), (3, 4)];
+    let edges = pairs.iter().flat_map(|&(input, output)| {
+        [0, 1].map(|terms| {
+            (
+                (Node(input), Node(output), TermsId(terms)),
+                Times::default(),
+            )
+        })
+    });
+    let mut source = Sorted::new(&edges.collect());
+    let mut check = |paths_max, hops_max, expected: &[u32], truncated| {
+        let search = Search {
+            from: Node(0),
+            to: Node(4),
+            lens: DOWN,
+            depth_max: 10,
+            paths_max,
+            hops_max,
+            is_over: &|| false,
+        };
+        let found = paths(&mut source, &search, &mut verdict).unwrap();
+        let middle = found.paths.iter().map(|path| path[1].node.unwrap().0);
+        assert_eq!(middle.collect::<Vec<_>>(), expected);
+        assert_eq!(found.truncated, truncated);
+    };
+    check(3, 100, &[1, 2, 3], None);
+    check(2, 100, &[1, 2], Some(Limit::Rows));
+    check(3, 5, &[], Some(Limit::Hops));
+}
+
+#[test]
+fn says_where_cycles_may_have_been_missed() {
+    let edges = [(0, 1), (1, 2), (2, 0), (2, 3), (4, 4)];
+    let edges = edges.map(|(a, b)| ((Node(a), Node(b), TermsId(0)), Times::default()));
+    let mut source = Sorted::new(&edges.into_iter().collect());
+    let mut check = |nodes: &[u32], hops_max, expected: &[u32], is_complete| {
+        let nodes: Vec<Node> = nodes.iter().copied().map(Node).collect();
+        let found = cycles(&mut source, &nodes, &DOWN, hops_max, &mut verdict).unwrap();
+        let on_cycle: Vec<u32> = found.nodes.iter().map(|node| node.0).collect();
+        assert_eq!((&on_cycle[..], found.is_complete), (expected, is_complete));
+    };
+    check(&[4, 3, 1, 0, 1], 100, &[0, 1, 4], true);
+    check(&[1], 100, &[1], true);
+    check(&[3], 100, &[], true);
+    check(&[0, 4], 2, &[], false);
+}
+
+proptest! {
+    #[test]
+    fn walks_as_the_rule_says(
+        events in events_strategy(),
+        lens in lens_strategy(),
+        start in 0..NODES,
+        depth_max in prop_oneof![2 => Just(u16::MAX), 1 => 0u16..4],
+    ) {
+        let (graph, model) = played(&events);
+        let mut sorted = Sorted::new(&model);
+        let ask = ask(start, lens, depth_max);
+        let expected = plain_rows(&sorted, &ask);
+        let (rows, summary) = walked(&mut graph.reader(), &ask).unwrap();
+        prop_assert_eq!(&rows, &expected);
+        prop_assert_eq!(summary.truncated, None);
+        prop_assert_eq!(walked(&mut sorted, &ask), Ok((rows, summary)));
+    }
+
+    #[test]
+    fn names_what_a_visible_edge_reaches_from_what_is_reached(
+        events in events_strategy(),
+        lens in lens_strategy(),
+        start in 0..NODES,
+    ) {
+        let (graph, model) = played(&events);
+        let sorted = Sorted::new(&model);
+        let (rows, _) = walked(&mut graph.reader(), &ask(start, lens, u16::MAX)).unwrap();
+        let mut reached = BTreeSet::new();
+        reach(&sorted, &lens, Node(start), &mut reached);
+        let hops: Vec<Hop> = reached.iter().flat_map(|node| sorted.hops(*node, &lens)).collect();
+        let fars = |wanted| {
+            let of_verdict = hops.iter().filter(move |hop| verdict(hop) == wanted);
+            of_verdict.map(|hop| hop.far).collect::<BTreeSet<_>>()
+        };
+        let mut expected = fars(Verdict::Follow);
+        expected.insert(Node(start));
+        let named: Vec<Node> = rows.iter().filter_map(|row| row.node).collect();
+        prop_assert_eq!(named.len(), expected.len(), "each once");
+        prop_assert_eq!(named.into_iter().collect::<BTreeSet<_>>(), expected.clone());
+        let placeholders = rows.iter().filter(|row| row.node.is_none()).count();
+        prop_assert!(placeholders >= reached.difference(&expected).count());
+        prop_assert!(placeholders <= fars(Verdict::Through).len());
+        let hidden = hops.iter().filter(|hop| verdict(hop) == Verdict::More);
+        let nears: BTreeSet<Node> = hidden.map(|hop| hop.near).collect();
+        prop_assert_eq!(rows.iter().filter(|row| row.more).count(), nears.len());
+    }
+
+    #[test]
+    fn resumed_walks_are_the_whole(
+        events in events_strategy(),
+        lens in lens_strategy(),
+        start in 0..NODES,
+        (rows_max, hops_max) in prop_oneof![(1u32..5, Just(u64::MAX)), (Just(u32::MAX), 1u64..5)],
+    ) {
+        let (graph, _) = played(&events);
+        let whole = ask(start, lens, u16::MAX);
+        let (expected, _) = walked(&mut graph.reader(), &whole).unwrap();
+        let mut found = Vec::new();
+        let mut skip = 0;
+        loop {
+            let part = Ask { skip, rows_max, hops_max, ..whole };
+            let (rows, summary) = walked(&mut graph.reader(), &part).unwrap();
+            found.extend(rows);
+            if summary.truncated.is_none() {
+                break;
+            }
+            prop_assert!(summary.next > skip, "gets further");
+            skip = summary.next;
+        }
+        prop_assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn shortest_paths_are_as_long_as_the_walk_is_deep(
+        events in events_strategy(),
+        lens in lens_strategy(),
+        (from, to) in (0..NODES, 0..NODES),
+    ) {
+        let (graph, model) = played(&events);
+        let mut follow = |hop: &Hop| match verdict(hop) {
+            Verdict::Follow => Verdict::Follow,
+            _ => Verdict::Skip,
+        };
+        let mut depth = None;
+        let whole = ask(from, lens, u16::MAX);
+        Walks::default()
+            .closure(&mut graph.reader(), &whole, &mut follow, |rows| {
+                if let Some(found) = rows.iter().find(|row| row.node == Some(Node(to))) {
+                    depth = Some(usize::from(found.depth));
+                }
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        let search = Search {
+            from: Node(from),
+            to: Node(to),
+            lens,
+            depth_max: u16::MAX,
+            paths_max: 100_000,
+            hops_max: u64::MAX,
+            is_over: &|| false,
+        };
+        let found = paths(&mut graph.reader(), &search, &mut follow).unwrap();
+        prop_assert_eq!(found.truncated, None);
+        prop_assert_eq!(found.paths.first().map(|path| path.len() - 1), depth);
+        let sorted = Sorted::new(&model);
+        let mut distinct = BTreeSet::new();
+        for path in &found.paths {
+            prop_assert_eq!(Some(path.len() - 1), depth);
+            let nodes: Vec<Node> = path.iter().map(|step| step.node.unwrap()).collect();
+            prop_assert_eq!([nodes[0], nodes[nodes.len() - 1]], [Node(from), Node(to)]);
+            for (pair, step) in nodes.windows(2).zip(&path[1..]) {
+                let has = |hop: &Hop| hop.far == pair[1] && Some(hop.terms) == step.terms;
+                prop_assert!(sorted.hops(pair[0], &lens).iter().any(has));
+            }
+            prop_assert!(distinct.insert(nodes), "each once");
+        }
+    }
+
+    #[test]
+    fn nodes_on_a_cycle_reach_themselves(events in events_strategy(), lens in lens_strategy()) {
+        let (graph, model) = played(&events);
+        let sorted = Sorted::new(&model);
+        let nodes: Vec<Node> = (0..NODES).map(Node).collect();
+        let mut follow = |hop: &Hop| match verdict(hop) {
+            Verdict::Through => Verdict::Follow,
+            other => other,
+        };
+        let found = cycles(&mut graph.reader(), &nodes, &lens, u64::MAX, &mut follow).unwrap();
+        let is_on_cycle = |node: &Node| {
+            let mut reached = BTreeSet::new();
+            for hop in sorted.hops(*node, &lens) {
+                if matches!(verdict(&hop), Verdict::Follow | Verdict::Through) {
+                    reach(&sorted, &lens, hop.far, &mut reached);
+                }
+            }
+            reached.contains(node)
+        };
+        let expected: Vec<Node> = nodes.iter().copied().filter(is_on_cycle).collect();
+        prop_assert_eq!(found, Cycles { nodes: expected, is_complete: true });
+    }
+
+    #[test]
+    fn compares_two_closures(
+        events in events_strategy(),
+        lens in lens_strategy(),
+        (first, second) in (0..NODES, 0..NODES),
+    ) {
+        let (graph, _) = played(&events);
+        let asks = [first, second].map(|start| ask(start, lens, u16::MAX));
+        let [these, those] = asks.map(|ask| {
+            let (rows, _) = walked(&mut graph.reader(), &ask).unwrap();
+            rows.iter().filter_map(|row| row.node).collect::<BTreeSet<_>>()
+        });
+        let walks = Walks::default();
+        let [first, second] = &asks;
+        let found = compare(&walks, &mut graph.reader(), [first, second], &mut verdict).unwrap();
+        prop_assert_eq!(found.only_first, these.difference(&those).copied().collect::<Vec<_>>());
+        prop_assert_eq!(found.only_second, those.difference(&these).copied().collect::<Vec<_>>());
+    }
+}

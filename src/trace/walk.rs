@@ -1,0 +1,388 @@
+//! Breadth-first closure: everything upstream or downstream of a node.
+//!
+//! Each node once, in the order in which it is found; the order is that of the
+//! source's lists, so equal graphs give equal rows.
+//!
+//! A node that is first reached by a hidden edge which lets the walk through has a
+//! row without a name, and the walk goes on behind it. If a visible edge reaches
+//! it later, it has a row with its name too, which has nothing to do with the
+//! first: it is not expanded again. So the named nodes are exactly those that a
+//! visible edge reaches from a node that was expanded.
+
+use std::fmt;
+use std::ops::ControlFlow;
+
+use crate::trace::edge::{Node, TermsId};
+use crate::trace::seen::{MET, NAMED, Pool, Seen};
+use crate::trace::source::{Hop, Judge, Lens, Source, Verdict};
+
+/// Hops between two looks at the clock.
+const HOPS_BETWEEN_LOOKS: u64 = 1_024;
+
+/// What to walk.
+#[derive(Clone, Copy)]
+pub struct Ask<'a> {
+    /// The node to begin with: row 0.
+    pub start: Node,
+    /// Which way, and which edges by their times.
+    pub lens: Lens,
+    /// Hops from the start that a row may have; rows there are not expanded.
+    pub depth_max: u16,
+    /// Rows to skip, as [`Summary::next`] had it. They are computed again.
+    pub skip: u32,
+    /// Rows to give.
+    pub rows_max: u32,
+    /// Edges to look at from the first row that is given on. A row that was begun
+    /// is finished, so that each walk with a limit above 0 gets further.
+    pub hops_max: u64,
+    /// Whether time is up: asked now and then, for skipped rows too. Whoever goes
+    /// on needs more time than it took to get there.
+    pub is_over: &'a dyn Fn() -> bool,
+}
+
+impl fmt::Debug for Ask<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ask")
+            .field("start", &self.start)
+            .field("lens", &self.lens)
+            .field("depth_max", &self.depth_max)
+            .field("skip", &self.skip)
+            .field("rows_max", &self.rows_max)
+            .field("hops_max", &self.hops_max)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A node that was found, or a placeholder for one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The node; `None` for a placeholder.
+    pub node: Option<Node>,
+    /// Hops from the start.
+    pub depth: u16,
+    /// Number of the row that it was found from; 0 for the start itself.
+    pub parent: u32,
+    /// The terms of the edge that it was found by; `None` for the start. Those of
+    /// a placeholder are for the judge's own use: the caller may not see them.
+    pub terms: Option<TermsId>,
+    /// Whether edges lead on from it that the caller may not see. Always `false`
+    /// where the walk did not go on: at the largest depth, and in a row beside the
+    /// placeholder of the same node.
+    pub more: bool,
+}
+
+/// Which limit ended a walk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// [`Ask::rows_max`].
+    Rows,
+    /// [`Ask::hops_max`].
+    Hops,
+    /// [`Ask::is_over`].
+    Time,
+    /// Whoever takes the rows wants no more.
+    Taker,
+}
+
+/// How a walk ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// Rows given.
+    pub rows: u32,
+    /// Edges looked at, those of skipped rows too.
+    pub hops: u64,
+    /// The largest depth of a row given.
+    pub depth: u16,
+    /// Whether a row at the largest depth that was asked for was given: what is
+    /// behind it was not looked at.
+    pub is_depth_cut: bool,
+    /// Which limit ended it before everything was found.
+    pub truncated: Option<Limit>,
+    /// [`Ask::skip`] of a walk that goes on where this one ended. If the graph has
+    /// changed meanwhile, the order may have too: rows may then come twice or not
+    /// at all, and `parent` may mean another row.
+    pub next: u32,
+}
+
+/// Walks, and the memory that they leave to those that come after.
+#[derive(Debug)]
+pub struct Walks {
+    pool: Pool<Found>,
+}
+
+impl Default for Walks {
+    fn default() -> Self {
+        Self { pool: Pool::new() }
+    }
+}
+
+impl Walks {
+    /// Walks from `ask.start` and gives the rows as they are found.
+    ///
+    /// A row is given once it was expanded, since only then is known what is
+    /// hidden behind it; so rows that a limit left unexpanded come with the next
+    /// walk. Between two pieces of the frontier, while no lock of the source is
+    /// held, up to [`Source::FRONTIER_MAX`] rows are given at once.
+    ///
+    /// # Errors
+    /// The source's. What was given before is right; another source can go on
+    /// from there with [`Ask::skip`].
+    pub fn closure<S, J, G>(
+        &self,
+        source: &mut S,
+        ask: &Ask<'_>,
+        judge: &mut J,
+        give: G,
+    ) -> Result<Summary, S::Error>
+    where
+        S: Source,
+        J: Judge,
+        G: FnMut(&[Row]) -> ControlFlow<()>,
+    {
+        let mut walk = Walk::new(*ask, self.pool.take());
+        let outcome = walk.run(source, judge, give);
+        let Walk {
+            seen, found, hops, ..
+        } = walk;
+        let done = outcome.as_ref().map_or(0, |(rows, _)| *rows);
+        let given = done.saturating_sub(ask.skip);
+        let last = done.checked_sub(1).filter(|_| given > 0);
+        let last = last.and_then(|last| found.get(last as usize));
+        let depth = last.map_or(0, |last| last.depth);
+        self.pool.give(seen, found, |found| found.node);
+        let (rows, truncated) = outcome?;
+        Ok(Summary {
+            rows: given,
+            hops,
+            depth,
+            is_depth_cut: given > 0 && depth == ask.depth_max,
+            truncated,
+            next: rows.max(ask.skip),
+        })
+    }
+}
+
+/// A row, and what is kept of it beside.
+#[derive(Clone, Copy, Debug)]
+struct Found {
+    node: Node,
+    parent: u32,
+    terms: TermsId,
+    depth: u16,
+    is_named: bool,
+    /// Whether the node is expanded here, and not in another row.
+    is_first: bool,
+    more: bool,
+}
+
+struct Walk<'a> {
+    ask: Ask<'a>,
+    seen: Seen,
+    found: Vec<Found>,
+    hops: u64,
+    /// Hops when the first row to be given was expanded.
+    hops_skipped: u64,
+}
+
+impl<'a> Walk<'a> {
+    fn new(ask: Ask<'a>, (mut seen, mut found): (Seen, Vec<Found>)) -> Self {
+        seen.mark(ask.start, MET | NAMED);
+        let start = Found {
+            node: ask.start,
+            parent: 0,
+            terms: TermsId(0),
+            depth: 0,
+            is_named: true,
+            is_first: true,
+            more: false,
+        };
+        found.push(start);
+        Self {
+            ask,
+            seen,
+            found,
+            hops: 0,
+            hops_skipped: 0,
+        }
+    }
+
+    /// Expands row by row until nothing is left or a limit is reached. Returns the
+    /// rows that are done, skipped ones too.
+    fn run<S, J, G>(
+        &mut self,
+        source: &mut S,
+        judge: &mut J,
+        mut give: G,
+    ) -> Result<(u32, Option<Limit>), S::Error>
+    where
+        S: Source,
+        J: Judge,
+        G: FnMut(&[Row]) -> ControlFlow<()>,
+    {
+        let skip = self.ask.skip as usize;
+        let end = skip.saturating_add(self.ask.rows_max as usize);
+        let mut chunk = Vec::new();
+        let mut frontier = Frontier::default();
+        let mut done = 0;
+        while done < self.found.len() {
+            if done >= end {
+                return Ok((number(done), Some(Limit::Rows)));
+            }
+            // A piece lies before the first row to be given, or behind it.
+            let stop = if done < skip { skip.min(end) } else { end };
+            let stop = stop.min(done + S::FRONTIER_MAX).min(self.found.len());
+            frontier.fill(&self.found, done..stop, self.ask.depth_max);
+            let (reached, limit) = self.expand(source, judge, &frontier)?;
+            let stop = if limit.is_some() { reached } else { stop };
+            if done >= skip && stop > done {
+                chunk.clear();
+                let rows = self.found.get(done..stop).unwrap_or_default();
+                chunk.extend(rows.iter().zip(done..).map(row));
+                if give(&chunk).is_break() {
+                    let is_all = limit.is_none() && stop == self.found.len();
+                    return Ok((number(stop), (!is_all).then_some(Limit::Taker)));
+                }
+            }
+            done = stop;
+            if limit.is_some() {
+                return Ok((number(done), limit));
+            }
+        }
+        Ok((number(done), None))
+    }
+
+    /// Expands one piece. Returns, where a limit was reached, the first row that
+    /// is not done.
+    fn expand<S, J>(
+        &mut self,
+        source: &mut S,
+        judge: &mut J,
+        frontier: &Frontier,
+    ) -> Result<(usize, Option<Limit>), S::Error>
+    where
+        S: Source,
+        J: Judge,
+    {
+        if (self.ask.is_over)() {
+            return Ok((frontier.begin, Some(Limit::Time)));
+        }
+        if frontier.begin <= self.ask.skip as usize {
+            self.hops_skipped = self.hops;
+        }
+        let hops_end = self.hops_skipped.saturating_add(self.ask.hops_max);
+        let hops_end = if frontier.begin < self.ask.skip as usize {
+            u64::MAX
+        } else {
+            hops_end
+        };
+        if self.hops >= hops_end {
+            return Ok((frontier.begin, Some(Limit::Hops)));
+        }
+        let mut current = usize::MAX;
+        let mut stopped = None;
+        let lens = self.ask.lens;
+        source.expand(&frontier.nodes, &lens, |index, hop| {
+            let row = frontier.rows.get(index).copied().unwrap_or(0);
+            if index != current {
+                if self.hops >= hops_end {
+                    stopped = Some((row, Limit::Hops));
+                    return ControlFlow::Break(());
+                }
+                current = index;
+            }
+            self.hops += 1;
+            if self.hops.is_multiple_of(HOPS_BETWEEN_LOOKS) && (self.ask.is_over)() {
+                stopped = Some((row, Limit::Time));
+                return ControlFlow::Break(());
+            }
+            self.meet(row, &hop, judge.judge(&hop));
+            ControlFlow::Continue(())
+        })?;
+        Ok(stopped.map_or((frontier.begin, None), |(row, limit)| (row, Some(limit))))
+    }
+
+    #[inline]
+    fn meet(&mut self, row: usize, hop: &Hop, verdict: Verdict) {
+        match verdict {
+            Verdict::Follow => {
+                let had = self.seen.mark(hop.far, MET | NAMED);
+                if had & NAMED == 0 {
+                    self.find(row, hop, true, had & MET == 0);
+                }
+            }
+            Verdict::Skip => {}
+            Verdict::More => {
+                if let Some(near) = self.found.get_mut(row) {
+                    near.more = true;
+                }
+            }
+            Verdict::Through => {
+                if self.seen.mark(hop.far, MET) & MET == 0 {
+                    self.find(row, hop, false, true);
+                }
+            }
+        }
+    }
+
+    fn find(&mut self, row: usize, hop: &Hop, is_named: bool, is_first: bool) {
+        let near = self.found.get(row).map_or(0, |near| near.depth);
+        self.found.push(Found {
+            node: hop.far,
+            parent: number(row),
+            terms: hop.terms,
+            depth: near.saturating_add(1),
+            is_named,
+            is_first,
+            more: false,
+        });
+    }
+}
+
+/// Rows that are expanded together.
+#[derive(Default)]
+struct Frontier {
+    begin: usize,
+    nodes: Vec<Node>,
+    /// The row of each node.
+    rows: Vec<usize>,
+}
+
+impl Frontier {
+    fn fill(&mut self, found: &[Found], range: std::ops::Range<usize>, depth_max: u16) {
+        self.begin = range.start;
+        self.nodes.clear();
+        self.rows.clear();
+        let piece = found.get(range.clone()).unwrap_or_default();
+        for (found, row) in piece.iter().zip(range) {
+            if found.is_first && found.depth < depth_max {
+                self.nodes.push(found.node);
+                self.rows.push(row);
+            }
+        }
+    }
+}
+
+fn row((found, number): (&Found, usize)) -> Row {
+    let Found {
+        node,
+        parent,
+        terms,
+        depth,
+        is_named,
+        is_first: _,
+        more,
+    } = *found;
+    Row {
+        node: is_named.then_some(node),
+        depth,
+        parent,
+        terms: (number > 0).then_some(terms),
+        more,
+    }
+}
+
+/// A node has two rows at most, and marks for more than 2^31 nodes would be
+/// larger than the graph itself.
+fn number(row: usize) -> u32 {
+    u32::try_from(row).unwrap_or(u32::MAX)
+}
