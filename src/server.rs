@@ -210,8 +210,6 @@ impl Server {
         );
         // Last: a key of a start that failed would never be shown.
         let new_keys = parts.node.make_first_keys().await.map_err(Error::Keys)?;
-        let http_metrics = Arc::new(recorder.within(http::Metrics::new));
-        let scrape = recorder.scrape();
         Ok(Self {
             parts,
             dns,
@@ -220,8 +218,8 @@ impl Server {
             tls,
             connections,
             grpc,
-            http_metrics,
-            scrape,
+            http_metrics: Arc::new(recorder.within(http::Metrics::new)),
+            scrape: recorder.scrape(),
             new_keys,
             retention_days: audit.retention_days,
             graph_bytes_max: trace.memory_bytes,

@@ -43,6 +43,7 @@ pub(super) fn rules(config: &Config) -> Vec<Problem> {
     ttls(config, &mut problems);
     sizes(config, &mut problems);
     limits(config, &mut problems);
+    trace(config, &mut problems);
     audit(config, &mut problems);
     folders(config, &mut problems);
     filter(config, &mut problems);
@@ -387,7 +388,7 @@ fn sizes(config: &Config, problems: &mut Vec<Problem>) {
         limits: _,
         store,
         audit: _,
-        trace,
+        trace: _,
         log,
         telemetry: _,
     } = config;
@@ -395,12 +396,6 @@ fn sizes(config: &Config, problems: &mut Vec<Problem>) {
     let threads = u64::from(store.background_threads);
     let udp_threads = wide(dns.udp_threads);
     let sizes = [
-        (
-            "trace.memory_bytes",
-            wide(trace.memory_bytes),
-            0,
-            GRAPH_BYTES_MAX,
-        ),
         (
             "http.connections_max",
             wide(http.connections_max),
@@ -486,6 +481,14 @@ fn limits(config: &Config, problems: &mut Vec<Problem>) {
         let rule = format!("at most {LIST_ITEMS_MAX} networks");
         problems.push(Problem::of("limits.exempt_networks", networks, rule));
     }
+}
+
+fn trace(config: &Config, problems: &mut Vec<Problem>) {
+    let bytes = wide(config.trace.memory_bytes);
+    bounds(
+        &[("trace.memory_bytes", bytes, 0, GRAPH_BYTES_MAX)],
+        problems,
+    );
 }
 
 fn folders(config: &Config, problems: &mut Vec<Problem>) {
