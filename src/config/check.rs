@@ -12,7 +12,9 @@ use crate::config::load::nearest;
 use crate::config::problem::Problem;
 use crate::model::Reference;
 use crate::node;
-use crate::node::config::{ORIGIN_CHARS_MAX, RETENTION_DAYS_MAX, RETENTION_DAYS_MIN};
+use crate::node::config::{
+    GRAPH_BYTES_MAX, ORIGIN_CHARS_MAX, RETENTION_DAYS_MAX, RETENTION_DAYS_MIN,
+};
 use crate::telemetry::check_filter;
 
 /// Largest TTL (RFC 2181 §8).
@@ -385,6 +387,7 @@ fn sizes(config: &Config, problems: &mut Vec<Problem>) {
         limits: _,
         store,
         audit: _,
+        trace,
         log,
         telemetry: _,
     } = config;
@@ -392,6 +395,12 @@ fn sizes(config: &Config, problems: &mut Vec<Problem>) {
     let threads = u64::from(store.background_threads);
     let udp_threads = wide(dns.udp_threads);
     let sizes = [
+        (
+            "trace.memory_bytes",
+            wide(trace.memory_bytes),
+            0,
+            GRAPH_BYTES_MAX,
+        ),
         (
             "http.connections_max",
             wide(http.connections_max),
