@@ -60,10 +60,10 @@ pub async fn write_links(
         let edges: Vec<_> = (next..next + batch).map(|at| edge(&graph, at)).collect();
         next += batch;
         let items = edges.iter().map(|edge| Item {
-            change: Some(Change::State(v1::StateLinkRequest {
+            change: Some(Change::State(Box::new(v1::StateLinkRequest {
                 link: Some(link(&graph, *edge)),
                 ..v1::StateLinkRequest::default()
-            })),
+            }))),
         });
         let request = v1::BatchWriteLinksRequest {
             items: items.collect(),
