@@ -32,6 +32,8 @@ mod handle_mutations;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod links;
+#[cfg(test)]
 mod matrix;
 #[cfg(test)]
 mod registry;
