@@ -88,6 +88,13 @@ async fn each_item_of_a_batch_is_for_itself_and_sees_those_before_it() {
     };
     a.links().withdraw_link(withdraw).await.unwrap();
     assert_eq!(send(done).await.unwrap(), first);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_has_bounds() {
+    let town = Town::new().await;
+    let a = town.of("a");
+    let send = async |request| a.links().batch_write_links(request).await;
     let empty = send(v1::BatchWriteLinksRequest::default()).await;
     assert_refused(empty, (InvalidArgument, "BATCH_EMPTY", "items"));
     let large = v1::BatchWriteLinksRequest {

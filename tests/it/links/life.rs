@@ -210,19 +210,19 @@ async fn operators_state_for_the_firm_at_an_end_or_for_nobody() {
     assert_eq!(nobodys.unwrap().name.unwrap().owner, "");
 }
 
+/// Asserts that a link which `change` made wrong is refused.
+async fn refused_for(clients: &Clients, change: fn(&mut v1::Link), (reason, field): (&str, &str)) {
+    let mut link = link(PART);
+    change(&mut link);
+    let refused = state(clients, link).await;
+    assert_refused(refused, (InvalidArgument, reason, field));
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn says_which_field_is_wrong() {
+async fn says_which_part_of_a_name_or_reason_is_wrong() {
     let town = Town::new().await;
     let a = town.of("a");
-    let check = async |change: fn(&mut v1::Link), reason: &str, field: &str| {
-        let mut link = link(PART);
-        change(&mut link);
-        let refused = state(&a, link).await;
-        assert_refused(refused, (InvalidArgument, reason, field));
-    };
-    let renamed = |link: &mut v1::Link, change: fn(&mut v1::LinkName)| {
-        change(link.name.as_mut().unwrap());
-    };
+    let check = async |change, reason, field| refused_for(&a, change, (reason, field)).await;
     check(|link| link.name = None, "FIELD_REQUIRED", "link.name").await;
     check(
         |link| link.name.as_mut().unwrap().source = "x".into(),
@@ -248,6 +248,24 @@ async fn says_which_field_is_wrong() {
         "link.name.owner",
     )
     .await;
+    let mut itself = link(PART);
+    itself.name.as_mut().unwrap().target = id("a/box");
+    let itself = state(&a, itself).await;
+    assert_refused(itself, (InvalidArgument, "LINK_TO_ITSELF", "target"));
+    let no_link = a.links().state_link(v1::StateLinkRequest::default()).await;
+    assert_refused(no_link, (InvalidArgument, "FIELD_REQUIRED", "link"));
+    state(&a, link(PART)).await.unwrap();
+    let reason = dispute(&town.of("b"), " ").await;
+    assert_refused(reason, (InvalidArgument, "FIELD_INVALID", "reason"));
+    let long = withdraw(&a, &"x".repeat(501)).await;
+    assert_refused(long, (InvalidArgument, "FIELD_INVALID", "reason"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn says_which_fact_is_wrong() {
+    let town = Town::new().await;
+    let a = town.of("a");
+    let check = async |change, reason, field| refused_for(&a, change, (reason, field)).await;
     let amount = |link: &mut v1::Link| {
         link.quantity = Some(v1::LinkQuantity {
             amount: "0".into(),
@@ -286,17 +304,6 @@ async fn says_which_field_is_wrong() {
     check(nobody, "FIELD_REQUIRED", "link.readers").await;
     let both = |link: &mut v1::Link| link.readers = Some(v1::Readers::default());
     check(both, "FIELD_INVALID", "link.readers").await;
-    let mut itself = link(PART);
-    renamed(&mut itself, |name| name.target = id("a/box"));
-    let itself = state(&a, itself).await;
-    assert_refused(itself, (InvalidArgument, "LINK_TO_ITSELF", "target"));
-    let no_link = a.links().state_link(v1::StateLinkRequest::default()).await;
-    assert_refused(no_link, (InvalidArgument, "FIELD_REQUIRED", "link"));
-    state(&a, link(PART)).await.unwrap();
-    let reason = dispute(&town.of("b"), " ").await;
-    assert_refused(reason, (InvalidArgument, "FIELD_INVALID", "reason"));
-    let long = withdraw(&a, &"x".repeat(501)).await;
-    assert_refused(long, (InvalidArgument, "FIELD_INVALID", "reason"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

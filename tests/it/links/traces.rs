@@ -316,6 +316,45 @@ async fn pages_and_streams_are_the_same_rows_over_the_lists() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_long_identifiers_ends_early_and_loses_none() {
+    let town = Town::new().await;
+    let part = |number: usize| link(&format!("b/{number:02000} made_from c/LOT"));
+    for chunk in 0..4 {
+        let message = v1::ImportLinksRequest {
+            links: (chunk * 500..chunk * 500 + 500).map(part).collect(),
+            ..v1::ImportLinksRequest::default()
+        };
+        let stream = tokio_stream::iter([message]);
+        let answers = town.of("b").links().import_links(stream).await;
+        let mut answers = answers.unwrap().into_inner();
+        while let Some(answer) = answers.message().await.unwrap() {
+            assert_eq!(answer.created_count, 500);
+        }
+    }
+    let nobody = town.node.anonymous();
+    let request = TraceRequest {
+        page_size: 10_000,
+        ..down("c/LOT")
+    };
+    let first = trace(&nobody, request.clone()).await.unwrap();
+    assert!((1_000..2_000).contains(&first.rows.len()));
+    let rows = pages(&nobody, &request, 10_000).await;
+    assert_eq!(rows.len(), 2_001);
+    let parts = streamed(&nobody, request).await;
+    let streamed: Vec<_> = parts.into_iter().flat_map(|part| part.rows).collect();
+    assert_eq!(streamed, rows);
+    // Differences end early too, and tell how many there are.
+    let difference = v1::CompareTracesRequest {
+        first: Some(down("c/LOT")),
+        second: Some(down("c/OTHER")),
+    };
+    let difference = nobody.links().compare_traces(difference).await.unwrap();
+    let difference = difference.into_inner();
+    assert_eq!(difference.only_first_count, 2_001);
+    assert!((500..2_000).contains(&difference.only_first.len()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn counts_as_a_request_for_each_hundred_rows() {
     let town = Town::with(|config| {
         config.limits.source_requests_per_sec = 1;
