@@ -39,6 +39,7 @@ mod matrix;
 mod registry;
 #[cfg(test)]
 mod restart;
+#[cfg(test)]
 mod restart_links;
 #[cfg(test)]
 mod rights;

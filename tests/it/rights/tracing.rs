@@ -386,10 +386,8 @@ fn expected(links: &[Plain], asking: Asking, question: &Question, began: u64) ->
             [] => stated.kind != 3,
             kinds => kinds.contains(&stated.kind),
         };
-        let stands = match question
-            .as_of
-            .map(|change| seconds(began + change * 10_000))
-        {
+        let as_of = question.as_of;
+        let stands = match as_of.map(|change| seconds(began + change * 10_000)) {
             None => ended.is_none(),
             Some(at) => seconds(*since) <= at && ended.is_none_or(|ended| seconds(ended) > at),
         };
@@ -415,11 +413,8 @@ fn expected(links: &[Plain], asking: Asking, question: &Question, began: u64) ->
             TraceDirection::Down => (near == input).then_some(output),
         }
     };
-    let depth_max = if question.depth_max == 0 {
-        u16::MAX
-    } else {
-        question.depth_max
-    };
+    let depth_max = Some(question.depth_max).filter(|depth| *depth > 0);
+    let depth_max = depth_max.unwrap_or(u16::MAX);
     let mut found = Expected::default();
     found.named.insert(question.start);
     found.depth_of.insert(question.start, 0);
