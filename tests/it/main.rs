@@ -32,10 +32,11 @@ mod handle_mutations;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod links_onward;
+#[cfg(test)]
 mod matrix;
 #[cfg(test)]
 mod registry;
-#[cfg(test)]
 mod restart;
 mod restart_links;
 #[cfg(test)]
