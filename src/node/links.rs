@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::access::{LinkReader, Records};
 use crate::model::link::Leaning;
@@ -73,10 +74,15 @@ pub struct LinkCheck {
     pub fault: Option<String>,
 }
 
+/// A node and its key.
+type KeyedNode = (Vec<u8>, Number);
+
 /// Edges of an identifier that are looked at for one page.
 const EDGES_READ_MAX: usize = 100_000;
 /// Links of the far end that one link is compared with.
 const COMPARED_MAX: usize = 10_000;
+/// Findings of one page, once passed: a few more come with the last link.
+const FINDINGS_MAX: usize = 1_000;
 /// Links looked at to find whether one leads back.
 const CYCLE_LINKS_MAX: u64 = 100_000;
 
@@ -129,76 +135,89 @@ impl Node {
         };
         let reader = self.link_reader(caller);
         let mut last = None;
+        let mut after = after.map(<[u8]>::to_vec);
         for direction in [Direction::Up, Direction::Down] {
             if filter.direction.is_some_and(|asked| asked != direction) {
                 continue;
             }
-            let edges = self.edges_behind(node, direction, after)?;
-            for edge in edges {
-                let link = self.link_of(&edge).map_err(|error| told(&error))?;
-                let Some(link) = link.filter(|link| self.sees_link(&reader, link)) else {
-                    continue;
-                };
-                if link.state == LinkState::Withdrawn && !filter.show_withdrawn {
-                    continue;
+            loop {
+                let edges = self.edges_behind(node, direction, after.as_deref())?;
+                for edge in &edges {
+                    let link = self.link_of(edge).map_err(|error| told(&error))?;
+                    let is_shown = |link: &Link| {
+                        (filter.show_withdrawn || link.state != LinkState::Withdrawn)
+                            && self.sees_link(&reader, link)
+                    };
+                    let Some(link) = link.filter(is_shown) else {
+                        continue;
+                    };
+                    if page.items.len() == limit {
+                        page.next = last;
+                        return Ok(page);
+                    }
+                    last = Some(edge_key(direction, edge));
+                    page.items.push(self.link_view(caller, Arc::new(link)));
                 }
-                if page.items.len() == limit {
-                    page.next = last;
-                    return Ok(page);
+                match edges.last().filter(|_| edges.len() == EDGES_READ_MAX) {
+                    Some(edge) => after = Some(edge_key(direction, edge)),
+                    None => break,
                 }
-                last = Some(edge_key(direction, &edge));
-                page.items.push(self.link_view(caller, Arc::new(link)));
             }
         }
         Ok(page)
     }
 
     /// Finds what is the matter with links that `caller` may see at the identifiers
-    /// of a prefix, from behind the key `after`; looks at `limit` identifiers.
+    /// of a prefix, from behind the place `after`; looks at `limit` identifiers, and
+    /// ends at the time `until` of [`Node::elapsed`] or after some thousand findings.
     ///
     /// # Errors
-    /// `Internal`.
+    /// `PageTokenInvalid`; `Internal`.
     pub fn inspect_links(
         &self,
         caller: &Caller,
         prefix: &Prefix,
         after: Option<&[u8]>,
-        limit: usize,
+        (limit, until): (usize, Duration),
     ) -> Result<Page<Finding>, Refusal> {
+        let Place { mut behind, within } = Place::parse(after)?;
+        let canonical = prefix.canonical();
+        let (nodes, is_last) = self.nodes_below(&canonical, behind.as_deref(), limit)?;
+        let reader = self.link_reader(caller);
         let mut page = Page {
             items: Vec::new(),
             next: None,
         };
-        let mut nodes = Vec::new();
-        let mut last = Vec::new();
-        let mut take = |key: &[u8], number| {
-            if nodes.len() == limit {
-                page.next = Some(std::mem::take(&mut last));
-                return ControlFlow::Break(());
-            }
-            last = key.to_vec();
-            nodes.push(Number(number));
-            ControlFlow::Continue(())
-        };
-        let store = &self.inner.store;
-        let read = store.each_node_below(&prefix.canonical(), after, &mut take);
-        read.map_err(|error| told(&error))?;
-        let reader = self.link_reader(caller);
-        for node in nodes {
+        for (key, node) in nodes {
+            let after = within.as_ref().filter(|(number, _)| *number == node.0);
+            let mut after = after.map(|(_, edge)| edge.clone());
             for direction in [Direction::Up, Direction::Down] {
-                for edge in self.edges_behind(node, direction, None)? {
-                    let link = self.link_of(&edge).map_err(|error| told(&error))?;
-                    let is_shown = |link: &Link| {
-                        link.state != LinkState::Withdrawn && self.sees_link(&reader, link)
-                    };
-                    if let Some(link) = link.filter(is_shown) {
-                        let view = self.link_view(caller, Arc::new(link));
-                        self.matters(&reader, (view, edge), &mut page.items)?;
+                loop {
+                    let edges = self.edges_behind(node, direction, after.as_deref())?;
+                    for edge in &edges {
+                        if page.items.len() >= FINDINGS_MAX || self.elapsed() >= until {
+                            let within = after.map(|after| (node.0, after));
+                            page.next = Some(Place { behind, within }.bytes());
+                            return Ok(page);
+                        }
+                        if let Some(view) = self.inspected(caller, &reader, edge)?
+                            && !is_met_twice(direction, &view.link, &canonical)
+                        {
+                            self.matters(&reader, (view, *edge), &mut page.items)?;
+                        }
+                        after = Some(edge_key(direction, edge));
+                    }
+                    if edges.len() < EDGES_READ_MAX {
+                        break;
                     }
                 }
             }
+            behind = Some(key);
         }
-        page.items.dedup();
+        page.next = (!is_last).then(|| {
+            let within = None;
+            Place { behind, within }.bytes()
+        });
         Ok(page)
     }
 
@@ -247,6 +266,44 @@ impl Node {
             target_dangles: dangles(&link.name.target),
             link,
         }
+    }
+
+    /// The first so many nodes below a canonical prefix behind a key, with their keys,
+    /// and whether there are no more.
+    fn nodes_below(
+        &self,
+        canonical: &str,
+        behind: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<(Vec<KeyedNode>, bool), Refusal> {
+        let mut nodes = Vec::new();
+        let mut is_last = true;
+        let mut take = |key: &[u8], number| {
+            is_last = nodes.len() < limit;
+            if !is_last {
+                return ControlFlow::Break(());
+            }
+            nodes.push((key.to_vec(), Number(number)));
+            ControlFlow::Continue(())
+        };
+        let store = &self.inner.store;
+        let read = store.each_node_below(canonical, behind, &mut take);
+        read.map_err(|error| told(&error))?;
+        Ok((nodes, is_last))
+    }
+
+    /// The link of an edge, if it stands and the caller sees it.
+    fn inspected(
+        &self,
+        caller: &Caller,
+        reader: &LinkReader,
+        edge: &EdgeRow,
+    ) -> Result<Option<LinkView>, Refusal> {
+        let link = self.link_of(edge).map_err(|error| told(&error))?;
+        let is_shown =
+            |link: &Link| link.state != LinkState::Withdrawn && self.sees_link(reader, link);
+        let link = link.filter(is_shown);
+        Ok(link.map(|link| self.link_view(caller, Arc::new(link))))
     }
 
     /// The edges of a node one way, from behind that with the key `after`.
@@ -382,6 +439,62 @@ impl Node {
         Ok(!found.paths.is_empty())
     }
 }
+
+/// Where an inspection goes on: behind the node with a key, or within the one after it,
+/// behind an edge.
+///
+/// ```text
+/// 0 | key          1 | node u32 BE | edge [9] | key
+/// ```
+#[derive(Default)]
+struct Place {
+    behind: Option<Vec<u8>>,
+    within: Option<(u32, Vec<u8>)>,
+}
+
+impl Place {
+    fn parse(bytes: Option<&[u8]>) -> Result<Self, Refusal> {
+        let Some(bytes) = bytes else {
+            return Ok(Self::default());
+        };
+        let behind = |key: &[u8]| Some(key.to_vec()).filter(|key| !key.is_empty());
+        let parsed = match bytes.split_first() {
+            Some((0, key)) => Some(Self {
+                behind: behind(key),
+                within: None,
+            }),
+            Some((1, rest)) => rest.split_first_chunk().and_then(|(node, rest)| {
+                let (edge, key) = rest.split_at_checked(EDGE_KEY_BYTES)?;
+                Some(Self {
+                    behind: behind(key),
+                    within: Some((u32::from_be_bytes(*node), edge.to_vec())),
+                })
+            }),
+            _ => None,
+        };
+        parsed.ok_or_else(|| Refusal::new(Reason::PageTokenInvalid).field("page_token"))
+    }
+
+    fn bytes(self) -> Vec<u8> {
+        let Self { behind, within } = self;
+        let mut bytes = vec![u8::from(within.is_some())];
+        if let Some((node, edge)) = within {
+            bytes.extend(node.to_be_bytes());
+            bytes.extend(edge);
+        }
+        bytes.extend(behind.unwrap_or_default());
+        bytes
+    }
+}
+
+/// Whether a link within a prefix that is met from its input is met from its output too.
+fn is_met_twice(direction: Direction, link: &Link, canonical: &str) -> bool {
+    let (_, output) = link.input_and_output();
+    direction == Direction::Down && output.prefix().canonical() == canonical
+}
+
+/// Bytes of the place of an edge.
+const EDGE_KEY_BYTES: usize = 9;
 
 /// The place of an edge among those of one identifier.
 fn edge_key(direction: Direction, edge: &EdgeRow) -> Vec<u8> {

@@ -17,7 +17,7 @@ const PREFIX: &str = "88.118.7";
 /// Asserts that `status` is the refusal `reason`: with its code, in English and
 /// Chinese, and with `field` as the violated one ("" for none).
 #[track_caller]
-fn assert_refused<T: std::fmt::Debug>(
+pub(crate) fn assert_refused<T: std::fmt::Debug>(
     result: Result<T, Status>,
     (code, reason, field): (Code, &str, &str),
 ) {

@@ -31,6 +31,7 @@ mod handle;
 mod handle_mutations;
 #[cfg(test)]
 mod limits;
+mod links;
 #[cfg(test)]
 mod links_onward;
 #[cfg(test)]

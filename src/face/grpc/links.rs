@@ -1,6 +1,7 @@
 //! The Links service: states, reads and lists links; traces are in `traces`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use prost::Message;
 use tokio_stream::wrappers::ReceiverStream;
@@ -13,7 +14,7 @@ use crate::face::grpc::records::{ANSWER_BYTES, check_count, write_each};
 use crate::face::grpc::shared::{Shared, answer, deadline};
 use crate::face::grpc::{import, link_convert, link_import, name, page, status, traces};
 use crate::model::{Caller, Identifier, Reason, Refusal};
-use crate::node::{Applied, LinkCheck, LinkFilter, Page, TraceDirection};
+use crate::node::{Applied, LinkCheck, LinkFilter, Node, Page, TraceDirection};
 use crate::wire::proto::v1::links_server::Links;
 use crate::wire::proto::v1::{
     BatchWriteLinksRequest, BatchWriteLinksResponse, CheckLinksRequest, CheckLinksResponse,
@@ -158,9 +159,9 @@ impl Links for LinksService {
         &self,
         request: Request<InspectLinksRequest>,
     ) -> Result<Response<InspectLinksResponse>, Status> {
+        let (until, _) = traces::until(&self.0.node, deadline(&request));
         let (caller, request) = self.0.open(request)?;
-        let kept = Arc::clone(&self.0);
-        let work = move |_: &_| inspect(&kept, &caller, &request);
+        let work = move |node: &_| inspect(node, &caller, &request, until);
         answer(traces::bounded(&self.0, work).await)
     }
 
@@ -308,9 +309,10 @@ fn list_parent(
 }
 
 fn inspect(
-    shared: &Shared,
+    node: &Node,
     caller: &Caller,
     request: &InspectLinksRequest,
+    until: Duration,
 ) -> Result<InspectLinksResponse, Refusal> {
     let InspectLinksRequest {
         parent,
@@ -326,9 +328,8 @@ fn inspect(
         caller,
     };
     let after = query.after(page_token)?;
-    let size = page::size(*page_size)?;
-    let node = &shared.node;
-    let Page { items, next } = node.inspect_links(caller, &prefix, after.as_deref(), size)?;
+    let bounds = (page::size(*page_size)?, until);
+    let Page { items, next } = node.inspect_links(caller, &prefix, after.as_deref(), bounds)?;
     node.admit_items(caller, items.len())?;
     Ok(InspectLinksResponse {
         findings: items.iter().map(link_convert::finding).collect(),

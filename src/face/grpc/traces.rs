@@ -15,7 +15,7 @@ use crate::face::grpc::link_convert;
 use crate::face::grpc::outgoing::{Answers, End, Outgoing};
 use crate::face::grpc::records::ANSWER_BYTES;
 use crate::face::grpc::shared::{Shared, TRACE_STREAMS_MAX, TRACES_MAX};
-use crate::face::grpc::trace_convert::{Asked, Part, failures, limit, requests, until};
+use crate::face::grpc::trace_convert::{Asked, Part, failures, limit, requests};
 use crate::model::limits::{
     TRACE_GROUPS_MAX, TRACE_PAGE_ROWS_MAX, TRACE_PATHS_MAX, TRACE_ROWS_MAX,
 };
@@ -31,7 +31,7 @@ use crate::wire::proto::v1::{
     find_paths_response, group_trace_response,
 };
 
-pub(super) use crate::face::grpc::trace_convert::{direction, direction_name};
+pub(super) use crate::face::grpc::trace_convert::{direction, direction_name, until};
 
 /// Rows of an answer, if the client names no number.
 const PAGE_ROWS: u32 = 1_000;

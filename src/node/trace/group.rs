@@ -73,15 +73,13 @@ impl Node {
         let mut take = |rows: Vec<TraceRow>| {
             for row in rows {
                 more_count += u64::from(row.more);
-                let Some(identifier) = &row.identifier else {
-                    continue;
-                };
-                match by {
-                    GroupBy::Prefix => {
+                match (by, &row.identifier) {
+                    (GroupBy::Prefix, Some(identifier)) => {
                         let prefix = identifier.split('/').next().unwrap_or_default();
                         add(prefix, row.depth, 1);
                     }
-                    GroupBy::Package => packed.add(self, &row, identifier),
+                    (GroupBy::Prefix, None) => {}
+                    (GroupBy::Package, _) => packed.add(self, &row, query.direction),
                 }
             }
             ControlFlow::Continue(())
@@ -122,7 +120,7 @@ impl Node {
         query: &TraceQuery,
         packed: Packed,
     ) -> Result<Vec<(String, u16, u64)>, Refusal> {
-        let Packed { packages, all } = packed;
+        let Packed { packages, all, .. } = packed;
         let reader = self.link_reader(caller);
         let kinds: Vec<LinkKind> = PACKING
             .iter()
@@ -155,19 +153,27 @@ impl Node {
 /// The packages of a trace, with their depths, and all that it has.
 #[derive(Default)]
 struct Packed {
+    /// By number of row.
+    rows: Vec<Option<(Number, u16)>>,
     packages: HashMap<Number, u16>,
     all: HashSet<Number>,
 }
 
 impl Packed {
-    fn add(&mut self, node: &Node, row: &TraceRow, identifier: &str) {
-        let identifier = Identifier::parse(identifier);
-        let number = identifier.and_then(|identifier| node.number_of(&identifier));
-        let Ok(Some(number)) = number else { return };
-        self.all.insert(number);
+    fn add(&mut self, node: &Node, row: &TraceRow, direction: Direction) {
+        let identifier = row.identifier.as_deref().map(Identifier::parse);
+        let number = identifier.and_then(Result::ok);
+        let number = number.and_then(|identifier| node.number_of(&identifier).ok()?);
+        self.rows.push(number.map(|number| (number, row.depth)));
+        self.all.extend(number);
         let terms = row.terms.and_then(|terms| node.link_terms(terms));
         if terms.is_some_and(|terms| PACKING.contains(&terms.kind.as_str())) {
-            self.packages.insert(number, row.depth);
+            // The package is what a link of packing leads down to.
+            let package = match direction {
+                Direction::Down => self.rows.last(),
+                Direction::Up => self.rows.get(row.parent as usize),
+            };
+            self.packages.extend(package.copied().flatten());
         }
     }
 }

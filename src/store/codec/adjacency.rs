@@ -237,8 +237,8 @@ mod tests {
         #[test]
         fn no_bytes_are_too_strange(bytes in vec(any::<u8>(), 0..64)) {
             let _ended = each(&bytes, &mut |_| ControlFlow::Continue(()));
-            let _merged = merged(Some(&bytes), [bytes.as_slice()].into_iter());
-            let _joined = joined([bytes.as_slice()].into_iter());
+            let _refused = merged(Some(&bytes), [bytes.as_slice()].into_iter());
+            let _refused = joined([bytes.as_slice()].into_iter());
         }
     }
 }

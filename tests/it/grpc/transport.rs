@@ -159,7 +159,7 @@ async fn shares_its_port_with_probes_and_metrics() {
     assert!(counted.expect("counted").ends_with(" 1"), "{counted:?}");
     let samples = metrics.lines().filter(|line| line.starts_with("idnode_"));
     let sample_count = samples.count();
-    assert!(sample_count <= 3300, "{sample_count} series");
+    assert!(sample_count <= 3100, "{sample_count} series");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,6 +10,7 @@ mod accounts;
 mod audit;
 mod call;
 mod firms;
+mod links;
 mod node;
 mod registry;
 mod resolution;
@@ -68,6 +69,7 @@ fn rows() -> impl Iterator<Item = &'static Row> {
         accounts::ROWS,
         audit::ROWS,
         firms::ROWS,
+        links::ROWS,
         sharing::ROWS,
         templates::ROWS,
     ]

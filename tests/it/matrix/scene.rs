@@ -100,6 +100,10 @@ pub(super) const PREFIX: &str = "88.118.7";
 pub(super) const PUBLIC: &str = "88.118.7/public";
 /// A record that the firm keeps to itself.
 pub(super) const RESTRICTED: &str = "88.118.7/restricted";
+/// An identifier with a link that the firms at its ends see.
+pub(super) const AT_ENDS: &str = "88.118.7/at_ends";
+/// An identifier with a link that the firm keeps to itself.
+pub(super) const OWN: &str = "88.118.7/own";
 /// A template of the firm.
 pub(super) const TEMPLATE: &str = "templates/f-1-t";
 /// A principal of the firm that is kept: the key of its reader.
@@ -150,6 +154,13 @@ impl Scene {
         };
         let share = owner.sharing().create_share(share).await.unwrap();
         let share = share.into_inner();
+        for (source, visibility) in LINKS {
+            let link = v1::StateLinkRequest {
+                link: Some(link(source, visibility)),
+                ..v1::StateLinkRequest::default()
+            };
+            owner.links().state_link(link).await.unwrap();
+        }
         keys.push((Party::Guest, share.token));
         let endpoint = Endpoint::from_shared(format!("http://{}", node.http)).unwrap();
         let certificate = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
@@ -215,6 +226,32 @@ pub(super) fn template(name: &str, firm: &str) -> v1::Template {
             ..v1::TemplateItem::default()
         }],
         ..v1::Template::default()
+    }
+}
+
+/// What the firm states links of, and who sees them.
+const LINKS: [(&str, v1::link::Visibility); 3] = [
+    (PUBLIC, v1::link::Visibility::Public),
+    (AT_ENDS, v1::link::Visibility::Ends),
+    (OWN, v1::link::Visibility::Owner),
+];
+
+/// A link of the firm to an identifier of the other.
+pub(super) fn link(source: &str, visibility: v1::link::Visibility) -> v1::Link {
+    v1::Link {
+        name: Some(link_name(source)),
+        visibility: visibility.into(),
+        ..v1::Link::default()
+    }
+}
+
+/// What such a link is called.
+pub(super) fn link_name(source: &str) -> v1::LinkName {
+    v1::LinkName {
+        source: source.into(),
+        kind: "contains".into(),
+        target: "88.118.8/part".into(),
+        owner: format!("firms/{FIRM}"),
     }
 }
 
