@@ -31,6 +31,7 @@ mod handle;
 mod handle_mutations;
 #[cfg(test)]
 mod limits;
+#[cfg(test)]
 mod links;
 #[cfg(test)]
 mod links_onward;
@@ -38,7 +39,9 @@ mod links_onward;
 mod matrix;
 #[cfg(test)]
 mod registry;
+#[cfg(test)]
 mod restart;
+#[cfg(test)]
 mod restart_links;
 #[cfg(test)]
 mod rights;
