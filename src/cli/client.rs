@@ -337,6 +337,14 @@ impl Client {
             .max_decoding_message_size(ANSWER_BYTES_MAX)
     }
 
+    /// The service of links and traces.
+    pub fn links(&self) -> v1::links_client::LinksClient<Service> {
+        v1::links_client::LinksClient::new(self.service.clone())
+            .accept_compressed(CompressionEncoding::Zstd)
+            .accept_compressed(CompressionEncoding::Gzip)
+            .max_decoding_message_size(ANSWER_BYTES_MAX)
+    }
+
     /// The service that proves.
     pub fn audit(&self) -> v1::audit_client::AuditClient<Service> {
         v1::audit_client::AuditClient::new(self.service.clone())
