@@ -1,6 +1,8 @@
 //! `link`: states links between identifiers, and looks after them.
 
 pub mod check;
+pub mod csv;
+pub mod import;
 pub mod list;
 pub mod shape;
 pub mod state;
@@ -74,6 +76,8 @@ Examples:
         #[command(flatten)]
         change: ChangeArguments,
     },
+    /// Take in links from a file
+    Import(import::Arguments),
     /// Find links at the identifiers of a prefix that want looking after
     Inspect(list::InspectArguments),
     /// Read every link and compare what is kept of them; for operators
@@ -136,6 +140,7 @@ pub async fn run(
             show(link, output)
         }
         Command::List(arguments) => list::run(arguments, connection, output).await,
+        Command::Import(arguments) => import::run(arguments, connection, output).await,
         Command::Inspect(arguments) => list::inspect(arguments, connection, output).await,
         Command::Check => check::run(connection, output).await,
         Command::Confirm { name, change } => {
