@@ -27,6 +27,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .bytes(".idnode.v1.Value.binary")
         // Few values have it; it would make each of them three times as large.
         .boxed(".idnode.v1.Value.handle_data")
+        .boxed(".idnode.v1.BatchWriteLinksRequest.Item.change.state")
+        .boxed(".idnode.v1.BatchWriteLinksResponse.Result.outcome.link")
         .compile_fds(descriptors)?;
     Ok(())
 }

@@ -126,6 +126,7 @@ pub struct Server {
     http_metrics: Arc<http::Metrics>,
     scrape: Scrape,
     retention_days: u32,
+    graph_bytes_max: usize,
     new_keys: Vec<(NodeRole, Zeroizing<String>)>,
 }
 
@@ -166,6 +167,7 @@ impl Server {
             limits: rates,
             store,
             audit,
+            trace,
             log: changes,
             telemetry: _,
         } = config;
@@ -208,8 +210,6 @@ impl Server {
         );
         // Last: a key of a start that failed would never be shown.
         let new_keys = parts.node.make_first_keys().await.map_err(Error::Keys)?;
-        let http_metrics = Arc::new(recorder.within(http::Metrics::new));
-        let scrape = recorder.scrape();
         Ok(Self {
             parts,
             dns,
@@ -218,10 +218,11 @@ impl Server {
             tls,
             connections,
             grpc,
-            http_metrics,
-            scrape,
+            http_metrics: Arc::new(recorder.within(http::Metrics::new)),
+            scrape: recorder.scrape(),
             new_keys,
             retention_days: audit.retention_days,
+            graph_bytes_max: trace.memory_bytes,
         })
     }
 
@@ -256,7 +257,9 @@ impl Server {
             scrape,
             new_keys: _,
             retention_days,
+            graph_bytes_max,
         } = self;
+        let graph = parts.keep_graph(graph_bytes_max);
         let readiness = Arc::new(ArcSwap::from_pointee(Readiness::Starting));
         let (seen, rendered, node) = (Arc::clone(&readiness), scrape.clone(), parts.node.clone());
         let pages = Http {
@@ -308,7 +311,7 @@ impl Server {
             // A panic was counted and logged where it happened.
             let _ended = face.await;
         }
-        parts.close().await;
+        parts.close(graph).await;
     }
 }
 
@@ -342,7 +345,16 @@ impl Parts {
         Ok(log::load_or_create(&key_file, &audit.origin)?)
     }
 
-    async fn close(self) {
+    /// Has the graph of links kept in memory by a thread, if it may take any.
+    fn keep_graph(&self, bytes_max: usize) -> Option<JoinHandle<()>> {
+        let kept = self.node.keep_graph(bytes_max);
+        kept.unwrap_or_else(|error| {
+            warn!(%error, "there is no thread for the graph of links: traces read the store");
+            None
+        })
+    }
+
+    async fn close(self, graph: Option<JoinHandle<()>>) {
         let Self {
             node,
             store,
@@ -361,6 +373,7 @@ impl Parts {
         let closed = tokio::task::spawn_blocking(move || {
             // A writer that panicked ended the process.
             let _ended = writer.join();
+            let _ended = graph.map(JoinHandle::join);
             store.flush()
         });
         match closed.await {

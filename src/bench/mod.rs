@@ -5,6 +5,7 @@
 //! line. Its DNS messages are its own, so that what it verifies is not verified by
 //! the code that made it; of a Handle answer it looks at the bytes that it needs.
 
+mod chain;
 mod clock;
 mod encoded;
 mod error;
@@ -26,6 +27,10 @@ mod workload;
 mod write;
 mod zone;
 
+pub use crate::bench::chain::{
+    Asked, Loaded, QuerySet, TraceReport, Written, load_chain, trace_chain, write_chain,
+    write_links,
+};
 pub use crate::bench::error::Error;
 pub use crate::bench::flood::{Flood, flood};
 pub use crate::bench::handle::{

@@ -1,5 +1,6 @@
 //! The node that is put under load.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tonic::metadata::{Ascii, MetadataValue};
@@ -9,8 +10,9 @@ use tonic::{Code, Request, Response, Status};
 use crate::bench::error::Error;
 use crate::bench::proto::record;
 use crate::bench::report::float;
-use crate::demo::{Demo, Firm};
+use crate::demo::{ChainGraph, Demo, Firm};
 use crate::wire::proto::v1;
+use crate::wire::proto::v1::links_client::LinksClient;
 use crate::wire::proto::v1::node_client::NodeClient;
 use crate::wire::proto::v1::registry_client::RegistryClient;
 use crate::wire::proto::v1::resolution_client::ResolutionClient;
@@ -88,6 +90,30 @@ impl Target {
         Ok((active > 0.0).then(|| count(status.disk_bytes) / active))
     }
 
+    /// Bytes of the node's tables.
+    pub(super) async fn disk_bytes(&self) -> Result<u64, Error> {
+        let Some(channel) = self.channels.first() else {
+            return Ok(0);
+        };
+        let request = self.request(v1::GetStatusRequest {});
+        let status = NodeClient::new(channel.clone()).get_status(request).await?;
+        Ok(u64::try_from(status.into_inner().disk_bytes).unwrap_or_default())
+    }
+
+    /// Registers and homes every prefix of the benchmark graph; those that exist
+    /// are left.
+    pub(super) async fn create_chain_prefixes(&self, graph: &ChainGraph) -> Result<(), Error> {
+        let prefixes: BTreeSet<String> = (0..graph.levels())
+            .flat_map(|level| graph.level(level).take(ChainGraph::FIRMS_OF_LEVEL))
+            .map(|node| graph.identifier(node).0)
+            .collect();
+        let named = prefixes.into_iter().map(|prefix| {
+            let firm = format!("Firm of {prefix}");
+            (prefix, firm)
+        });
+        self.home(&named.collect::<Vec<_>>()).await
+    }
+
     /// Registers and homes the prefix of `firm` and gives it an administrator:
     /// the record of the prefix, and that of the key. What exists is left.
     ///
@@ -128,17 +154,22 @@ impl Target {
     /// # Errors
     /// [`Error::Refused`] if one is refused for another reason.
     pub async fn create_prefixes(&self, demo: &Demo) -> Result<(), Error> {
+        let prefixes = demo.prefixes();
+        let named = prefixes.map(|(prefix, firm)| (prefix.to_string(), firm.to_owned()));
+        self.home(&named.collect::<Vec<_>>()).await
+    }
+
+    async fn home(&self, prefixes: &[(String, String)]) -> Result<(), Error> {
         let Some(channel) = self.channels.first() else {
             return Ok(());
         };
-        let prefixes: Vec<_> = demo.prefixes().collect();
         for some in prefixes.chunks(PREFIXES_AT_ONCE) {
             let mut calls = tokio::task::JoinSet::new();
             for (prefix, firm) in some {
                 let request = self.request(v1::CreatePrefixRequest {
                     prefix: Some(v1::Prefix {
                         name: format!("prefixes/{prefix}"),
-                        firm: (*firm).to_owned(),
+                        firm: firm.clone(),
                         ..v1::Prefix::default()
                     }),
                     home: true,
@@ -172,4 +203,9 @@ pub(super) fn resolution(channel: &Channel) -> ResolutionClient<Channel> {
 /// Registers over `channel`.
 pub(super) fn registry(channel: &Channel) -> RegistryClient<Channel> {
     RegistryClient::new(channel.clone()).max_decoding_message_size(ANSWER_BYTES_MAX)
+}
+
+/// Traces over `channel`.
+pub(super) fn links(channel: &Channel) -> LinksClient<Channel> {
+    LinksClient::new(channel.clone()).max_decoding_message_size(ANSWER_BYTES_MAX)
 }

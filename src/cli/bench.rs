@@ -1,6 +1,7 @@
 //! `idnode bench`: puts load on a node, or on another name server, and says
 //! what it measured. The engine is `crate::bench`.
 
+mod chain;
 mod handle;
 
 use std::net::SocketAddr;
@@ -59,6 +60,26 @@ Examples:
 Examples:
   idnode bench import --identifiers 1000000")]
     Import(Import),
+    /// Load the links of a supply chain, made for comparisons
+    #[command(before_help = "\
+Examples:
+  idnode bench chain-load --nodes 1000000")]
+    ChainLoad(chain::LoadArgs),
+    /// Trace along them
+    #[command(before_help = "\
+Examples:
+  idnode bench chain-trace --nodes 1000000 --set bom --pid $(pidof idnode)")]
+    ChainTrace(chain::TraceArgs),
+    /// State further links at a steady rate, and look for each at once
+    #[command(before_help = "\
+Examples:
+  idnode bench chain-links --nodes 1000000 --per-second 5000 --seconds 10")]
+    ChainLinks(chain::LinkArgs),
+    /// Write that supply chain and the questions to files, for other databases
+    #[command(before_help = "\
+Examples:
+  idnode bench chain-files --nodes 1000000 --output /tmp/chain")]
+    ChainFiles(chain::WriteArgs),
     /// Resolve every identifier over gRPC and DNS, and compare
     #[command(before_help = "\
 Examples:
@@ -278,6 +299,10 @@ pub async fn run(args: BenchArgs, connection: &Connection, output: &Output) -> R
         Command::HandleCreate(args) => handle::create(args, connection, output).await,
         Command::Register(args) => register(args, connection, output).await,
         Command::Import(args) => import(args, connection, output).await,
+        Command::ChainLoad(args) => chain::load(args, connection, output).await,
+        Command::ChainTrace(args) => chain::trace(args, connection, output).await,
+        Command::ChainLinks(args) => chain::links(args, connection, output).await,
+        Command::ChainFiles(args) => chain::write(args, output).await,
         Command::Verify(args) => verify(args, connection, output).await,
         Command::Names(args) => {
             blocking(move || {

@@ -12,7 +12,9 @@ use crate::config::load::nearest;
 use crate::config::problem::Problem;
 use crate::model::Reference;
 use crate::node;
-use crate::node::config::{ORIGIN_CHARS_MAX, RETENTION_DAYS_MAX, RETENTION_DAYS_MIN};
+use crate::node::config::{
+    GRAPH_BYTES_MAX, ORIGIN_CHARS_MAX, RETENTION_DAYS_MAX, RETENTION_DAYS_MIN,
+};
 use crate::telemetry::check_filter;
 
 /// Largest TTL (RFC 2181 §8).
@@ -41,6 +43,7 @@ pub(super) fn rules(config: &Config) -> Vec<Problem> {
     ttls(config, &mut problems);
     sizes(config, &mut problems);
     limits(config, &mut problems);
+    trace(config, &mut problems);
     audit(config, &mut problems);
     folders(config, &mut problems);
     filter(config, &mut problems);
@@ -385,6 +388,7 @@ fn sizes(config: &Config, problems: &mut Vec<Problem>) {
         limits: _,
         store,
         audit: _,
+        trace: _,
         log,
         telemetry: _,
     } = config;
@@ -477,6 +481,14 @@ fn limits(config: &Config, problems: &mut Vec<Problem>) {
         let rule = format!("at most {LIST_ITEMS_MAX} networks");
         problems.push(Problem::of("limits.exempt_networks", networks, rule));
     }
+}
+
+fn trace(config: &Config, problems: &mut Vec<Problem>) {
+    let bytes = wide(config.trace.memory_bytes);
+    bounds(
+        &[("trace.memory_bytes", bytes, 0, GRAPH_BYTES_MAX)],
+        problems,
+    );
 }
 
 fn folders(config: &Config, problems: &mut Vec<Problem>) {

@@ -53,6 +53,8 @@ pub struct Config {
     pub store: store::Config,
     /// Section `[audit]`.
     pub audit: node::config::Config,
+    /// Section `[trace]`.
+    pub trace: node::config::TraceConfig,
     /// Section `[log]`.
     pub log: cluster::Config,
     /// Section `[telemetry]`.

@@ -49,6 +49,14 @@ impl ChainGraph {
         Self { starts }
     }
 
+    /// Firms of each level, which its first nodes have in turn.
+    pub const FIRMS_OF_LEVEL: usize = FIRMS as usize;
+
+    /// How many levels there are.
+    pub const fn levels(&self) -> usize {
+        LEVELS
+    }
+
     /// Nodes there are.
     pub const fn node_count(&self) -> u32 {
         let [.., end] = self.starts;

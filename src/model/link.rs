@@ -452,7 +452,7 @@ mod tests {
             },
             Facts {
                 evidence: vec![String::new()],
-                ..good.clone()
+                ..good
             },
         ];
         for facts in bad {

@@ -1,4 +1,4 @@
-//! Settings of the audit trail: section `[audit]`.
+//! Settings of the node itself: sections `[audit]` and `[trace]`.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,4 +20,23 @@ pub struct Config {
     /// The log's name in its checkpoints, used when its key is made: without
     /// spaces and plus signs. Made of the key if empty.
     pub origin: String,
+}
+
+/// Bytes of the graph of links that can be asked for: 1 TiB.
+pub const GRAPH_BYTES_MAX: u64 = 1 << 40;
+
+/// Settings of tracing.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TraceConfig {
+    /// Bytes that the graph of links may take in memory; 0 keeps none.
+    pub memory_bytes: usize,
+}
+
+impl Default for TraceConfig {
+    fn default() -> Self {
+        Self {
+            memory_bytes: 1 << 30,
+        }
+    }
 }

@@ -7,7 +7,10 @@ use std::sync::Arc;
 
 use crate::access::{LinkReader, Records};
 use crate::model::link::Leaning;
-use crate::model::{Caller, Identifier, Link, LinkName, LinkState, Prefix, Reason, Refusal, Who};
+use crate::model::{
+    Caller, Identifier, Link, LinkName, LinkState, Prefix, Readers, Reason, Refusal, Visibility,
+    Who,
+};
 use crate::node::trace::Finding as Searching;
 use crate::node::{Node, Page, told};
 use crate::store::Error;
@@ -228,7 +231,16 @@ impl Node {
         reader.sees(link, &|prefix| Records::holder(&*self.inner.store, prefix))
     }
 
-    fn link_view(&self, caller: &Caller, link: Arc<Link>) -> LinkView {
+    /// A link that `caller` may see, as it is shown to it. Who else may read it is told
+    /// to members of its owner and to operators only.
+    pub fn link_view(&self, caller: &Caller, mut link: Arc<Link>) -> LinkView {
+        let knows_readers = match &caller.who {
+            Who::Member(member) => link.name.owner.as_ref() == Some(&member.firm),
+            _ => caller.is_operator(),
+        };
+        if !knows_readers && matches!(link.visibility, Visibility::Readers(_)) {
+            Arc::make_mut(&mut link).visibility = Visibility::Readers(Readers::default());
+        }
         let dangles = |identifier| self.whole(caller, identifier).is_err();
         LinkView {
             source_dangles: dangles(&link.name.source),

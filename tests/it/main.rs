@@ -37,6 +37,7 @@ mod matrix;
 mod registry;
 #[cfg(test)]
 mod restart;
+mod restart_links;
 #[cfg(test)]
 mod rights;
 #[cfg(test)]

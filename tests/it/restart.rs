@@ -414,7 +414,7 @@ fn same_content(a: &State, b: &State) -> bool {
 }
 
 /// Whether a call failed because the node died under it.
-fn is_gone(status: &Status) -> bool {
+pub(crate) fn is_gone(status: &Status) -> bool {
     let code = status.code();
     reason(status).is_empty()
         && matches!(

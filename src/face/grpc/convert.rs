@@ -60,7 +60,8 @@ pub(super) fn record(record: Record, zone: Option<&Zone>, case: SuffixCase) -> v
     }
 }
 
-fn readers(readers: &Readers) -> v1::Readers {
+/// Who may read, as a message.
+pub(super) fn readers(readers: &Readers) -> v1::Readers {
     v1::Readers {
         firms: readers.firms().iter().map(FirmId::to_string).collect(),
         groups: readers.groups().iter().map(GroupId::to_string).collect(),
@@ -220,7 +221,9 @@ fn value_input(value: v1::Value) -> Result<Value, Refusal> {
     let ttl = match ttl {
         None => Ttl::DEFAULT,
         Some(v1::value::Ttl::TtlSeconds(secs)) => Ttl::Relative(secs),
-        Some(v1::value::Ttl::ExpireTime(until)) => Ttl::Absolute(seconds(until)?),
+        Some(v1::value::Ttl::ExpireTime(until)) => {
+            Ttl::Absolute(moment(until, "expire_time")?.secs())
+        }
     };
     let reference = |(position, text): (usize, &String)| {
         Reference::parse(text).map_err(|refusal| refusal.field(format!("references[{position}]")))
@@ -369,19 +372,23 @@ pub(super) fn signed(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// Whole seconds of a time to come; a fraction is dropped.
-fn seconds(time: ProtoTimestamp) -> Result<u64, Refusal> {
+/// Reads a time, given in `field`; what is below a millisecond is dropped.
+///
+/// # Errors
+/// `FieldInvalid` if it is before 1970 or after 9999.
+pub(super) fn moment(time: ProtoTimestamp, field: &'static str) -> Result<Timestamp, Refusal> {
     let ProtoTimestamp { seconds, nanos } = time;
     let sound = (0..=SECONDS_MAX).contains(&seconds) && (0..1_000_000_000).contains(&nanos);
-    u64::try_from(seconds)
-        .ok()
-        .filter(|_| sound)
-        .ok_or_else(|| {
-            Refusal::new(Reason::FieldInvalid)
-                .field("expire_time")
-                .value(seconds)
-                .limit("from 1970 to 9999")
-        })
+    let millis = seconds
+        .saturating_mul(1000)
+        .saturating_add(i64::from(nanos / 1_000_000));
+    let millis = u64::try_from(millis).ok().filter(|_| sound);
+    millis.map(Timestamp::from_millis).ok_or_else(|| {
+        Refusal::new(Reason::FieldInvalid)
+            .field(field)
+            .value(seconds)
+            .limit("from 1970 to 9999")
+    })
 }
 
 #[cfg(test)]

@@ -1,33 +1,24 @@
 //! Export: every record of a prefix, or of the node, as of one moment.
 //!
-//! The scan runs on a thread of its own and waits for the client; a client that
-//! takes nothing for [`STALL_MAX`] loses the stream, as a scan holds a snapshot.
+//! The scan runs on a thread of its own and waits for the client, which it leaves
+//! when that stalls: a scan holds a snapshot.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::Duration;
 
 use prost::Message;
-use tokio::runtime::Handle;
-use tokio::sync::mpsc;
 use tokio::time::Instant;
-use tonic::Status;
 
+use crate::face::grpc::name;
+use crate::face::grpc::outgoing::{Answers, End, Outgoing};
 use crate::face::grpc::records::ANSWER_BYTES;
 use crate::face::grpc::shared::{EXPORTS_MAX, Shared};
-use crate::face::grpc::{name, status};
 use crate::model::limits::PAGE_ITEMS_MAX;
 use crate::model::{Caller, Identifier, Prefix, Reason, Record, Refusal};
 use crate::wire::proto::v1::{self, ExportRecordsRequest, ExportRecordsResponse};
 
-/// Messages that wait for the client.
-const MESSAGES_WAITING: usize = 4;
 /// Records read at once.
 const READ_RECORDS: usize = 100;
-/// How long a client may take for one message.
-const STALL_MAX: Duration = Duration::from_secs(60);
-
-type Answer = Result<ExportRecordsResponse, Status>;
 
 /// Begins an export and returns its messages.
 ///
@@ -38,7 +29,7 @@ pub(super) fn start(
     caller: Caller,
     request: &ExportRecordsRequest,
     deadline: Option<Instant>,
-) -> Result<mpsc::Receiver<Answer>, Refusal> {
+) -> Result<Answers<ExportRecordsResponse>, Refusal> {
     let ExportRecordsRequest { parent, after } = request;
     let prefix = match parent.as_str() {
         "prefixes/-" => None,
@@ -51,13 +42,10 @@ pub(super) fn start(
     let permit = Arc::clone(&shared.exports)
         .try_acquire_owned()
         .map_err(|_| Refusal::new(Reason::Overloaded).limit(EXPORTS_MAX))?;
-    let (answers, receiver) = mpsc::channel(MESSAGES_WAITING);
+    let (outgoing, answers) = Outgoing::new(shared, caller, deadline);
     let mut export = Export {
         shared: Arc::clone(shared),
-        runtime: Handle::current(),
-        answers,
-        caller,
-        deadline,
+        outgoing,
         message: ExportRecordsResponse::default(),
         bytes: 0,
     };
@@ -65,16 +53,13 @@ pub(super) fn start(
         let _permit = permit;
         export.run(prefix.as_ref(), after.as_ref());
     });
-    Ok(receiver)
+    Ok(answers)
 }
 
 /// An export in work.
 struct Export {
     shared: Arc<Shared>,
-    runtime: Handle,
-    answers: mpsc::Sender<Answer>,
-    caller: Caller,
-    deadline: Option<Instant>,
+    outgoing: Outgoing<ExportRecordsResponse>,
     /// What the next message holds so far, and its size.
     message: ExportRecordsResponse,
     bytes: usize,
@@ -82,7 +67,7 @@ struct Export {
 
 impl Export {
     fn run(&mut self, prefix: Option<&Prefix>, after: Option<&Identifier>) {
-        let (node, caller) = (self.shared.node.clone(), self.caller.clone());
+        let (node, caller) = (self.shared.node.clone(), self.outgoing.caller().clone());
         let mut broken = None;
         let mut sink = |records| match self.take(records) {
             Ok(()) => ControlFlow::Continue(()),
@@ -97,10 +82,7 @@ impl Export {
             (None, Err(refusal)) => Err(End::Refused(refusal)),
             (None, Ok(())) => self.flush(),
         };
-        if let Err(End::Refused(refusal)) = ended {
-            // A client that has gone needs no reason.
-            let _gone = self.send(Err(status::status(&refusal)));
-        }
+        self.outgoing.end(ended);
     }
 
     fn take(&mut self, records: Vec<Record>) -> Result<(), End> {
@@ -120,53 +102,9 @@ impl Export {
         if self.message.records.is_empty() {
             return Ok(());
         }
-        self.wait_until_allowed(self.message.records.len())?;
+        self.outgoing
+            .wait_until_allowed(self.message.records.len())?;
         self.bytes = 0;
-        let message = std::mem::take(&mut self.message);
-        self.send(Ok(message))
+        self.outgoing.send(std::mem::take(&mut self.message))
     }
-
-    /// Waits until the caller may have `count` more records.
-    fn wait_until_allowed(&self, count: usize) -> Result<(), End> {
-        let take = || self.shared.node.admit_items(&self.caller, count);
-        while let Err(refusal) = take() {
-            let told = refusal.shown_remaining();
-            let Some(wait) = told.and_then(|remaining| remaining.retry_after) else {
-                return Err(End::Refused(refusal));
-            };
-            let is_late = |until: Instant| until <= Instant::now() + wait;
-            if self.deadline.is_some_and(is_late) {
-                return Err(End::Refused(refusal));
-            }
-            let stopped = self.shared.shutdown.cancelled();
-            let waiting = async { tokio::time::timeout(wait, stopped).await };
-            if self.runtime.block_on(waiting).is_ok() {
-                return Err(End::Refused(Refusal::new(Reason::ShuttingDown)));
-            }
-            if self.answers.is_closed() {
-                return Err(End::Gone);
-            }
-        }
-        Ok(())
-    }
-
-    fn send(&self, answer: Answer) -> Result<(), End> {
-        let refuse = |reason| Err(End::Refused(Refusal::new(reason)));
-        if answer.is_ok() && self.shared.shutdown.is_cancelled() {
-            return refuse(Reason::ShuttingDown);
-        }
-        if answer.is_ok() && self.deadline.is_some_and(|until| until <= Instant::now()) {
-            return refuse(Reason::DeadlineExceeded);
-        }
-        let sending = self.answers.send_timeout(answer, STALL_MAX);
-        self.runtime.block_on(sending).map_err(|_| End::Gone)
-    }
-}
-
-/// Why an export ends early.
-enum End {
-    /// The client has gone, or takes nothing.
-    Gone,
-    /// The client is told.
-    Refused(Refusal),
 }

@@ -1,10 +1,10 @@
-//! Import: a stream of records in, a stream of what became of them out.
+//! Import: a stream of records or links in, a stream of what became of them out.
 //!
 //! ```text
 //! client ─► message ─► decode, convert ─► Flight of CHUNKS_MAX commits ─► answer ─► client
 //! ```
 //! The next message is decoded while those before it are synced to disk. Answers
-//! keep the order of messages; what an answer covers is durable. A record that
+//! keep the order of messages; what an answer covers is durable. An item that
 //! breaks a rule is rejected by itself; what concerns all of them ends the stream.
 
 use std::sync::Arc;
@@ -13,31 +13,81 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tonic::{Status, Streaming};
 
-use crate::face::grpc::convert::{self, RecordInput};
 use crate::face::grpc::flight::Flight;
 use crate::face::grpc::metrics::Operation;
 use crate::face::grpc::records::check_count;
 use crate::face::grpc::shared::{Incoming, Shared};
 use crate::face::grpc::status;
 use crate::model::{Caller, Fault, Reason, Refusal};
-use crate::node::{Applied, Change, Effect, OnConflict, RecordAction, Write};
-use crate::wire::proto::v1::import_records_response::Rejection;
-use crate::wire::proto::v1::{
-    ImportRecordsRequest, ImportRecordsResponse, Record, import_records_request,
-};
+use crate::node::{Applied, Effect, OnConflict, Write};
+use crate::wire::proto::v1::{ItemError, import_records_request};
 
 /// Messages in work at once.
 const CHUNKS_MAX: usize = 4;
 
-type Answers = mpsc::Sender<Result<ImportRecordsResponse, Status>>;
+/// What an import takes in.
+pub(super) trait Kind: Send + Sync + 'static {
+    /// One message of the client.
+    type Request: Send + 'static;
+    /// One item of it.
+    type Item: Send + 'static;
+    /// What an item is called in a rejection.
+    type Name: Send + 'static;
+    /// One message to the client.
+    type Answer: Send + 'static;
+    /// The field of a message that holds its items.
+    const ITEMS: &'static str;
+
+    /// Takes a message apart.
+    fn message(request: Self::Request) -> Message<Self::Item>;
+    /// What an item is called.
+    fn name(item: &Self::Item) -> Self::Name;
+    /// The change that an item asks for.
+    ///
+    /// # Errors
+    /// The first rule that is broken, with its field.
+    fn write(item: Self::Item, on_conflict: OnConflict) -> Result<Write, Refusal>;
+    /// What became of an item; `None` for what became of something else.
+    fn effect(applied: &Applied) -> Option<Effect>;
+    /// What the client is told.
+    fn answer(report: Report<Self::Name>) -> Self::Answer;
+}
+
+/// A message of an import.
+pub(super) struct Message<T> {
+    /// What to do with an item that is there: a number of `OnConflict`.
+    pub(super) on_conflict: i32,
+    /// Judge only.
+    pub(super) validate_only: bool,
+    /// Its items.
+    pub(super) items: Vec<T>,
+}
+
+/// What became of the items of one message.
+pub(super) struct Report<N> {
+    /// Items that this and all earlier answers cover.
+    pub(super) covered_count: i64,
+    /// Of the items of the message.
+    pub(super) created_count: i64,
+    /// As above.
+    pub(super) updated_count: i64,
+    /// As above.
+    pub(super) unchanged_count: i64,
+    /// As above.
+    pub(super) skipped_count: i64,
+    /// Position in the stream, name and error of each item that was not taken.
+    pub(super) rejections: Vec<(i64, N, ItemError)>,
+}
+
+type Answers<K> = mpsc::Sender<Result<<K as Kind>::Answer, Status>>;
 
 /// Begins an import and returns its answers.
-pub(super) fn start(
+pub(super) fn start<K: Kind>(
     shared: &Arc<Shared>,
     caller: Caller,
-    messages: Streaming<ImportRecordsRequest>,
+    messages: Streaming<K::Request>,
     deadline: Option<Instant>,
-) -> mpsc::Receiver<Result<ImportRecordsResponse, Status>> {
+) -> mpsc::Receiver<Result<K::Answer, Status>> {
     let (answers, receiver) = mpsc::channel(CHUNKS_MAX);
     let incoming = Incoming {
         messages,
@@ -45,7 +95,7 @@ pub(super) fn start(
         shutdown: shared.shutdown.clone(),
         message_bytes_max: shared.message_bytes_max,
     };
-    let import = Import {
+    let import = Import::<K> {
         shared: Arc::clone(shared),
         caller,
         rules: None,
@@ -63,16 +113,16 @@ pub(super) fn start(
 }
 
 /// An import in work.
-struct Import {
+struct Import<K: Kind> {
     shared: Arc<Shared>,
     caller: Caller,
     /// What the first message said.
     rules: Option<Rules>,
-    /// A message whose records may not be written yet.
-    waiting: Option<ImportRecordsRequest>,
-    /// Records read so far.
+    /// A message whose items may not be written yet.
+    waiting: Option<Message<K::Item>>,
+    /// Items read so far.
     read_count: usize,
-    /// Records that answers cover so far.
+    /// Items that answers cover so far.
     covered_count: usize,
 }
 
@@ -82,21 +132,21 @@ struct Rules {
     validate_only: bool,
 }
 
-/// A message on its way: for each record its name, and the refusal of those that
-/// are not even a change.
-struct Chunk {
+/// A message on its way: for each item its name, and the refusal of those that are
+/// not even a change.
+struct Chunk<N> {
     first: usize,
-    names: Vec<String>,
+    names: Vec<N>,
     places: Vec<Result<(), Refusal>>,
 }
 
 type Outcomes = Result<Vec<Result<Applied, Refusal>>, Refusal>;
 
-impl Import {
+impl<K: Kind> Import<K> {
     async fn run(
         mut self,
-        mut incoming: Incoming<ImportRecordsRequest>,
-        answers: &Answers,
+        mut incoming: Incoming<K::Request>,
+        answers: &Answers<K>,
     ) -> Result<(), Status> {
         let mut flight = Flight::new();
         let mut open = true;
@@ -124,19 +174,19 @@ impl Import {
         Ok(())
     }
 
-    /// The next message, once its records may be written. Cancelled, it loses
+    /// The next message, once its items may be written. Cancelled, it loses
     /// nothing.
     async fn next(
         &mut self,
-        incoming: &mut Incoming<ImportRecordsRequest>,
-    ) -> Result<Option<ImportRecordsRequest>, Status> {
+        incoming: &mut Incoming<K::Request>,
+    ) -> Result<Option<Message<K::Item>>, Status> {
         if self.waiting.is_none() {
-            self.waiting = incoming.next().await?;
+            self.waiting = incoming.next().await?.map(K::message);
         }
         let Some(message) = &self.waiting else {
             return Ok(None);
         };
-        let (node, count) = (&self.shared.node, message.records.len());
+        let (node, count) = (&self.shared.node, message.items.len());
         let is_trial = self
             .rules
             .map_or(message.validate_only, |rules| rules.validate_only);
@@ -154,15 +204,15 @@ impl Import {
     /// Takes a message in: its changes join `flight`.
     fn begin(
         &mut self,
-        message: ImportRecordsRequest,
-        flight: &mut Flight<(Chunk, Outcomes)>,
+        message: Message<K::Item>,
+        flight: &mut Flight<(Chunk<K::Name>, Outcomes)>,
     ) -> Result<(), Refusal> {
-        let ImportRecordsRequest {
+        let Message {
             on_conflict,
             validate_only,
-            records,
+            items,
         } = message;
-        check_count(records.len(), "records")?;
+        check_count(items.len(), K::ITEMS)?;
         let rules = match self.rules {
             Some(rules) => rules,
             None => *self.rules.insert(Rules {
@@ -172,14 +222,14 @@ impl Import {
         };
         let mut chunk = Chunk {
             first: self.read_count,
-            names: Vec::with_capacity(records.len()),
-            places: Vec::with_capacity(records.len()),
+            names: Vec::with_capacity(items.len()),
+            places: Vec::with_capacity(items.len()),
         };
-        self.read_count += records.len();
-        let mut writes = Vec::with_capacity(records.len());
-        for record in records {
-            chunk.names.push(record.name.clone());
-            let write = import_write(record, rules.on_conflict);
+        self.read_count += items.len();
+        let mut writes = Vec::with_capacity(items.len());
+        for item in items {
+            chunk.names.push(K::name(&item));
+            let write = K::write(item, rules.on_conflict);
             chunk.places.push(write.map(|write| writes.push(write)));
         }
         let (shared, caller) = (Arc::clone(&self.shared), self.caller.clone());
@@ -196,11 +246,7 @@ impl Import {
         Ok(())
     }
 
-    fn answer(
-        &mut self,
-        chunk: Chunk,
-        outcomes: Outcomes,
-    ) -> Result<ImportRecordsResponse, Refusal> {
+    fn answer(&mut self, chunk: Chunk<K::Name>, outcomes: Outcomes) -> Result<K::Answer, Refusal> {
         let metrics = &self.shared.metrics;
         metrics.changed(Operation::Import, &outcomes);
         let mut outcomes = outcomes?.into_iter();
@@ -210,64 +256,50 @@ impl Import {
             places,
         } = chunk;
         self.covered_count = first + names.len();
-        let mut answer = ImportRecordsResponse {
+        let mut report = Report {
             covered_count: number(self.covered_count),
-            ..ImportRecordsResponse::default()
+            created_count: 0,
+            updated_count: 0,
+            unchanged_count: 0,
+            skipped_count: 0,
+            rejections: Vec::new(),
         };
         for (position, (name, place)) in (first..).zip(names.into_iter().zip(places)) {
             let missing = || Err(Refusal::new(Reason::Internal));
             let outcome = place.and_then(|()| outcomes.next().unwrap_or_else(missing));
             let effect = match outcome {
-                Ok(Applied::Record { effect, .. }) => Some(effect),
-                Ok(Applied::Prefix(_) | Applied::Link { .. } | Applied::Entry(_)) => None,
+                Ok(applied) => K::effect(&applied),
                 Err(refusal) if concerns_all(&refusal) => return Err(refusal),
                 Err(refusal) => {
-                    answer.rejections.push(Rejection {
-                        position: number(position),
-                        name,
-                        error: Some(status::item_error(&refusal)),
-                    });
+                    let error = status::item_error(&refusal);
+                    report.rejections.push((number(position), name, error));
                     None
                 }
             };
             metrics.imported(effect);
             match effect {
-                Some(Effect::Created) => answer.created_count += 1,
-                Some(Effect::Updated | Effect::Deleted) => answer.updated_count += 1,
-                Some(Effect::Unchanged) => answer.unchanged_count += 1,
-                Some(Effect::Skipped) => answer.skipped_count += 1,
+                Some(Effect::Created) => report.created_count += 1,
+                Some(Effect::Updated | Effect::Deleted) => report.updated_count += 1,
+                Some(Effect::Unchanged) => report.unchanged_count += 1,
+                Some(Effect::Skipped) => report.skipped_count += 1,
                 None => {}
             }
         }
-        Ok(answer)
+        Ok(K::answer(report))
     }
 }
 
-/// Whether a refusal of one record would meet every other one too.
+/// Whether a refusal of one item would meet every other one too.
 fn concerns_all(refusal: &Refusal) -> bool {
     matches!(refusal.fault(), Fault::Unavailable | Fault::Broken)
         || refusal.reason() == Reason::DiskFull
 }
 
-fn import_write(record: Record, on_conflict: OnConflict) -> Result<Write, Refusal> {
-    let RecordInput {
-        identifier,
-        values,
-        readers,
-        etag: _,
-    } = convert::record_input(record)?;
-    let action = RecordAction::Import {
-        values,
-        readers,
-        on_conflict,
-    };
-    Ok(Write {
-        change: Change::Record { identifier, action },
-        request_id: None,
-    })
-}
-
-fn conflict_rule(rule: i32) -> Result<OnConflict, Refusal> {
+/// What to do with an item that is there, as a message says it.
+///
+/// # Errors
+/// `FieldInvalid` for a number that stands for nothing.
+pub(super) fn conflict_rule(rule: i32) -> Result<OnConflict, Refusal> {
     match import_records_request::OnConflict::try_from(rule) {
         Ok(
             import_records_request::OnConflict::Unspecified

@@ -68,9 +68,11 @@ pub(super) enum Operation {
     Prefix,
     /// A template changes.
     Template,
+    /// A link changes, by itself or in a batch.
+    Link,
 }
 
-const OPERATIONS: [(Operation, &str); 7] = [
+const OPERATIONS: [(Operation, &str); 8] = [
     (Operation::Create, "create"),
     (Operation::Update, "update"),
     (Operation::Delete, "delete"),
@@ -78,6 +80,7 @@ const OPERATIONS: [(Operation, &str); 7] = [
     (Operation::Import, "import"),
     (Operation::Prefix, "prefix"),
     (Operation::Template, "template"),
+    (Operation::Link, "link"),
 ];
 
 /// What the gRPC face measures.

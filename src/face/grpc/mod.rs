@@ -1,5 +1,5 @@
-//! The gRPC face: Registry, Resolution and Node of `proto/idnode/v1` over
-//! [`Node`], with health and reflection.
+//! The gRPC face: the services of `proto/idnode/v1` over [`Node`], with health and
+//! reflection.
 //!
 //! `call` surrounds every call with limits; `change` and `convert` turn messages
 //! into model and back; `status` turns refusals into statuses. The rest is one
@@ -17,12 +17,17 @@ mod firms;
 mod flight;
 mod handle_data;
 mod import;
+mod link_convert;
+mod link_import;
+mod links;
 mod metrics;
 mod name;
 mod node;
 mod operations;
+mod outgoing;
 mod page;
 mod prefixes;
+mod record_import;
 mod records;
 mod registry;
 mod resolution;
@@ -31,6 +36,8 @@ mod sharing;
 mod status;
 mod template_data;
 mod templates;
+mod trace_convert;
+mod traces;
 
 use std::fmt;
 use std::sync::Arc;
@@ -54,6 +61,7 @@ use crate::face::grpc::accounts::AccountsService;
 use crate::face::grpc::audit::AuditService;
 use crate::face::grpc::call::{Ruled, Rules};
 use crate::face::grpc::firms::FirmsService;
+use crate::face::grpc::links::LinksService;
 use crate::face::grpc::node::NodeService;
 use crate::face::grpc::operations::Operations;
 use crate::face::grpc::registry::RegistryService;
@@ -66,6 +74,7 @@ use crate::wire::proto::DESCRIPTORS;
 use crate::wire::proto::v1::accounts_server::AccountsServer;
 use crate::wire::proto::v1::audit_server::AuditServer;
 use crate::wire::proto::v1::firms_server::FirmsServer;
+use crate::wire::proto::v1::links_server::LinksServer;
 use crate::wire::proto::v1::node_server::NodeServer;
 use crate::wire::proto::v1::registry_server::RegistryServer;
 use crate::wire::proto::v1::resolution_server::ResolutionServer;
@@ -73,7 +82,7 @@ use crate::wire::proto::v1::sharing_server::SharingServer;
 use crate::wire::proto::v1::templates_server::TemplatesServer;
 
 /// Names under which health is asked for; the empty one is the whole server.
-const HEALTH_NAMES: [&str; 9] = [
+const HEALTH_NAMES: [&str; 10] = [
     "",
     "idnode.v1.Registry",
     "idnode.v1.Resolution",
@@ -83,7 +92,24 @@ const HEALTH_NAMES: [&str; 9] = [
     "idnode.v1.Templates",
     "idnode.v1.Sharing",
     "idnode.v1.Audit",
+    "idnode.v1.Links",
 ];
+
+/// A server behind the rules, compressed either way as the client likes. What the
+/// generated servers have in common is no trait.
+macro_rules! ruled {
+    ($server:expr, $rules:expr) => {
+        Ruled::new(
+            $server
+                .accept_compressed(CompressionEncoding::Gzip)
+                .accept_compressed(CompressionEncoding::Zstd)
+                .send_compressed(CompressionEncoding::Gzip)
+                .send_compressed(CompressionEncoding::Zstd)
+                .max_decoding_message_size($rules.message_bytes_max()),
+            $rules,
+        )
+    };
+}
 
 /// Sets the log filter and returns the one before, or says what is wrong with
 /// the new one.
@@ -194,70 +220,36 @@ impl Grpc {
     /// The routes of all services. What is at no service's path is left to the
     /// router that they are merged into.
     pub fn routes(&self) -> axum::Router {
-        let bytes = self.rules.message_bytes_max();
-        let registry = RegistryServer::new(RegistryService(Arc::clone(&self.shared)))
-            .accept_compressed(CompressionEncoding::Gzip)
-            .accept_compressed(CompressionEncoding::Zstd)
-            .send_compressed(CompressionEncoding::Gzip)
-            .send_compressed(CompressionEncoding::Zstd)
-            .max_decoding_message_size(bytes);
-        let resolution = ResolutionServer::new(ResolutionService(Arc::clone(&self.shared)))
-            .accept_compressed(CompressionEncoding::Gzip)
-            .accept_compressed(CompressionEncoding::Zstd)
-            .send_compressed(CompressionEncoding::Gzip)
-            .send_compressed(CompressionEncoding::Zstd)
-            .max_decoding_message_size(bytes);
-        let firms = FirmsServer::new(FirmsService(Arc::clone(&self.shared)))
-            .accept_compressed(CompressionEncoding::Gzip)
-            .accept_compressed(CompressionEncoding::Zstd)
-            .send_compressed(CompressionEncoding::Gzip)
-            .send_compressed(CompressionEncoding::Zstd)
-            .max_decoding_message_size(bytes);
-        let accounts = AccountsServer::new(AccountsService(Arc::clone(&self.shared)))
-            .accept_compressed(CompressionEncoding::Gzip)
-            .accept_compressed(CompressionEncoding::Zstd)
-            .send_compressed(CompressionEncoding::Gzip)
-            .send_compressed(CompressionEncoding::Zstd)
-            .max_decoding_message_size(bytes);
+        let shared = || Arc::clone(&self.shared);
         let node = NodeService {
-            shared: Arc::clone(&self.shared),
+            shared: shared(),
             operations: Arc::clone(&self.operations),
             set_log_filter: Arc::clone(&self.set_log_filter),
         };
-        let node = NodeServer::new(node)
-            .accept_compressed(CompressionEncoding::Gzip)
-            .accept_compressed(CompressionEncoding::Zstd)
-            .send_compressed(CompressionEncoding::Gzip)
-            .send_compressed(CompressionEncoding::Zstd)
-            .max_decoding_message_size(bytes);
-        let templates = TemplatesServer::new(TemplatesService(Arc::clone(&self.shared)))
-            .accept_compressed(CompressionEncoding::Gzip)
-            .accept_compressed(CompressionEncoding::Zstd)
-            .send_compressed(CompressionEncoding::Gzip)
-            .send_compressed(CompressionEncoding::Zstd)
-            .max_decoding_message_size(bytes);
-        let sharing = SharingServer::new(SharingService(Arc::clone(&self.shared)))
-            .accept_compressed(CompressionEncoding::Gzip)
-            .accept_compressed(CompressionEncoding::Zstd)
-            .send_compressed(CompressionEncoding::Gzip)
-            .send_compressed(CompressionEncoding::Zstd)
-            .max_decoding_message_size(bytes);
-        let audit = AuditServer::new(AuditService(Arc::clone(&self.shared)))
-            .accept_compressed(CompressionEncoding::Gzip)
-            .accept_compressed(CompressionEncoding::Zstd)
-            .send_compressed(CompressionEncoding::Gzip)
-            .send_compressed(CompressionEncoding::Zstd)
-            .max_decoding_message_size(bytes);
+        let rules = &self.rules;
         self.routes
             .clone()
-            .add_service(Ruled::new(registry, &self.rules))
-            .add_service(Ruled::new(resolution, &self.rules))
-            .add_service(Ruled::new(node, &self.rules))
-            .add_service(Ruled::new(firms, &self.rules))
-            .add_service(Ruled::new(accounts, &self.rules))
-            .add_service(Ruled::new(templates, &self.rules))
-            .add_service(Ruled::new(sharing, &self.rules))
-            .add_service(Ruled::new(audit, &self.rules))
+            .add_service(ruled!(
+                RegistryServer::new(RegistryService(shared())),
+                rules
+            ))
+            .add_service(ruled!(
+                ResolutionServer::new(ResolutionService(shared())),
+                rules
+            ))
+            .add_service(ruled!(NodeServer::new(node), rules))
+            .add_service(ruled!(FirmsServer::new(FirmsService(shared())), rules))
+            .add_service(ruled!(
+                AccountsServer::new(AccountsService(shared())),
+                rules
+            ))
+            .add_service(ruled!(
+                TemplatesServer::new(TemplatesService(shared())),
+                rules
+            ))
+            .add_service(ruled!(SharingServer::new(SharingService(shared())), rules))
+            .add_service(ruled!(AuditServer::new(AuditService(shared())), rules))
+            .add_service(ruled!(LinksServer::new(LinksService(shared())), rules))
             .prepare()
             .into_axum_router()
             .reset_fallback()

@@ -10,7 +10,7 @@ use crate::face::grpc::shared::Shared;
 use crate::face::grpc::{convert, name, page, status};
 use crate::model::limits::BATCH_ITEMS_MAX;
 use crate::model::{Caller, Prefix, Reason, Record, Refusal};
-use crate::node::{Applied, Listed, Page, Write};
+use crate::node::{Applied, Change, Listed, Page, Write};
 use crate::wire::proto::v1::{self, batch_write_response};
 
 /// Bytes of an answer of many records, once passed: a page ends, and a batch
@@ -66,11 +66,34 @@ pub(super) async fn batch(
         validate_only,
     } = request;
     check_count(items.len(), "items")?;
-    let request_id = change::request_id(&request_id)?;
-    let mut writes = Vec::with_capacity(items.len());
-    let mut places = Vec::with_capacity(items.len());
-    for (position, item) in items.into_iter().enumerate() {
-        places.push(change::batch_item(item).map(|change| {
+    let changes = items.into_iter().map(change::batch_item).collect();
+    let asked = (request_id.as_str(), validate_only);
+    let outcomes = write_each(shared, caller, changes, asked).await?;
+    let mut bytes_left = ANSWER_BYTES;
+    let mut results = Vec::with_capacity(outcomes.len());
+    for outcome in outcomes {
+        shared.metrics.changed(Operation::Batch, &outcome);
+        results.push(item_result(shared, caller, outcome, &mut bytes_left));
+    }
+    Ok(v1::BatchWriteResponse { results })
+}
+
+/// Makes changes under a request id, each for itself, or only judges them. What is
+/// not even a change keeps its refusal.
+///
+/// # Errors
+/// `RequestIdInvalid`; those of the whole batch.
+pub(super) async fn write_each(
+    shared: &Shared,
+    caller: &Caller,
+    changes: Vec<Result<Change, Refusal>>,
+    (request_id, validate_only): (&str, bool),
+) -> Result<Vec<Result<Applied, Refusal>>, Refusal> {
+    let request_id = change::request_id(request_id)?;
+    let mut writes = Vec::with_capacity(changes.len());
+    let mut places = Vec::with_capacity(changes.len());
+    for (position, change) in changes.into_iter().enumerate() {
+        places.push(change.map(|change| {
             writes.push(Write {
                 change,
                 request_id: request_id.as_ref().map(|id| id.item(position)),
@@ -86,15 +109,11 @@ pub(super) async fn batch(
         shared.node.execute_many(caller, writes).await?
     };
     let mut outcomes = outcomes.into_iter();
-    let mut bytes_left = ANSWER_BYTES;
-    let mut results = Vec::with_capacity(places.len());
-    for place in places {
-        let missing = || Err(Refusal::new(Reason::Internal));
-        let outcome = place.and_then(|()| outcomes.next().unwrap_or_else(missing));
-        shared.metrics.changed(Operation::Batch, &outcome);
-        results.push(item_result(shared, caller, outcome, &mut bytes_left));
-    }
-    Ok(v1::BatchWriteResponse { results })
+    let missing = || Err(Refusal::new(Reason::Internal));
+    let each = places
+        .into_iter()
+        .map(|place| place.and_then(|()| outcomes.next().unwrap_or_else(missing)));
+    Ok(each.collect())
 }
 
 fn item_result(

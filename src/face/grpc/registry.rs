@@ -7,6 +7,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use crate::face::grpc::metrics::Operation;
+use crate::face::grpc::record_import::Records;
 use crate::face::grpc::shared::{Shared, answer, deadline};
 use crate::face::grpc::{change, export, import, prefixes, records};
 use crate::wire::proto::v1::registry_server::Registry;
@@ -121,7 +122,7 @@ impl Registry for RegistryService {
     ) -> Result<Response<Self::ImportRecordsStream>, Status> {
         let deadline = deadline(&request);
         let (caller, messages) = self.0.open(request)?;
-        let answers = import::start(&self.0, caller, messages, deadline);
+        let answers = import::start::<Records>(&self.0, caller, messages, deadline);
         Ok(Response::new(ReceiverStream::new(answers)))
     }
 

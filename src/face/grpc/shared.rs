@@ -18,7 +18,7 @@ use crate::face::grpc::change::Intent;
 use crate::face::grpc::convert::{self, Zone};
 use crate::face::grpc::metrics::Metrics;
 use crate::face::grpc::{Config, ServerInfo, status};
-use crate::model::{Caller, Prefix, Reason, Record, Refusal, SuffixCase};
+use crate::model::{Caller, Identifier, Prefix, Reason, Record, Refusal, SuffixCase};
 use crate::net::http::Peer;
 use crate::net::tls::ClientCertificate;
 use crate::node::{Applied, Node, Presented, Write};
@@ -26,6 +26,10 @@ use crate::wire::proto::v1;
 
 /// Exports in work at once, since each holds a thread; further ones are refused.
 pub(super) const EXPORTS_MAX: usize = 16;
+/// Traces of unary calls in work at once, each with a thread; further ones are refused.
+pub(super) const TRACES_MAX: usize = 64;
+/// Traces that are streamed at once, each with a thread; further ones are refused.
+pub(super) const TRACE_STREAMS_MAX: usize = 16;
 
 /// What the services share.
 pub(super) struct Shared {
@@ -37,6 +41,8 @@ pub(super) struct Shared {
     pub(super) ready: AtomicBool,
     pub(super) message_bytes_max: usize,
     pub(super) exports: Arc<Semaphore>,
+    pub(super) traces: Arc<Semaphore>,
+    pub(super) trace_streams: Arc<Semaphore>,
     zone: Option<Zone>,
 }
 
@@ -58,6 +64,8 @@ impl Shared {
             ready: AtomicBool::new(false),
             message_bytes_max: config.message_bytes_max,
             exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
+            traces: Arc::new(Semaphore::new(TRACES_MAX)),
+            trace_streams: Arc::new(Semaphore::new(TRACE_STREAMS_MAX)),
         }
     }
 
@@ -137,6 +145,12 @@ impl Shared {
     pub(super) fn case(&self, prefix: &Prefix) -> SuffixCase {
         let entry = self.node.prefix(&prefix.canonical());
         entry.map_or_else(SuffixCase::default, |entry| entry.case)
+    }
+
+    /// The canonical form of an identifier, in which two that are one look the same.
+    pub(super) fn canonical(&self, identifier: &Identifier) -> String {
+        let key = identifier.key(self.case(identifier.prefix()));
+        String::from_utf8_lossy(key.as_bytes()).into_owned()
     }
 
     /// A record as a message. The caller may read all that is in it.

@@ -31,6 +31,7 @@ const ALREADY_THERE: &[Reason] = &[
     Reason::IndexExists,
     Reason::BackupExists,
     Reason::TemplateExists,
+    Reason::LinkExists,
 ];
 
 /// The status of `refusal`: an English message, and as details its stable

@@ -53,7 +53,6 @@ impl Keeper {
         let Some(graph) = self.ready() else {
             return Ok(None);
         };
-        let mut fault = None;
         for direction in [Direction::Down, Direction::Up] {
             for number in 0..store.node_count() {
                 let is_down = direction == Direction::Down;
@@ -67,15 +66,14 @@ impl Keeper {
                 };
                 if kept != stored {
                     let name = store.node_name(number)?;
-                    fault.get_or_insert(format!(
-                        "{name} has {} links in memory, and {} in the store",
-                        kept.len(),
-                        stored.len()
-                    ));
+                    let (kept, stored) = (kept.len(), stored.len());
+                    return Ok(Some(format!(
+                        "{name} has {kept} links in memory, and {stored} in the store"
+                    )));
                 }
             }
         }
-        Ok(fault)
+        Ok(None)
     }
 
     fn step(&self) -> ControlFlow<()> {

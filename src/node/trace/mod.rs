@@ -357,7 +357,7 @@ impl Asked {
         let depth_max = match query.depth_max {
             0 => TRACE_DEPTH_MAX,
             depth if depth <= TRACE_DEPTH_MAX => depth,
-            depth => return Err(beyond("depth_max", depth, TRACE_DEPTH_MAX)),
+            depth => return Err(beyond("depth_max", depth.into(), TRACE_DEPTH_MAX.into())),
         };
         if query.skip > TRACE_REACH_MAX {
             return Err(beyond("page_token", query.skip, TRACE_REACH_MAX));
@@ -402,11 +402,11 @@ impl Asked {
     }
 }
 
-fn beyond(field: &'static str, value: impl ToString, limit: impl ToString) -> Refusal {
+fn beyond(field: &'static str, value: u32, limit: u32) -> Refusal {
     Refusal::new(Reason::FieldInvalid)
         .field(field)
-        .value(value.to_string())
-        .limit(format!("at most {}", limit.to_string()))
+        .value(value)
+        .limit(format!("at most {limit}"))
 }
 
 /// The trace of an identifier that no link names: as of one whose links are all

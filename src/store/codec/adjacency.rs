@@ -197,8 +197,9 @@ mod tests {
 
     fn listed(list: &[u8]) -> Vec<Entry> {
         let mut found = Vec::new();
-        each(list, &mut |near| {
+        let _all = each(list, &mut |near| {
             found.push(((near.far, near.terms), Some(near.times)));
+            ControlFlow::Continue(())
         })
         .expect("decodes");
         found
@@ -235,7 +236,7 @@ mod tests {
 
         #[test]
         fn no_bytes_are_too_strange(bytes in vec(any::<u8>(), 0..64)) {
-            let _ = each(&bytes, &mut |_| {});
+            let _ended = each(&bytes, &mut |_| ControlFlow::Continue(()));
             let _ = merged(Some(&bytes), [bytes.as_slice()].into_iter());
             let _ = joined([bytes.as_slice()].into_iter());
         }

@@ -6,5 +6,6 @@ mod matrix;
 mod probes;
 mod restricted;
 mod sharing;
+mod tracing;
 mod trail;
 pub(crate) mod world;

@@ -20,6 +20,7 @@ pub(crate) use tool::{is_root, is_slow, missing, tool};
 use idnode::wire::proto::v1::accounts_client::AccountsClient;
 use idnode::wire::proto::v1::audit_client::AuditClient;
 use idnode::wire::proto::v1::firms_client::FirmsClient;
+use idnode::wire::proto::v1::links_client::LinksClient;
 use idnode::wire::proto::v1::node_client::NodeClient;
 use idnode::wire::proto::v1::registry_client::RegistryClient;
 use idnode::wire::proto::v1::resolution_client::ResolutionClient;
@@ -97,6 +98,10 @@ impl Clients {
 
     pub(crate) fn node(&self) -> NodeClient<Authenticated> {
         NodeClient::with_interceptor(self.channel.clone(), self.bearer.clone())
+    }
+
+    pub(crate) fn links(&self) -> LinksClient<Authenticated> {
+        LinksClient::with_interceptor(self.channel.clone(), self.bearer.clone())
     }
 
     pub(crate) fn sharing(&self) -> SharingClient<Authenticated> {

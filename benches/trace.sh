@@ -1,0 +1,287 @@
+#!/usr/bin/env bash
+# Compares traces of idnode with recursive queries of PostgreSQL: the same graph of
+# a supply chain, the same questions, in turn, on one machine; first it compares
+# what both find, start by start. Prints tables (Markdown) on the standard output;
+# talk goes to the standard error stream.
+#
+#   NODES=1000000   identifiers of the graph (also 3630000)
+#   ROUNDS=3        rounds; each asks both in turn, medians are shown
+#   SETS="bom …"    which questions; all if not given
+#   IDNODE=path     a release build of idnode; built if not given
+#   GRAPH_BYTES=1073741824  memory that idnode's graph may take
+#   STORED=1        also with no graph in memory (0: not)
+#   WRITES=5000     links a second that are stated beside traces (0: not)
+#
+# PostgreSQL has covering indexes in both directions, 1 GiB of shared buffers and no
+# just-in-time compiler, which would cost more than it gains here. Its times are
+# those that psql tells: from a prepared query sent to the last row received; idnode's
+# are from the call to the last row decoded. Both send over loopback or less.
+#
+# Needs root for apt-get, if PostgreSQL is not installed. Everything else is left in
+# a temporary folder, which is removed, as are all processes started.
+set -euo pipefail
+
+NODES=${NODES:-1000000} ROUNDS=${ROUNDS:-3} STORED=${STORED:-1} WRITES=${WRITES:-5000}
+SETS=${SETS:-bom where-used lots lots-window lots-grouped batches pallets hottest}
+GRAPH_BYTES=${GRAPH_BYTES:-1073741824}
+HTTP=18483
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+work=$(mktemp -d "${TMPDIR:-/tmp}/idnode-trace.XXXXXX")
+pid= pg=
+
+say() { printf '%s\n' "$*" >&2; }
+fail() { say "error: $*"; exit 1; }
+
+stop_node() {
+    [ -z "$pid" ] || { kill "$pid" 2>/dev/null || true; wait "$pid" 2>/dev/null || true; pid=; }
+}
+
+finish() {
+    stop_node
+    [ -z "$pg" ] || as_postgres "$pg/pg_ctl" -D "$work/pg" -m immediate -w stop >/dev/null 2>&1 || true
+    rm -rf "$work"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+# Runs a command as a user that PostgreSQL accepts: it does not run as root.
+as_postgres() {
+    if [ "$(id -u)" -eq 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi
+}
+
+find_postgres() {
+    pg=$(find /usr/lib/postgresql -maxdepth 2 -name bin 2>/dev/null | sort -V | tail -1)
+    [ -z "$pg" ] || return 0
+    [ "$(id -u)" -eq 0 ] || fail "PostgreSQL is not installed, and only root can: apt-get install postgresql"
+    say "installing postgresql"
+    # The package would make and start a cluster of its own.
+    mkdir -p /etc/postgresql-common
+    [ -e /etc/postgresql-common/createcluster.conf ] ||
+        echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql </dev/null >&2
+    pg=$(find /usr/lib/postgresql -maxdepth 2 -name bin | sort -V | tail -1)
+}
+
+sql() { as_postgres "$pg/psql" -h "$work/socket" -d postgres -XAtq -v ON_ERROR_STOP=1 "$@"; }
+
+start_postgres() {
+    mkdir "$work/pg" "$work/socket"
+    chmod 755 "$work"
+    [ "$(id -u)" -ne 0 ] || chown postgres "$work/pg" "$work/socket"
+    as_postgres "$pg/initdb" -D "$work/pg" -A trust -E UTF8 --locale=C >/dev/null
+    as_postgres "$pg/pg_ctl" -D "$work/pg" -w -l "$work/pg/log" start -o "-c listen_addresses='' \
+        -c unix_socket_directories=$work/socket -c shared_buffers=1GB -c work_mem=256MB \
+        -c maintenance_work_mem=512MB -c max_wal_size=8GB -c jit=off" >/dev/null
+}
+
+load_postgres() {
+    local began=$EPOCHREALTIME
+    sql <<END
+CREATE TABLE edges (input int NOT NULL, output int NOT NULL, day int NOT NULL);
+CREATE TABLE nodes (node int NOT NULL, prefix text NOT NULL);
+\\copy edges FROM '$work/chain/edges.tsv'
+\\copy nodes FROM '$work/chain/nodes.tsv'
+CREATE UNIQUE INDEX down ON edges (input, output) INCLUDE (day);
+CREATE UNIQUE INDEX up ON edges (output, input) INCLUDE (day);
+ALTER TABLE nodes ADD PRIMARY KEY (node);
+VACUUM ANALYZE edges;
+VACUUM ANALYZE nodes;
+END
+    pg_seconds=$(since "$began")
+    pg_bytes=$(sql -c "SELECT round(pg_total_relation_size('edges')::numeric / count(*), 1) FROM edges")
+}
+
+since() { awk -v from="$1" -v to="$EPOCHREALTIME" 'BEGIN { printf "%.1f", to - from }'; }
+
+# closure SET: what PostgreSQL is asked for one start, $1.
+closure() {
+    local near=input far=output when=
+    case $1 in bom | pallets) near=output far=input ;; esac
+    [ "$1" != lots-window ] || when=" AND e.day < 500"
+    printf 'WITH RECURSIVE c(node) AS (SELECT $1::int UNION SELECT e.%s FROM c JOIN edges e ON e.%s = c.node%s)' \
+        "$far" "$near" "$when"
+}
+
+select_of() {
+    case $1 in
+        lots-grouped) echo "SELECT prefix, count(*) FROM c JOIN nodes USING (node) GROUP BY prefix" ;;
+        *) echo "SELECT node FROM c" ;;
+    esac
+}
+
+# What it finds for each start, as idnode's benchmark writes it.
+digests() {
+    local text="string_agg(node::text, ',' ORDER BY node)" from=c
+    if [ "$1" = lots-grouped ]; then
+        text="string_agg(prefix || '=' || n, ',' ORDER BY prefix || '=' || n COLLATE \"C\")"
+        from="(SELECT prefix, count(*) AS n FROM c JOIN nodes USING (node) GROUP BY prefix) g"
+    fi
+    {
+        echo "PREPARE q(int) AS $(closure "$1") SELECT \$1 || ' ' || count(*) || ' ' || encode(sha256(($text)::bytea), 'hex') FROM $from;"
+        sed 's/.*/EXECUTE q(&);/' "$work/chain/$1.starts"
+    } | sql
+}
+
+# time_postgres SET: milliseconds of each question, a line each.
+time_postgres() {
+    {
+        echo "PREPARE q(int) AS $(closure "$1") $(select_of "$1");"
+        printf '\\o /dev/null\n\\timing on\n'
+        sed 's/.*/EXECUTE q(&);/' "$work/chain/$1.starts"
+    } | sql | awk '/^Time:/ { print $2 }'
+}
+
+# Of milliseconds, a line each: p50 and p99 in microseconds, and questions a second.
+percentiles() {
+    sort -g | awk '{ v[NR] = $1; sum += $1 }
+        function at(q) { i = int(NR * q); if (i < NR * q) i++; return v[i < 1 ? 1 : i] * 1000 }
+        END { printf "%.1f %.1f %.1f\n", at(.5), at(.99), NR / (sum / 1000) }'
+}
+
+median() { sort -g | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
+
+start_node() {
+    local until=$((SECONDS + 600))
+    cat >"$work/node.toml" <<END
+[store]
+data_dir = "$work/node"
+
+[http]
+listen = ["127.0.0.1:$HTTP"]
+
+[dns]
+listen = []
+
+[handle]
+listen = []
+
+[trace]
+memory_bytes = $1
+END
+    "$IDNODE" serve --config "$work/node.toml" >>"$work/node.out" 2>>"$work/node.log" &
+    pid=$!
+    until idnode health >/dev/null 2>&1; do
+        kill -0 "$pid" 2>/dev/null || fail "idnode ended: $(tail -5 "$work/node.log")"
+        [ $SECONDS -lt $until ] || fail "idnode is not ready in time"
+        sleep 0.1
+    done
+    [ -s "$work/key" ] || (umask 077 &&
+        grep -ohE 'idnode_[0-9a-z]+_[a-z2-7]+' "$work/node.out" "$work/node.log" | head -1 >"$work/key")
+    [ "$1" = 0 ] || until [ "$(check in_memory)" = true ]; do
+        [ $SECONDS -lt $until ] || fail "the graph is not in memory in time"
+        sleep 0.5
+    done
+}
+
+idnode() { IDNODE_SERVER=http://127.0.0.1:$HTTP IDNODE_KEY_FILE=$work/key "$IDNODE" "$@"; }
+
+# field NAME: of the JSON on the standard input.
+field() { grep -o "\"$1\": *[^,}]*" | head -1 | sed 's/^[^:]*: *//; s/"//g'; }
+check() { idnode -o json link check | field "$1"; }
+
+# time_node SET SIDE: one round. Adds to the files of the side.
+time_node() {
+    idnode -o json bench chain-trace --nodes "$NODES" --set "$1" --pid "$pid" >"$work/report" ||
+        fail "$1: $(cat "$work/report")"
+    local name
+    for name in p50_us p99_us per_second first_p50_us first_max_us cpu_us_per_request rows_p50 rows_max max_us; do
+        field "$name" <"$work/report" >>"$work/$2.$1.$name"
+    done
+}
+
+of() { median <"$work/$1"; }
+ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.1f", a / b }'; }
+
+table() {
+    local side=$1 set p50 p99 rate
+    printf '\n| %s | rows p50 / most | PostgreSQL p50 / p99 ms | idnode p50 / p99 ms | first row p50 ms | idnode CPU µs | rate: times PostgreSQL |\n|---|---|---|---|---|---|---|\n' "$2"
+    for set in $SETS; do
+        read -r p50 p99 rate <"$work/pg.$set"
+        printf '| %s | %s / %s | %s / %s | %s / %s | %s | %s | %s |\n' "$set" \
+            "$(of "$side.$set.rows_p50")" "$(of "$side.$set.rows_max")" \
+            "$(ratio "$p50" 1000.0 | head -c 12)" "$(ratio "$p99" 1000.0)" \
+            "$(awk -v v="$(of "$side.$set.p50_us")" 'BEGIN { printf "%.3f", v / 1000 }')" \
+            "$(awk -v v="$(of "$side.$set.p99_us")" 'BEGIN { printf "%.3f", v / 1000 }')" \
+            "$(awk -v v="$(of "$side.$set.first_p50_us")" 'BEGIN { printf "%.3f", v / 1000 }')" \
+            "$(of "$side.$set.cpu_us_per_request")" "$(ratio "$(of "$side.$set.per_second")" "$rate")"
+    done
+}
+
+find_postgres
+if [ -z "${IDNODE:-}" ]; then
+    say "building idnode"
+    (cd "$root" && cargo build --release --locked --quiet --bin idnode)
+    IDNODE=${CARGO_TARGET_DIR:-$root/target}/release/idnode
+fi
+mkdir "$work/chain"
+"$IDNODE" bench chain-files --nodes "$NODES" --output "$work/chain" >&2
+say "loading PostgreSQL"
+start_postgres
+load_postgres
+say "loading idnode"
+start_node "$GRAPH_BYTES"
+idnode -o json bench chain-load --nodes "$NODES" >"$work/loaded" || fail "$(cat "$work/loaded")"
+links=$(field links <"$work/loaded")
+printf '| loaded | links | seconds | disk bytes/link |\n|---|---|---|---|\n'
+printf '| PostgreSQL, with indexes | %s | %s | %s |\n' "$(wc -l <"$work/chain/edges.tsv")" "$pg_seconds" "$pg_bytes"
+printf '| idnode, with records of links, audit trail and Merkle tree | %s | %.1f | %.1f |\n' "$links" \
+    "$(field seconds <"$work/loaded")" "$(field disk_bytes_per_link <"$work/loaded")"
+began=$EPOCHREALTIME
+stop_node
+start_node "$GRAPH_BYTES"
+fault=$(check fault)
+[ -z "$fault" ] || [ "$fault" = null ] || fail "$fault"
+printf '\nStart until the graph is in memory, with a stop before: %s s. In memory: %s bytes for %s links of %s identifiers.\n' \
+    "$(since "$began")" "$(check memory_bytes)" "$(check memory_link_count)" "$(check identifier_count)"
+
+say "comparing what both find"
+for set in $SETS; do
+    digests "$set" >"$work/pg.digests"
+    idnode bench chain-trace --nodes "$NODES" --set "$set" --digests "$work/node.digests" >/dev/null
+    cmp -s "$work/pg.digests" "$work/node.digests" ||
+        fail "$set differs: $(diff "$work/pg.digests" "$work/node.digests" | head -4)"
+    say "$set: $(wc -l <"$work/pg.digests") starts, all equal"
+done
+for round in $(seq "$ROUNDS"); do
+    for set in $SETS; do
+        say "round $round: $set"
+        time_postgres "$set" >>"$work/times.$set"
+        time_node "$set" memory
+    done
+done
+for set in $SETS; do percentiles <"$work/times.$set" >"$work/pg.$set"; done
+table memory "graph in memory, $NODES identifiers"
+
+if [ "$WRITES" -gt 0 ]; then
+    say "traces beside $WRITES links a second"
+    for set in bom where-used lots; do
+        idnode -o json bench chain-links --nodes "$NODES" --first "$((${first:=0}))" \
+            --per-second "$WRITES" --seconds 15 >"$work/written" &
+        writer=$!
+        sleep 1
+        while kill -0 "$writer" 2>/dev/null; do
+            idnode -o json bench chain-trace --nodes "$NODES" --set "$set" >"$work/report"
+            kill -0 "$writer" 2>/dev/null || break
+            for name in p50_us p99_us; do field "$name" <"$work/report" >>"$work/writes.$set.$name"; done
+        done
+        wait "$writer" || fail "$(cat "$work/written")"
+        first=$((first + 20 * WRITES))
+        printf '\n%s beside %.0f links a second: p50 %.3f ms, p99 %.3f ms, %s times the p99 without; %s of %s traces missed an acknowledged link.\n' \
+            "$set" "$(field per_second <"$work/written")" \
+            "$(awk -v v="$(of "writes.$set.p50_us")" 'BEGIN { print v / 1000 }')" \
+            "$(awk -v v="$(of "writes.$set.p99_us")" 'BEGIN { print v / 1000 }')" \
+            "$(ratio "$(of "writes.$set.p99_us")" "$(of "memory.$set.p99_us")")" \
+            "$(field missed <"$work/written")" "$(field looked <"$work/written")"
+    done
+fi
+
+if [ "$STORED" != 0 ]; then
+    say "without the graph in memory"
+    stop_node
+    start_node 0
+    for round in $(seq "$ROUNDS"); do
+        for set in $SETS; do time_node "$set" stored; done
+    done
+    table stored "lists in the store only, $NODES identifiers"
+fi

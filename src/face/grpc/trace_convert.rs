@@ -1,0 +1,302 @@
+//! Traces: requests to queries, and rows to messages.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use prost::Message;
+use tokio::time::Instant;
+
+use crate::face::grpc::convert::signed;
+use crate::face::grpc::shared::Shared;
+use crate::face::grpc::{link_convert, name, page};
+use crate::model::limits::TRACE_DEPTH_MAX;
+use crate::model::{Caller, LinkKind, Reason, Refusal, Terms, Timestamp};
+use crate::node::{Node, TraceDirection, TraceEnd, TraceLimit, TraceQuery, TraceRow};
+use crate::wire::proto::v1;
+
+/// Kinds that one request may name.
+const KINDS_MAX: usize = 64;
+/// How long one trace may take.
+const TRACE_TIME_MAX: Duration = Duration::from_secs(60);
+/// Bytes of a row or of terms beside what they hold.
+const ITEM_BYTES: usize = 4;
+/// Rows of a trace that count as one request of the caller's source.
+const ROWS_PER_REQUEST: u64 = 100;
+
+/// A request, and what tells it from others.
+pub(super) struct Asked {
+    /// What to trace; without rows to leave out.
+    pub(super) query: TraceQuery,
+    /// What must stay the same from page to page.
+    same: String,
+    page_token: String,
+}
+
+impl Asked {
+    /// Reads a request. `sizes` are the rows that 0 stands for, and the most.
+    ///
+    /// # Errors
+    /// The first field that breaks a rule.
+    pub(super) fn new(
+        shared: &Shared,
+        request: v1::TraceRequest,
+        (rows_default, rows_max): (u32, u32),
+        until: Duration,
+    ) -> Result<Self, Refusal> {
+        let v1::TraceRequest {
+            start,
+            direction: way,
+            kinds,
+            depth_max,
+            valid_from,
+            valid_until,
+            as_of,
+            page_size,
+            page_token,
+        } = request;
+        let rows = match u32::try_from(page_size) {
+            Ok(0) => rows_default,
+            Ok(size) => size.min(rows_max),
+            Err(_) => {
+                return Err(Refusal::new(Reason::PageSizeInvalid)
+                    .field("page_size")
+                    .value(page_size));
+            }
+        };
+        let query = TraceQuery {
+            start: link_convert::identifier(&start, "start")?,
+            direction: direction(way)?
+                .ok_or_else(|| Refusal::new(Reason::FieldRequired).field("direction"))?,
+            kinds: kinds_input(&kinds)?,
+            depth_max: depth_input(depth_max)?,
+            valid_from: link_convert::optional_moment(valid_from, "valid_from")?,
+            valid_until: link_convert::optional_moment(valid_until, "valid_until")?,
+            as_of: link_convert::optional_moment(as_of, "as_of")?,
+            skip: 0,
+            rows_max: rows,
+            until,
+        };
+        if let (Some(from), Some(until)) = (query.valid_from, query.valid_until)
+            && until <= from
+        {
+            return Err(Refusal::new(Reason::FieldInvalid)
+                .field("valid_until")
+                .value(until)
+                .limit(format!("later than valid_from, {from}")));
+        }
+        Ok(Self {
+            same: same(shared, &query),
+            query,
+            page_token,
+        })
+    }
+
+    /// Takes up where the token ends.
+    ///
+    /// # Errors
+    /// `PageTokenInvalid`.
+    pub(super) fn go_on(&mut self, caller: &Caller) -> Result<(), Refusal> {
+        if let Some(key) = self.page(caller).after(&self.page_token)? {
+            let refuse = |_| Refusal::new(Reason::PageTokenInvalid).field("page_token");
+            let skip = <[u8; 4]>::try_from(key.as_slice()).map_err(refuse)?;
+            self.query.skip = u32::from_be_bytes(skip);
+        }
+        Ok(())
+    }
+
+    /// The token of what follows a trace that ended so; empty if nothing does.
+    pub(super) fn token(&self, caller: &Caller, end: &TraceEnd) -> String {
+        match end.truncated {
+            Some(_) => self.page(caller).token(&end.next.to_be_bytes()),
+            None => String::new(),
+        }
+    }
+
+    fn page<'a>(&'a self, caller: &'a Caller) -> page::Query<'a> {
+        page::Query {
+            method: "Trace",
+            parent: &self.same,
+            show_deleted: false,
+            caller,
+        }
+    }
+}
+
+/// The time of [`Node::elapsed`] at which a trace ends, and how long that is from
+/// now: a tenth of the call's time is left for what comes behind it.
+pub(super) fn until(node: &Node, deadline: Option<Instant>) -> (Duration, Duration) {
+    let left = deadline.map_or(TRACE_TIME_MAX, |deadline| {
+        deadline.saturating_duration_since(Instant::now())
+    });
+    let time = TRACE_TIME_MAX.min(left - left / 10);
+    (node.elapsed() + time, time)
+}
+
+/// Reads a direction; `None` if it is left open.
+///
+/// # Errors
+/// `FieldInvalid` for a number that stands for nothing.
+pub(super) fn direction(number: i32) -> Result<Option<TraceDirection>, Refusal> {
+    match v1::TraceDirection::try_from(number) {
+        Ok(v1::TraceDirection::Unspecified) => Ok(None),
+        Ok(v1::TraceDirection::Up) => Ok(Some(TraceDirection::Up)),
+        Ok(v1::TraceDirection::Down) => Ok(Some(TraceDirection::Down)),
+        Err(_) => Err(link_convert::no_such(
+            "direction",
+            number,
+            "a TraceDirection",
+        )),
+    }
+}
+
+/// The name of a direction.
+pub(super) fn direction_name(direction: TraceDirection) -> &'static str {
+    match direction {
+        TraceDirection::Up => "up",
+        TraceDirection::Down => "down",
+    }
+}
+
+fn kinds_input(kinds: &[String]) -> Result<Vec<LinkKind>, Refusal> {
+    if kinds.len() > KINDS_MAX {
+        return Err(Refusal::new(Reason::FieldInvalid)
+            .field("kinds")
+            .value(kinds.len())
+            .limit(format!("at most {KINDS_MAX}")));
+    }
+    let kind = |(at, text): (usize, &String)| {
+        LinkKind::parse(text).map_err(|refusal| refusal.field(format!("kinds[{at}]")))
+    };
+    let kinds: Result<Vec<_>, _> = kinds.iter().enumerate().map(kind).collect();
+    let mut kinds = kinds?;
+    kinds.sort_unstable();
+    kinds.dedup();
+    Ok(kinds)
+}
+
+fn depth_input(depth: i32) -> Result<u16, Refusal> {
+    let read = u16::try_from(depth).ok();
+    read.filter(|depth| *depth <= TRACE_DEPTH_MAX)
+        .ok_or_else(|| {
+            Refusal::new(Reason::FieldInvalid)
+                .field("depth_max")
+                .value(depth)
+                .limit(format!("0 to {TRACE_DEPTH_MAX}"))
+        })
+}
+
+fn same(shared: &Shared, query: &TraceQuery) -> String {
+    let kinds: Vec<&str> = query.kinds.iter().map(LinkKind::as_str).collect();
+    let time = |time: Option<Timestamp>| time.map(Timestamp::millis);
+    format!(
+        "{} {} {} {:?} {:?} {:?} {}",
+        direction_name(query.direction),
+        kinds.join(","),
+        query.depth_max,
+        time(query.valid_from),
+        time(query.valid_until),
+        time(query.as_of),
+        shared.canonical(&query.start),
+    )
+}
+
+/// A message in the making, and what was told before it.
+#[derive(Default)]
+pub(super) struct Part {
+    /// What it holds so far.
+    pub(super) message: v1::TraceResponse,
+    /// About how many bytes those are.
+    pub(super) bytes: usize,
+    /// Of all parts so far.
+    pub(super) row_count: u32,
+    /// Of all parts so far.
+    pub(super) depth: u16,
+    /// Of all parts so far.
+    pub(super) more_count: u64,
+    /// The numbers of terms that were told.
+    told: HashSet<u32>,
+}
+
+impl Part {
+    /// Adds a row, and its terms if no part has them.
+    pub(super) fn add(&mut self, node: &Node, row: TraceRow) {
+        self.row_count = self.row_count.saturating_add(1);
+        self.depth = self.depth.max(row.depth);
+        self.more_count += u64::from(row.more);
+        let row = self.row(node, row);
+        self.message.rows.push(row);
+    }
+
+    /// A row as a message; its terms join the part if none has them.
+    pub(super) fn row(&mut self, node: &Node, row: TraceRow) -> v1::TraceRow {
+        let TraceRow {
+            identifier,
+            depth,
+            parent,
+            terms,
+            more,
+        } = row;
+        if let Some(number) = terms
+            && self.told.insert(number)
+            && let Some(terms) = node.link_terms(number)
+        {
+            let terms = terms_message(number, &terms);
+            self.bytes += terms.encoded_len() + ITEM_BYTES;
+            self.message.terms.push(terms);
+        }
+        let row = v1::TraceRow {
+            identifier: identifier.unwrap_or_default(),
+            depth: depth.into(),
+            parent,
+            terms: terms.map_or(0, |number| number.saturating_add(1)),
+            more,
+        };
+        self.bytes += row.encoded_len() + ITEM_BYTES;
+        row
+    }
+
+    /// How all of it ended.
+    pub(super) fn summary(&self, end: &TraceEnd, next_page_token: String) -> v1::TraceSummary {
+        v1::TraceSummary {
+            row_count: self.row_count.into(),
+            depth: self.depth.into(),
+            more_count: signed(self.more_count),
+            depth_cut: end.is_depth_cut,
+            truncated: limit(end.truncated).into(),
+            next_page_token,
+            failures: Vec::new(),
+        }
+    }
+}
+
+fn terms_message(number: u32, terms: &Terms) -> v1::TraceTerms {
+    let Terms {
+        kind,
+        state,
+        owner,
+        visibility: _,
+        behind: _,
+    } = terms;
+    v1::TraceTerms {
+        number: number.saturating_add(1),
+        kind: kind.to_string(),
+        state: link_convert::state_message(*state).into(),
+        owner: owner.as_ref().map(name::of_firm).unwrap_or_default(),
+    }
+}
+
+/// Why a trace ended early, as a message.
+pub(super) fn limit(limit: Option<TraceLimit>) -> v1::TraceLimit {
+    match limit {
+        None => v1::TraceLimit::Unspecified,
+        // Whoever takes the rows takes as many as an answer holds.
+        Some(TraceLimit::Rows | TraceLimit::Taker) => v1::TraceLimit::Rows,
+        Some(TraceLimit::Hops) => v1::TraceLimit::Links,
+        Some(TraceLimit::Time) => v1::TraceLimit::Time,
+    }
+}
+
+/// As how many requests `rows` rows count.
+pub(super) fn requests(rows: u64) -> usize {
+    usize::try_from(rows.div_ceil(ROWS_PER_REQUEST)).unwrap_or(usize::MAX)
+}

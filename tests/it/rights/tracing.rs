@@ -1,0 +1,578 @@
+//! Traces against a plain reference: random graphs with cycles, diamonds, hidden
+//! links and times, asked by everyone, over the lists in the store and over the
+//! graph in memory.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use idnode::cluster;
+use idnode::model::link::{Behind, Facts};
+use idnode::model::{
+    Caller, FirmRole, Identifier, LinkKind, LinkName, Reader, Readers, Timestamp, Visibility,
+};
+use idnode::node::{
+    Change, Clock, LinkAction, LinkChange, Metrics, Node, OnConflict, TraceDirection, TraceQuery,
+    TraceRow, Write,
+};
+use idnode::store::{self, Batch, Store};
+use proptest::prelude::*;
+use proptest::test_runner::Config as Cases;
+
+use super::world::{fill, firm, member};
+use crate::registry::{block_on, operator};
+use crate::support::wait_until;
+
+/// Identifiers of firm "a", of "c", of nobody, and of another node.
+const NAMES: [&str; 12] = [
+    "88.118.7/N0",
+    "88.118.7/N1",
+    "88.118.7/N2",
+    "88.118.7/N3",
+    "88.118.9/N0",
+    "88.118.9/N1",
+    "88.118.9/N2",
+    "88.118.9/N3",
+    "88.118.99/N0",
+    "88.118.99/N1",
+    "88.200.1/N0",
+    "88.200.1/N1",
+];
+const KINDS: [&str; 4] = ["made_from", "packed_in", "up-welded_from", "same_as"];
+/// Links that each case states.
+const LINKS: usize = 60;
+/// Traces that each case asks for, of each caller and each source of links: more
+/// than 10,000 in all, pages apart.
+const TRACES: usize = 48;
+const BEGINNING: u64 = 1_800_000_000_000;
+static NOW: AtomicU64 = AtomicU64::new(BEGINNING);
+
+fn now() -> Timestamp {
+    Timestamp::from_millis(NOW.load(Ordering::Relaxed))
+}
+
+/// A node whose clock goes on by ten seconds with each change.
+struct Traced {
+    node: Node,
+    store: Arc<Store>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Traced {
+    fn open(folder: &Path) -> Self {
+        let config = store::Config {
+            data_dir: folder.to_owned(),
+            cache_bytes: 8 << 20,
+            write_buffer_bytes: 1 << 20,
+            disk_reserve_bytes: 0,
+            ..store::Config::default()
+        };
+        let store = Arc::new(Store::open(config, store::Metrics::new()).expect("opens"));
+        let clock = Clock {
+            now,
+            elapsed: || Duration::ZERO,
+        };
+        let log = cluster::Config::default();
+        let chance = |octets: &mut [u8]| octets.fill(7);
+        let (node, writer) =
+            Node::start(Arc::clone(&store), &log, (clock, chance), Metrics::new()).expect("starts");
+        let threads = vec![writer];
+        Self {
+            node,
+            store,
+            threads,
+        }
+    }
+
+    async fn keep_graph(&mut self) {
+        let kept = self.node.keep_graph(64 << 20).expect("a thread");
+        self.threads.extend(kept);
+        wait_until("the graph", async || self.node.graph_is_ready()).await;
+    }
+
+    async fn write(&self, caller: &Caller, name: LinkName, action: LinkAction) {
+        let change = Change::Link(LinkChange { name, action });
+        let write = Write {
+            change,
+            request_id: None,
+        };
+        self.node.execute(caller, write).await.expect("written");
+        NOW.fetch_add(10_000, Ordering::Relaxed);
+    }
+
+    async fn close(self) {
+        self.node.close().await;
+        for thread in self.threads {
+            thread.join().expect("ends");
+        }
+        assert_eq!(self.store.check_counts().expect("reads"), None);
+        assert_eq!(self.store.check_links().expect("reads"), None);
+    }
+}
+
+/// A link as the reference keeps it.
+#[derive(Clone, Debug)]
+struct Stated {
+    source: usize,
+    target: usize,
+    kind: usize,
+    owner: Option<&'static str>,
+    visibility: Visibility,
+    behind: Behind,
+    from: u64,
+    until: u64,
+    after: After,
+}
+
+/// What happens to a link later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum After {
+    Nothing,
+    Confirmed,
+    Disputed,
+    Withdrawn,
+}
+
+/// An edge as the reference knows it: spans of time that it was on record.
+#[derive(Clone, Debug)]
+struct Plain {
+    stated: Stated,
+    since: u64,
+    ended: Option<u64>,
+}
+
+/// A prefix with its firm.
+fn holder(name: usize) -> Option<&'static str> {
+    match name {
+        0..=3 => Some("a"),
+        4..=7 => Some("c"),
+        _ => None,
+    }
+}
+
+fn any_stated() -> impl Strategy<Value = Stated> {
+    let readers = |texts: &[&str]| {
+        let readers = texts
+            .iter()
+            .map(|text| Reader::parse(text).expect("a reader"));
+        Visibility::Readers(Readers::new(readers).expect("few"))
+    };
+    let visibility = prop_oneof![
+        3 => Just(Visibility::Public),
+        2 => Just(Visibility::Ends),
+        1 => Just(readers(&["firm:b"])),
+        1 => Just(readers(&["group:g"])),
+        1 => Just(readers(&["firm:c"])),
+        1 => Just(Visibility::Owner),
+    ];
+    let behind = prop_oneof![
+        Just(Behind::More),
+        Just(Behind::Nothing),
+        Just(Behind::Through)
+    ];
+    let after = prop_oneof![
+        3 => Just(After::Nothing), 1 => Just(After::Confirmed), 1 => Just(After::Disputed), 1 => Just(After::Withdrawn)
+    ];
+    let who = prop_oneof![Just(None), Just(Some("a")), Just(Some("c"))];
+    let ends = (0..NAMES.len(), 0..NAMES.len(), 0..KINDS.len(), who);
+    let times = (0u64..4, 0u64..4);
+    (ends, visibility, behind, times, after).prop_map(|(ends, visibility, behind, times, after)| {
+        let (source, target, kind, who) = ends;
+        let owner = who.filter(|who| [source, target].map(holder).contains(&Some(*who)));
+        let (from, length) = times;
+        Stated {
+            source,
+            target: if source == target {
+                (target + 1) % NAMES.len()
+            } else {
+                target
+            },
+            kind,
+            owner,
+            visibility,
+            behind,
+            from,
+            until: if length == 0 { 0 } else { from + length },
+            after,
+        }
+    })
+}
+
+/// Days from 2027-01-01 on, as far as the random times go.
+fn day(number: u64) -> Timestamp {
+    Timestamp::from_millis(BEGINNING + number * 86_400_000)
+}
+
+fn identifier(name: usize) -> Identifier {
+    Identifier::parse(NAMES[name]).expect("an identifier")
+}
+
+fn who(owner: Option<&str>) -> Caller {
+    owner.map_or_else(operator, |owner| member(owner, FirmRole::Registrar))
+}
+
+/// States the links, and keeps of each what the reference needs.
+async fn build(traced: &Traced, links: &[Stated]) -> Vec<Plain> {
+    let mut plain: BTreeMap<(usize, usize, usize, Option<&str>), Plain> = BTreeMap::new();
+    for stated in links {
+        // What the operators state without a firm at an end is nobody's.
+        let owner = stated.owner.or_else(|| {
+            let ends = [stated.source, stated.target];
+            ends.into_iter().find_map(holder)
+        });
+        let known = [stated.source, stated.target].iter().any(|end| *end < 10);
+        let key = (stated.source, stated.kind, stated.target, owner);
+        if !known || plain.contains_key(&key) {
+            continue;
+        }
+        let name = LinkName {
+            source: identifier(stated.source),
+            kind: LinkKind::parse(KINDS[stated.kind]).expect("a kind"),
+            target: identifier(stated.target),
+            owner: owner.map(firm),
+        };
+        let action = LinkAction::State {
+            facts: Facts {
+                valid_from: (stated.from > 0).then(|| day(stated.from)),
+                valid_until: (stated.until > 0).then(|| day(stated.until)),
+                ..Facts::default()
+            },
+            visibility: stated.visibility.clone(),
+            behind: stated.behind,
+            on_conflict: OnConflict::Fail,
+            etag: None,
+        };
+        let since = now().millis();
+        traced.write(&who(stated.owner), name.clone(), action).await;
+        let mut ended = None;
+        let action = match stated.after {
+            After::Nothing => None,
+            After::Confirmed => Some(LinkAction::Confirm { etag: None }),
+            After::Disputed => Some(LinkAction::Dispute {
+                reason: "wrong".into(),
+                etag: None,
+            }),
+            After::Withdrawn => {
+                ended = Some(now().millis());
+                Some(LinkAction::Withdraw {
+                    reason: String::new(),
+                    etag: None,
+                })
+            }
+        };
+        if let Some(action) = action {
+            traced.write(&operator(), name, action).await;
+        }
+        let stated = Stated {
+            owner,
+            ..stated.clone()
+        };
+        plain.insert(
+            key,
+            Plain {
+                stated,
+                since,
+                ended,
+            },
+        );
+    }
+    plain.into_values().collect()
+}
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asking {
+    Anyone,
+    Firm(&'static str),
+    Operator,
+}
+
+const ASKING: [Asking; 5] = [
+    Asking::Anyone,
+    Asking::Firm("a"),
+    Asking::Firm("b"),
+    Asking::Firm("c"),
+    Asking::Operator,
+];
+
+impl Asking {
+    fn caller(self) -> Caller {
+        match self {
+            Self::Anyone => Caller::ANONYMOUS,
+            Self::Firm(id) => member(id, FirmRole::Reader),
+            Self::Operator => operator(),
+        }
+    }
+
+    fn sees(self, stated: &Stated) -> bool {
+        let firm = match self {
+            Self::Operator => return true,
+            Self::Anyone => return stated.visibility == Visibility::Public,
+            Self::Firm(firm) => Some(firm),
+        };
+        if stated.owner == firm {
+            return true;
+        }
+        match &stated.visibility {
+            Visibility::Public => true,
+            Visibility::Ends => [stated.source, stated.target].map(holder).contains(&firm),
+            Visibility::Readers(readers) => readers.each().any(|reader| {
+                let text = reader.to_string();
+                // The group "g" is of firm "a", with "b" in it.
+                firm.is_some_and(|firm| text == format!("firm:{firm}"))
+                    || text == "group:g" && firm == Some("b") && stated.owner == Some("a")
+            }),
+            Visibility::Owner => false,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Question {
+    start: usize,
+    direction: TraceDirection,
+    kinds: Vec<usize>,
+    depth_max: u16,
+    window: Option<(u64, u64)>,
+    /// Which change it asks about; one beyond the last is now.
+    as_of: Option<u64>,
+}
+
+fn any_question() -> impl Strategy<Value = Question> {
+    let direction = prop_oneof![Just(TraceDirection::Up), Just(TraceDirection::Down)];
+    let kinds = prop_oneof![
+        3 => Just(Vec::new()),
+        1 => Just(vec![0, 1]),
+        1 => Just(vec![3]),
+        1 => Just(vec![0, 2, 3]),
+    ];
+    let window = prop_oneof![2 => Just(None), 1 => (0u64..6, 1u64..3).prop_map(Some)];
+    let depth = prop_oneof![2 => Just(0u16), 1 => 1u16..4];
+    let as_of = prop_oneof![2 => Just(None), 1 => (0u64..150).prop_map(Some)];
+    (0..NAMES.len(), direction, kinds, depth, window, as_of).prop_map(
+        |(start, direction, kinds, depth_max, window, as_of)| Question {
+            start,
+            direction,
+            kinds,
+            depth_max,
+            window: window.map(|(from, length)| (from, from + length)),
+            as_of,
+        },
+    )
+}
+
+/// What a trace must find: named identifiers, and identifiers behind which there is
+/// more.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Expected {
+    named: BTreeSet<usize>,
+    more_count: usize,
+    depth_of: BTreeMap<usize, u16>,
+}
+
+fn expected(links: &[Plain], asking: Asking, question: &Question, began: u64) -> Expected {
+    let seconds = |millis: u64| millis / 1000;
+    let counts = |plain: &&Plain| {
+        let Plain {
+            stated,
+            since,
+            ended,
+        } = plain;
+        let is_asked_for = match question.kinds.as_slice() {
+            [] => stated.kind != 3,
+            kinds => kinds.contains(&stated.kind),
+        };
+        let stands = match question
+            .as_of
+            .map(|change| seconds(began + change * 10_000))
+        {
+            None => ended.is_none(),
+            Some(at) => seconds(*since) <= at && ended.is_none_or(|ended| seconds(ended) > at),
+        };
+        let holds = question.window.is_none_or(|(from, until)| {
+            stated.from < until && (stated.until == 0 || stated.until > from)
+        });
+        is_asked_for && stands && holds
+    };
+    let step = |near: usize, plain: &Plain| {
+        let Stated {
+            source,
+            target,
+            kind,
+            ..
+        } = plain.stated;
+        let (input, output) = if KINDS[kind] == "packed_in" {
+            (source, target)
+        } else {
+            (target, source)
+        };
+        match question.direction {
+            TraceDirection::Up => (near == output).then_some(input),
+            TraceDirection::Down => (near == input).then_some(output),
+        }
+    };
+    let depth_max = if question.depth_max == 0 {
+        u16::MAX
+    } else {
+        question.depth_max
+    };
+    let mut found = Expected::default();
+    found.named.insert(question.start);
+    found.depth_of.insert(question.start, 0);
+    let mut waiting = VecDeque::from([(question.start, 0u16)]);
+    while let Some((near, depth)) = waiting.pop_front() {
+        if depth >= depth_max {
+            continue;
+        }
+        let mut more = false;
+        for plain in links.iter().filter(counts) {
+            let Some(far) = step(near, plain) else {
+                continue;
+            };
+            let is_seen = asking.sees(&plain.stated);
+            if is_seen {
+                found.named.insert(far);
+            } else if plain.stated.behind == Behind::More {
+                more = true;
+            }
+            let leads_on = is_seen || plain.stated.behind == Behind::Through;
+            if leads_on && !found.depth_of.contains_key(&far) {
+                found.depth_of.insert(far, depth + 1);
+                waiting.push_back((far, depth + 1));
+            }
+        }
+        found.more_count += usize::from(more);
+    }
+    found
+}
+
+fn query(question: &Question, began: u64) -> TraceQuery {
+    let at = |change: u64| Timestamp::from_millis(began + change * 10_000);
+    TraceQuery {
+        start: identifier(question.start),
+        direction: question.direction,
+        kinds: question
+            .kinds
+            .iter()
+            .map(|kind| LinkKind::parse(KINDS[*kind]).expect("a kind"))
+            .collect(),
+        depth_max: question.depth_max,
+        valid_from: question.window.map(|(from, _)| day(from)),
+        valid_until: question.window.map(|(_, until)| day(until)),
+        as_of: question.as_of.map(at),
+        skip: 0,
+        rows_max: 1000,
+        until: Duration::MAX,
+    }
+}
+
+fn rows(node: &Node, caller: &Caller, query: &TraceQuery) -> Vec<TraceRow> {
+    let mut rows = Vec::new();
+    let mut take = |part: Vec<TraceRow>| {
+        rows.extend(part);
+        ControlFlow::Continue(())
+    };
+    let end = node.trace(caller, query, &mut take).expect("traces");
+    assert_eq!(end.truncated, None);
+    assert_eq!(usize::try_from(end.row_count), Ok(rows.len()));
+    rows
+}
+
+/// Asks, and compares with the reference; also page by page.
+fn agrees(
+    node: &Node,
+    links: &[Plain],
+    question: &Question,
+    began: u64,
+) -> Result<(), TestCaseError> {
+    for asking in ASKING {
+        let query = query(question, began);
+        let found = rows(node, &asking.caller(), &query);
+        let expected = expected(links, asking, question, began);
+        let named: Vec<&String> = found
+            .iter()
+            .filter_map(|row| row.identifier.as_ref())
+            .collect();
+        let set: BTreeSet<&str> = named.iter().map(|name| name.as_str()).collect();
+        prop_assert_eq!(set.len(), named.len(), "each once");
+        let wanted: BTreeSet<&str> = expected.named.iter().map(|name| NAMES[*name]).collect();
+        prop_assert_eq!(set, wanted, "{:?} {:?}", asking, question);
+        let more = found.iter().filter(|row| row.more).count();
+        prop_assert_eq!(more, expected.more_count, "{:?} {:?}", asking, question);
+        for row in &found {
+            let parent = &found[row.parent as usize];
+            prop_assert!(row.depth == 0 || parent.depth + 1 == row.depth);
+            let hides_terms = row.identifier.is_none() || row.depth == 0;
+            prop_assert_eq!(row.terms.is_none(), hides_terms);
+        }
+        let mut paged = Vec::new();
+        while paged.len() < found.len() {
+            let skip = u32::try_from(paged.len()).expect("few");
+            let mut take = |part: Vec<TraceRow>| {
+                paged.extend(part);
+                ControlFlow::Continue(())
+            };
+            let page = TraceQuery {
+                skip,
+                rows_max: 3,
+                ..query.clone()
+            };
+            node.trace(&asking.caller(), &page, &mut take)
+                .expect("traces");
+        }
+        prop_assert_eq!(paged, found);
+    }
+    Ok(())
+}
+
+async fn runs(links: &[Stated], questions: &[Question]) -> Result<(), TestCaseError> {
+    let folder = tempfile::tempdir().expect("folder");
+    let mut traced = Traced::open(folder.path());
+    let mut batch = Batch::new(&traced.store);
+    fill(&mut batch);
+    batch.commit().expect("written");
+    let began = now().millis();
+    let (first, rest) = links.split_at(links.len() / 2);
+    let mut all = build(&traced, first).await;
+    traced.keep_graph().await;
+    // The second half is told to the graph that the first was loaded into.
+    let built: HashSet<_> = first
+        .iter()
+        .map(|link| (link.source, link.kind, link.target))
+        .collect();
+    let rest: Vec<Stated> = rest
+        .iter()
+        .filter(|link| !built.contains(&(link.source, link.kind, link.target)))
+        .cloned()
+        .collect();
+    all.extend(build(&traced, &rest).await);
+    let checked = traced.node.check_links(&operator()).expect("checks");
+    prop_assert_eq!(checked.fault, None);
+    for question in questions {
+        agrees(&traced.node, &all, question, began)?;
+    }
+    traced.close().await;
+
+    let traced = Traced::open(folder.path());
+    for question in questions {
+        agrees(&traced.node, &all, question, began)?;
+    }
+    traced.close().await;
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(Cases { cases: 24, ..Cases::default() })]
+
+    #[test]
+    fn any_trace_finds_what_a_plain_search_does(
+        links in prop::collection::vec(any_stated(), 1..LINKS),
+        questions in prop::collection::vec(any_question(), TRACES),
+    ) {
+        block_on(runs(&links, &questions))?;
+    }
+}
