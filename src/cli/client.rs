@@ -433,7 +433,11 @@ fn header(text: &str) -> Result<MetadataValue<Ascii>, Failure> {
     Ok(value)
 }
 
-fn read_key(path: &Path) -> Result<Zeroizing<String>, Failure> {
+/// The key that the file at `path` holds; "-" is the standard input.
+///
+/// # Errors
+/// [`Exit::Usage`] if it cannot be read.
+pub fn read_key(path: &Path) -> Result<Zeroizing<String>, Failure> {
     let what = format!("cannot read the key file {}", path.display());
     let fail = |error: std::io::Error| Failure::new(Exit::Usage, format!("{what}: {error}"));
     // All at once, so that growing leaves no copy of the key behind.

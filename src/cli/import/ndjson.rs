@@ -22,7 +22,7 @@ pub struct Wrong {
     /// The field, or where in the line.
     pub column: String,
     /// The rule.
-    pub refusal: Refusal,
+    pub refusal: Box<Refusal>,
 }
 
 impl Wrong {
@@ -30,7 +30,7 @@ impl Wrong {
     pub fn new(refusal: Refusal) -> Self {
         Self {
             column: refusal.field_path().to_owned(),
-            refusal,
+            refusal: Box::new(refusal),
         }
     }
 
@@ -38,7 +38,7 @@ impl Wrong {
     pub fn of(column: &str, refusal: Refusal) -> Self {
         Self {
             column: column.to_owned(),
-            refusal,
+            refusal: Box::new(refusal),
         }
     }
 }

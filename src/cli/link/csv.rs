@@ -225,7 +225,8 @@ mod tests {
     fn names_row_and_column_of_what_is_wrong() {
         let check = |row: &str, column: &str| {
             let header = "Source,kind,目标标识,quantity,valid_from,evidence";
-            let mut rows = open(&format!("{header}\n\n{row}\n")).expect("a header");
+            let text = format!("{header}\n\n{row}\n");
+            let mut rows = open(&text).expect("a header");
             match rows.next().expect("readable") {
                 Some(Parsed::Bad(bad)) => {
                     assert_eq!((bad[0].row, bad[0].column.as_str()), (3, column), "{row}");

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::cli::readers;
+use crate::demo::SupplyLink;
+use crate::model;
 use crate::model::link::{Behind, Facts, Quantity};
 use crate::model::{FirmId, Identifier, LinkKind, Reason, Refusal, Timestamp};
 use crate::wire::proto::v1;
@@ -120,6 +122,51 @@ impl LinkShape {
             create_time: create_time.map(|time| time.to_string()),
             update_time: update_time.map(|time| time.to_string()),
             dangling: dangling.map(|(_, end)| (*end).to_owned()).collect(),
+        }
+    }
+
+    /// A link of the demo, whose owner is known to the node alone.
+    pub fn of_demo(link: &SupplyLink) -> Self {
+        let SupplyLink {
+            firm: _,
+            source,
+            kind,
+            target,
+            facts,
+            visibility,
+            behind,
+            answer: _,
+        } = link;
+        let Facts {
+            quantity,
+            batch,
+            valid_from,
+            valid_until,
+            evidence,
+        } = facts.clone();
+        let (visibility, readers) = match visibility {
+            model::Visibility::Public => (Visibility::Public, None),
+            model::Visibility::Ends => (Visibility::Ends, None),
+            model::Visibility::Readers(of) => (
+                Visibility::Readers,
+                Some(readers::texts(readers::to_proto(of))),
+            ),
+            model::Visibility::Owner => (Visibility::Owner, None),
+        };
+        Self {
+            source: source.to_string(),
+            kind: kind.to_string(),
+            target: target.to_string(),
+            quantity: quantity.as_ref().map(|q| q.amount().to_owned()),
+            unit: quantity.and_then(|q| some(q.unit().to_owned())),
+            batch: some(batch),
+            valid_from: valid_from.map(|time| time.to_string()),
+            valid_until: valid_until.map(|time| time.to_string()),
+            evidence,
+            visibility: some(visibility_text(visibility).to_owned()),
+            readers,
+            behind: some(behind_text(behind_to_proto(*behind)).to_owned()),
+            ..Self::default()
         }
     }
 

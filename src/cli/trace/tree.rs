@@ -178,11 +178,11 @@ mod tests {
 
     /// A trace of rows as identifier, parent, kind (or none) and more.
     fn found(rows: &[(&str, u32, u32, bool)]) -> Found {
-        let terms = ["made_from", "contains"].iter().zip(1..);
+        let terms = ["made_from", "contains"].iter().zip([1, 2]);
         let terms = terms.map(|(kind, number)| v1::TraceTerms {
             number,
             kind: (*kind).to_owned(),
-            state: number as i32,
+            state: if number == 1 { 1 } else { 2 },
             owner: "firms/a".to_owned(),
         });
         let rows = rows
