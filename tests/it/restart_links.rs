@@ -177,7 +177,7 @@ impl Writer {
                 Some((State::Confirmed, batch)),
             ),
             _ => (
-                Change::State(v1::StateLinkRequest {
+                Change::State(Box::new(v1::StateLinkRequest {
                     link: Some(Link {
                         name: Some(message(name)),
                         batch: batch.clone(),
@@ -186,7 +186,7 @@ impl Writer {
                     }),
                     on_conflict: OnConflict::Update.into(),
                     ..v1::StateLinkRequest::default()
-                }),
+                })),
                 Some((State::Stated, batch)),
             ),
         }
