@@ -8,7 +8,7 @@ use crate::model::link::{Behind, Facts, Quantity};
 use crate::model::{LinkKind, Timestamp, Visibility};
 
 /// The number of the bad lot among those of silver.
-pub(super) const BAD_LOT: usize = 2;
+pub(super) const BAD_LOT: usize = 1;
 /// Breakers of a box.
 const PER_BOX: usize = 4;
 /// Boxes of a carton; breakers that went into no box are in cartons of their own.

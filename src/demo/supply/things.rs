@@ -58,7 +58,7 @@ const PLANS: [Plan; 11] = [
     plan(Article::Breaker, &[7, 8], 120, (21, 30)),
     plan(Article::Box, &[9, 10], 24, (36, 6)),
     plan(Article::Carton, &[9, 10], 16, (42, 8)),
-    plan(Article::Pallet, &[11], 4, (46, 2)),
+    plan(Article::Pallet, &[11], 6, (46, 3)),
 ];
 
 const fn plan(

@@ -70,7 +70,7 @@ fn the_demo_tells_a_story_that_is_so() {
         panic!("three commands: {}", dev.banner);
     };
     let (tree, _) = idnode(down, &data);
-    assert!(tree.contains("34 identifiers in 5 hops"), "{tree}");
+    assert!(tree.contains("63 identifiers in 5 hops"), "{tree}");
     let (groups, _) = idnode(group, &data);
     assert!(groups.contains("断路器"), "{groups}");
     let (way, _) = idnode(path, &data);
@@ -100,7 +100,7 @@ fn the_demo_tells_a_story_that_is_so() {
 async fn generated_links_can_be_imported() {
     let node = Served::start().await;
     let [records, prefixes] = ["r.ndjson", "p.csv"].map(|name| node.path(name));
-    for (name, count) in [("l.csv", 654), ("l.ndjson", 654)] {
+    for (name, count) in [("l.csv", 658), ("l.ndjson", 658)] {
         let links = node.path(name);
         let generate = format!(
             "demo generate --identifiers 10 --output {} --prefixes {} --links {}",
@@ -108,7 +108,7 @@ async fn generated_links_can_be_imported() {
             text(&prefixes),
             text(&links),
         );
-        node.check(&generate, 0, "", "201 records under 22 prefixes");
+        node.check(&generate, 0, "", "203 records under 22 prefixes");
         if name == "l.csv" {
             for row in std::fs::read_to_string(&prefixes).unwrap().lines().skip(1) {
                 let (prefix, firm) = row.split_once(',').unwrap();
