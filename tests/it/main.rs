@@ -10,6 +10,8 @@ mod cli;
 #[cfg(test)]
 mod cli_keys;
 #[cfg(test)]
+mod cli_links;
+#[cfg(test)]
 mod cli_node;
 #[cfg(test)]
 mod cli_trace;
