@@ -46,6 +46,16 @@ impl Found {
         first
     }
 
+    /// Notes of rows that there is more behind them: another node said so later.
+    pub fn note_more(&mut self, numbers: &[u32]) {
+        for number in numbers {
+            let place = usize::try_from(*number).unwrap_or(usize::MAX);
+            if let Some(row) = self.rows.get_mut(place) {
+                row.more = true;
+            }
+        }
+    }
+
     /// The rows.
     pub fn rows(&self) -> &[v1::TraceRow] {
         &self.rows

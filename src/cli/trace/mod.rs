@@ -11,9 +11,11 @@ pub mod rows;
 pub mod stream;
 pub mod tree;
 
+use std::path::Path;
+
 use serde::Serialize;
 
-use crate::cli::client::Connection;
+use crate::cli::client::{Connection, read_key};
 use crate::cli::failure::Failure;
 use crate::cli::link::time;
 use crate::cli::output::{Form, Output, Rows};
@@ -59,6 +61,15 @@ pub struct Arguments {
     /// Rows at most; of --group-by groups, of --to paths
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..=1_000_000))]
     max_rows: Option<i32>,
+    /// Nodes that a branch may pass one behind the other, where links lead to other
+    /// nodes; 0: only this one is asked
+    #[arg(long, value_name = "N", default_value_t = 4,
+          value_parser = clap::value_parser!(i32).range(0..=8))]
+    onward: i32,
+    /// The file with a key to show at another node, by the name that this node has for
+    /// it; can be repeated
+    #[arg(long, value_name = "NODE=FILE")]
+    key_for: Vec<String>,
     /// In a tree, show so many of what stands below one identifier; 0: all
     #[arg(long, value_name = "N", default_value_t = 12)]
     fold: usize,
@@ -142,7 +153,25 @@ impl Arguments {
             valid_until: valid_until?,
             as_of: as_of?,
             page_size: self.max_rows.unwrap_or(0),
-            page_token: String::new(),
+            ..v1::TraceRequest::default()
+        })
+    }
+
+    /// The same, as it goes on at other nodes.
+    fn onward(&self, request: v1::TraceRequest) -> Result<v1::TraceRequest, Failure> {
+        let key = |text: &String| {
+            let (node, file) = text.split_once('=').ok_or_else(|| {
+                let text = format!("--key-for {text:?} is no NODE=FILE");
+                Failure::usage(text).hint("as --key-for 88.200=key-there")
+            })?;
+            let key = read_key(Path::new(file))?;
+            Ok((node.to_owned(), key.trim().to_owned()))
+        };
+        let keys: Result<_, Failure> = self.key_for.iter().map(key).collect();
+        Ok(v1::TraceRequest {
+            onward_hops_max: self.onward,
+            onward_keys: keys?,
+            ..request
         })
     }
 }
@@ -177,7 +206,10 @@ pub async fn run(
         (Some(second), _, _) => compare::run((request, second), &client, output).await,
         (None, Some(end), _) => paths::run((request, &end, max_rows), &client, output).await,
         (None, None, Some(by)) => group::run((request, by, max_rows), &client, output).await,
-        (None, None, None) => stream::run((request, arguments.fold), &client, output).await,
+        (None, None, None) => {
+            let request = arguments.onward(request)?;
+            stream::run((request, arguments.fold), &client, output).await
+        }
     }
 }
 

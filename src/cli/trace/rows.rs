@@ -38,6 +38,9 @@ pub struct RowShape<'a> {
     parent: Option<&'a str>,
     /// Whether there is more behind it that may not be seen.
     more: bool,
+    /// The node that told of it; absent if it is the one that was asked.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    node: &'a str,
 }
 
 impl<'a> RowShape<'a> {
@@ -61,6 +64,7 @@ impl<'a> RowShape<'a> {
             parent_number,
             parent: parent.and_then(seen),
             more: row.more,
+            node: &row.node,
         })
     }
 }
@@ -91,12 +95,14 @@ pub fn table(found: &Found) -> Rows {
     let mut rows = Rows::with_header(header);
     for (place, row) in found.rows().iter().enumerate() {
         let [identifier, _, depth, kind, state, parent, ..] = cells(found, place);
-        let note = if row.more {
-            "more, not visible to you"
-        } else {
-            ""
-        };
-        rows.push([depth, identifier, kind, state, parent, note.to_owned()]);
+        let mut notes = Vec::new();
+        if row.more {
+            notes.push("more, not visible to you".to_owned());
+        }
+        if !row.node.is_empty() {
+            notes.push(format!("at node {}", row.node));
+        }
+        rows.push([depth, identifier, kind, state, parent, notes.join("; ")]);
     }
     rows
 }

@@ -41,6 +41,7 @@ pub(super) async fn run(
         let text = "the node ended the trace without saying how it ended";
         return Err(Failure::new(Exit::Unavailable, text));
     };
+    found.note_more(&summary.more_rows);
     let lines = end::lines(&found, &summary);
     match output.form() {
         Form::Tree => {

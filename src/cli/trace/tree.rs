@@ -98,6 +98,9 @@ fn label(found: &Found, row: &v1::TraceRow) -> String {
     if row.more {
         text.push_str("  (more, not visible to you)");
     }
+    if !row.node.is_empty() {
+        text.push_str(&format!("  (at node {})", escaped(&row.node)));
+    }
     text.push('\n');
     text
 }
@@ -193,6 +196,7 @@ mod tests {
                 parent: *parent,
                 terms: *terms,
                 more: *more,
+                node: String::new(),
             });
         let mut found = Found::default();
         found.add(rows.collect(), terms.collect());
