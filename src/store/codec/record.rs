@@ -113,11 +113,10 @@ fn put_readers(readers: Option<&Readers>, out: &mut Vec<u8>) {
 }
 
 fn put_spelling(identifier: &Identifier, key: &Key, out: &mut Vec<u8>) {
-    let spelling = identifier.to_string();
-    if spelling.as_bytes() == key.as_bytes() {
+    if identifier.is_spelled(key.as_bytes()) {
         out.push(0);
     } else {
-        put_bytes(out, spelling.as_bytes());
+        put_bytes(out, identifier.to_string().as_bytes());
     }
 }
 
