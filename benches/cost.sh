@@ -3,7 +3,9 @@
 # costs, and the resolution of public values over gRPC and DNS. Prints one table
 # (Markdown) on the standard output; talk goes to the standard error stream. Counted
 # is the time that the node's own threads ran, by the scheduler (Linux): it is the
-# same whoever else works on the machine, but for caches.
+# same whoever else works on the machine, but for caches. AFTER's own load generator
+# asks both: it must be one that registers prefixes only with the first identifier,
+# or else each round counts 1200 refused calls beside its creates.
 #
 #   benches/cost.sh [BEFORE [AFTER]]   revisions; the first commit before rights and
 #                                      audit, and the commit that is checked out
@@ -87,20 +89,31 @@ END
         head -1 >"${key[$side]}") || fail "$side printed no key"
 }
 
-# spent SIDE: nanoseconds that the threads of the node have run.
-spent() { cat "/proc/${pid[$1]}/task/"*/schedstat | awk '{ ns += $1 } END { printf "%.0f", ns }'; }
+# threads SIDE: each thread of the node, and the nanoseconds that it has run.
+threads() {
+    local task
+    for task in "/proc/${pid[$1]}/task/"*; do
+        # A thread that waited for work in vain may end meanwhile.
+        awk -v id="${task##*/}" '{ print id, $1 }' "$task/schedstat" 2>/dev/null || true
+    done
+}
+
+# spent FROM TO: nanoseconds between two lists of threads. A thread that ended has
+# done nothing since the first: threads end only after seconds without work.
+spent() { awk 'NR == FNR { from[$1] = $2; next } { ns += $2 - from[$1] } END { printf "%.0f", ns }' "$1" "$2"; }
 
 # One generator asks both: what it costs is not counted. Adds the microseconds of
 # each of COUNT requests to the rounds.
 # bench SIDE NAME COUNT WORKLOAD…
 bench() {
-    local side=$1 name=$2 count=$3 began
+    local side=$1 name=$2 count=$3
     shift 3
-    began=$(spent "$side")
+    threads "$side" >"$work/began"
     IDNODE_SERVER=http://127.0.0.1:${http[$side]} IDNODE_KEY_FILE=${key[$side]} \
-        "${bin[before]}" -o json bench "$@" >"$work/$name.$side.json" ||
+        "${bin[after]}" -o json bench "$@" >"$work/$name.$side.json" ||
         fail "$side: $name: $(cat "$work/$name.$side.json")"
-    awk -v ns="$(($(spent "$side") - began))" -v count="$count" \
+    threads "$side" >"$work/ended"
+    awk -v ns="$(spent "$work/began" "$work/ended")" -v count="$count" \
         'BEGIN { printf "%.3f\n", ns / count / 1000 }' >>"$work/$name.$side"
 }
 
