@@ -28,8 +28,8 @@ pub mod v1 {
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/idnode.bin"));
 
 /// Reads and writes messages in one piece. [`tonic_prost::ProstCodec`] does the
-/// same octet by octet through the transport's buffers, which takes two to three
-/// times as long for a message of many small fields.
+/// same octet by octet through the transport's buffers: for a batch of records half
+/// as many instructions again to read it, three quarters to write it.
 #[derive(Debug)]
 pub struct Codec<T, U>(PhantomData<(T, U)>);
 
