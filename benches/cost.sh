@@ -10,12 +10,13 @@
 #   benches/cost.sh [BEFORE [AFTER]]   revisions; the first commit before rights and
 #                                      audit, and the commit that is checked out
 #   BEFORE_BIN=path AFTER_BIN=path     binaries in place of revisions
-#   ROUNDS=8          rounds; each asks both in turn, medians and least are shown
+#   ROUNDS=40         rounds; each asks both in turn. Shown are medians and their
+#                     ratio, the median of the rounds' ratios, and that of the least
 #   WARM=30000        identifiers that are registered first, and not counted: until
 #                     a node has the memory that it needs, the system clears it
-#   CREATES=3000      identifiers that each round registers, one in a call
-#   BATCHED=20000     identifiers that each round registers, 1000 in a call
-#   REQUESTS=15000    requests over gRPC in each round; five times as many over DNS
+#   CREATES=1000      identifiers that each round registers, one in a call
+#   BATCHED=5000      identifiers that each round registers, 1000 in a call
+#   REQUESTS=3000     requests over gRPC in each round; five times as many over DNS
 #   TARGET=path       target folder of the builds, which share RocksDB
 #
 # Binaries are built with the dev profile at optimisation 3. Everything but the
@@ -24,8 +25,8 @@
 set -euo pipefail
 
 BEFORE=${1:-0517143} AFTER=${2:-HEAD}
-ROUNDS=${ROUNDS:-8} WARM=${WARM:-30000} CREATES=${CREATES:-3000} BATCHED=${BATCHED:-20000}
-REQUESTS=${REQUESTS:-15000}
+ROUNDS=${ROUNDS:-40} WARM=${WARM:-30000} CREATES=${CREATES:-1000} BATCHED=${BATCHED:-5000}
+REQUESTS=${REQUESTS:-3000}
 ZONE=id.example.
 declare -A http=([before]=18481 [after]=18482) dns=([before]=15481 [after]=15482) pid=() bin=() key=()
 
@@ -117,15 +118,18 @@ bench() {
         'BEGIN { printf "%.3f\n", ns / count / 1000 }' >>"$work/$name.$side"
 }
 
-median() { sort -g "$1" | awk '{ v[NR] = $1 } END { print (NR % 2) ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
+median() { sort -g | awk '{ v[NR] = $1 } END { print (NR % 2) ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
 
-least() { sort -g "$1" | head -1; }
+least() { sort -g | head -1; }
+
+# ratios NAME: of each round, whose two sides saw the machine most alike.
+ratios() { paste "$work/$1.before" "$work/$1.after" | awk '{ printf "%.5f\n", $2 / $1 }'; }
 
 # row NAME LABEL
 row() {
     local before=$work/$1.before after=$work/$1.after
-    printf '%s %s %s %s\n' "$(median "$before")" "$(median "$after")" "$(least "$before")" "$(least "$after")" |
-        awk -v label="$2" '{ printf "| %s | %.2f | %.2f | %.3f | %.3f |\n", label, $1, $2, $2 / $1, $4 / $3 }'
+    echo "$(median <"$before") $(median <"$after") $(ratios "$1" | median) $(least <"$before") $(least <"$after")" |
+        awk -v label="$2" '{ printf "| %s | %.2f | %.2f | %.3f | %.3f | %.3f |\n", label, $1, $2, $2 / $1, $3, $5 / $4 }'
 }
 
 if [ -n "${BEFORE_BIN:-}" ]; then bin[before]=$BEFORE_BIN; else build before "$BEFORE"; fi
@@ -166,7 +170,7 @@ for round in $(seq 0 "$ROUNDS"); do
             --identifiers "$total" --requests $((5 * REQUESTS))
     done
 done
-printf '| CPU µs, %s rounds | before | after | ratio of medians | of least |\n|---|---|---|---|---|\n' "$ROUNDS"
+printf '| CPU µs, %s rounds | before | after | ratio of medians | median of ratios | of least |\n|---|---|---|---|---|---|\n' "$ROUNDS"
 row create "durable create, one in a call"
 row batch "durable create, 1000 in a call"
 row grpc "resolution over gRPC"
