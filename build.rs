@@ -24,6 +24,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let descriptors = protox::compile(&files, ["proto"])?;
     std::fs::write(out.join("idnode.bin"), descriptors.encode_to_vec())?;
     tonic_prost_build::configure()
+        .codec_path("crate::wire::proto::Codec")
         .bytes(".idnode.v1.Value.binary")
         // Few values have it; it would make each of them three times as large.
         .boxed(".idnode.v1.Value.handle_data")

@@ -3,17 +3,20 @@
 # costs, and the resolution of public values over gRPC and DNS. Prints one table
 # (Markdown) on the standard output; talk goes to the standard error stream. Counted
 # is the time that the node's own threads ran, by the scheduler (Linux): it is the
-# same whoever else works on the machine, but for caches.
+# same whoever else works on the machine, but for caches. AFTER's own load generator
+# asks both: it must be one that registers prefixes only with the first identifier,
+# or else each round counts 1200 refused calls beside its creates.
 #
 #   benches/cost.sh [BEFORE [AFTER]]   revisions; the first commit before rights and
 #                                      audit, and the commit that is checked out
 #   BEFORE_BIN=path AFTER_BIN=path     binaries in place of revisions
-#   ROUNDS=8          rounds; each asks both in turn, medians and least are shown
+#   ROUNDS=40         rounds; each asks both in turn. Shown are medians and their
+#                     ratio, the median of the rounds' ratios, and that of the least
 #   WARM=30000        identifiers that are registered first, and not counted: until
 #                     a node has the memory that it needs, the system clears it
-#   CREATES=3000      identifiers that each round registers, one in a call
-#   BATCHED=20000     identifiers that each round registers, 1000 in a call
-#   REQUESTS=15000    requests over gRPC in each round; five times as many over DNS
+#   CREATES=1000      identifiers that each round registers, one in a call
+#   BATCHED=5000      identifiers that each round registers, 1000 in a call
+#   REQUESTS=3000     requests over gRPC in each round; five times as many over DNS
 #   TARGET=path       target folder of the builds, which share RocksDB
 #
 # Binaries are built with the dev profile at optimisation 3. Everything but the
@@ -22,8 +25,8 @@
 set -euo pipefail
 
 BEFORE=${1:-0517143} AFTER=${2:-HEAD}
-ROUNDS=${ROUNDS:-8} WARM=${WARM:-30000} CREATES=${CREATES:-3000} BATCHED=${BATCHED:-20000}
-REQUESTS=${REQUESTS:-15000}
+ROUNDS=${ROUNDS:-40} WARM=${WARM:-30000} CREATES=${CREATES:-1000} BATCHED=${BATCHED:-5000}
+REQUESTS=${REQUESTS:-3000}
 ZONE=id.example.
 declare -A http=([before]=18481 [after]=18482) dns=([before]=15481 [after]=15482) pid=() bin=() key=()
 
@@ -87,32 +90,46 @@ END
         head -1 >"${key[$side]}") || fail "$side printed no key"
 }
 
-# spent SIDE: nanoseconds that the threads of the node have run.
-spent() { cat "/proc/${pid[$1]}/task/"*/schedstat | awk '{ ns += $1 } END { printf "%.0f", ns }'; }
+# threads SIDE: each thread of the node, and the nanoseconds that it has run.
+threads() {
+    local task
+    for task in "/proc/${pid[$1]}/task/"*; do
+        # A thread that waited for work in vain may end meanwhile.
+        awk -v id="${task##*/}" '{ print id, $1 }' "$task/schedstat" 2>/dev/null || true
+    done
+}
+
+# spent FROM TO: nanoseconds between two lists of threads. A thread that ended has
+# done nothing since the first: threads end only after seconds without work.
+spent() { awk 'NR == FNR { from[$1] = $2; next } { ns += $2 - from[$1] } END { printf "%.0f", ns }' "$1" "$2"; }
 
 # One generator asks both: what it costs is not counted. Adds the microseconds of
 # each of COUNT requests to the rounds.
 # bench SIDE NAME COUNT WORKLOAD…
 bench() {
-    local side=$1 name=$2 count=$3 began
+    local side=$1 name=$2 count=$3
     shift 3
-    began=$(spent "$side")
+    threads "$side" >"$work/began"
     IDNODE_SERVER=http://127.0.0.1:${http[$side]} IDNODE_KEY_FILE=${key[$side]} \
-        "${bin[before]}" -o json bench "$@" >"$work/$name.$side.json" ||
+        "${bin[after]}" -o json bench "$@" >"$work/$name.$side.json" ||
         fail "$side: $name: $(cat "$work/$name.$side.json")"
-    awk -v ns="$(($(spent "$side") - began))" -v count="$count" \
+    threads "$side" >"$work/ended"
+    awk -v ns="$(spent "$work/began" "$work/ended")" -v count="$count" \
         'BEGIN { printf "%.3f\n", ns / count / 1000 }' >>"$work/$name.$side"
 }
 
-median() { sort -g "$1" | awk '{ v[NR] = $1 } END { print (NR % 2) ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
+median() { sort -g | awk '{ v[NR] = $1 } END { print (NR % 2) ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
 
-least() { sort -g "$1" | head -1; }
+least() { sort -g | head -1; }
+
+# ratios NAME: of each round, whose two sides saw the machine most alike.
+ratios() { paste "$work/$1.before" "$work/$1.after" | awk '{ printf "%.5f\n", $2 / $1 }'; }
 
 # row NAME LABEL
 row() {
     local before=$work/$1.before after=$work/$1.after
-    printf '%s %s %s %s\n' "$(median "$before")" "$(median "$after")" "$(least "$before")" "$(least "$after")" |
-        awk -v label="$2" '{ printf "| %s | %.2f | %.2f | %.3f | %.3f |\n", label, $1, $2, $2 / $1, $4 / $3 }'
+    echo "$(median <"$before") $(median <"$after") $(ratios "$1" | median) $(least <"$before") $(least <"$after")" |
+        awk -v label="$2" '{ printf "| %s | %.2f | %.2f | %.3f | %.3f | %.3f |\n", label, $1, $2, $2 / $1, $3, $5 / $4 }'
 }
 
 if [ -n "${BEFORE_BIN:-}" ]; then bin[before]=$BEFORE_BIN; else build before "$BEFORE"; fi
@@ -153,7 +170,7 @@ for round in $(seq 0 "$ROUNDS"); do
             --identifiers "$total" --requests $((5 * REQUESTS))
     done
 done
-printf '| CPU µs, %s rounds | before | after | ratio of medians | of least |\n|---|---|---|---|---|\n' "$ROUNDS"
+printf '| CPU µs, %s rounds | before | after | ratio of medians | median of ratios | of least |\n|---|---|---|---|---|---|\n' "$ROUNDS"
 row create "durable create, one in a call"
 row batch "durable create, 1000 in a call"
 row grpc "resolution over gRPC"

@@ -18,6 +18,7 @@ pub mod telemetry;
 pub mod access;
 pub mod cluster;
 pub mod node;
+pub mod peer;
 pub mod registry;
 pub mod resolve;
 pub mod store;

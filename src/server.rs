@@ -33,6 +33,7 @@ use crate::model::{NodeRole, Refusal, Timestamp};
 use crate::net::http::{Limits, Metrics as ConnectionMetrics, Server as Connections, Transport};
 use crate::net::tls::{self, Acceptor};
 use crate::node::{self, Clock, Node};
+use crate::peer::{self, Peers};
 use crate::store::{self, Store};
 use crate::telemetry::{self, BuildInfo, Recorder, Scrape, count_panics};
 
@@ -89,6 +90,9 @@ pub enum Error {
     /// The key of the Handle site could not be had.
     #[error("[handle]: {0}")]
     SiteKey(#[from] KeyError),
+    /// Other nodes cannot be asked.
+    #[error("[trace]")]
+    Peers(#[from] peer::Error),
     /// The key of the log could not be had.
     #[error("[audit]")]
     LogKey(#[from] LogKeyError),
@@ -175,6 +179,7 @@ impl Server {
         parts.node.set_admins(access.references()?);
         parts.node.set_limits(&rates);
         parts.node.set_access(&access);
+        parts.node.set_other_nodes(Arc::new(other_nodes(&trace)?));
         parts.node.set_log_key(parts.log_key(&audit)?);
         let zones = dns.zones.clone();
         let metrics = recorder.within(dns::Metrics::new);
@@ -383,6 +388,12 @@ impl Parts {
             Err(error) => warn!(%error, "the store was not flushed"),
         }
     }
+}
+
+/// The nodes at which traces go on.
+fn other_nodes(trace: &node::config::TraceConfig) -> Result<Peers, Error> {
+    let routes = trace.routes().map_err(|(text, _)| peer::Error::Url(text))?;
+    Ok(Peers::new(routes, &trace.ca_file)?)
 }
 
 /// Binds every address of the HTTP listener.

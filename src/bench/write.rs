@@ -53,12 +53,15 @@ pub struct Importing {
     pub pids: Vec<u32>,
 }
 
-/// Registers prefixes, then identifiers of `demo` until the bound.
+/// Registers prefixes, then identifiers of `demo` until the bound. Whoever begins
+/// behind the first identifier has registered the prefixes with those before.
 ///
 /// # Errors
 /// [`Error::Refused`] if a prefix is, [`Error::Process`], [`Error::Worker`].
 pub async fn register(target: &Target, demo: Demo, how: &Registering) -> Result<Report, Error> {
-    target.create_prefixes(&demo).await?;
+    if how.first == 0 {
+        target.create_prefixes(&demo).await?;
+    }
     let watch = Watch::new(&how.pids);
     let before = watch.used()?;
     let source = Arc::new(Source::new(demo, how.first, how.batch, how.bound));

@@ -198,7 +198,7 @@ struct Dns {
 struct Register {
     #[command(flatten)]
     data: Data,
-    /// Position of the first identifier in the data
+    /// Position of the first identifier in the data; prefixes are registered at 0
     #[arg(long, value_name = "N", default_value_t = 0)]
     first: u64,
     /// Connections to the node

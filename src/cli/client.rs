@@ -337,6 +337,14 @@ impl Client {
             .max_decoding_message_size(ANSWER_BYTES_MAX)
     }
 
+    /// The service of links and traces.
+    pub fn links(&self) -> v1::links_client::LinksClient<Service> {
+        v1::links_client::LinksClient::new(self.service.clone())
+            .accept_compressed(CompressionEncoding::Zstd)
+            .accept_compressed(CompressionEncoding::Gzip)
+            .max_decoding_message_size(ANSWER_BYTES_MAX)
+    }
+
     /// The service that proves.
     pub fn audit(&self) -> v1::audit_client::AuditClient<Service> {
         v1::audit_client::AuditClient::new(self.service.clone())
@@ -425,7 +433,11 @@ fn header(text: &str) -> Result<MetadataValue<Ascii>, Failure> {
     Ok(value)
 }
 
-fn read_key(path: &Path) -> Result<Zeroizing<String>, Failure> {
+/// The key that the file at `path` holds; "-" is the standard input.
+///
+/// # Errors
+/// [`Exit::Usage`] if it cannot be read.
+pub fn read_key(path: &Path) -> Result<Zeroizing<String>, Failure> {
     let what = format!("cannot read the key file {}", path.display());
     let fail = |error: std::io::Error| Failure::new(Exit::Usage, format!("{what}: {error}"));
     // All at once, so that growing leaves no copy of the key behind.

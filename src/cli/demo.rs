@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use crate::cli::failure::Failure;
+use crate::cli::link::LinkShape;
 use crate::cli::output::Output;
-use crate::demo::Demo;
+use crate::demo::{Demo, Supply};
 use crate::model::{Identifier, Value};
 
 /// Makes demo data.
@@ -24,7 +25,8 @@ enum Command {
     #[command(before_help = "\
 Examples:
   idnode demo generate --identifiers 1000 --format csv --output demo.csv
-  idnode demo generate --identifiers 1000000 --output demo.ndjson --prefixes prefixes.csv")]
+  idnode demo generate --identifiers 1000000 --output demo.ndjson --prefixes prefixes.csv
+  idnode demo generate --output demo.ndjson --prefixes prefixes.csv --links links.csv")]
     Generate(Generate),
 }
 
@@ -45,6 +47,11 @@ struct Generate {
     /// Write the prefixes and their firms here, as CSV
     #[arg(long, value_name = "FILE")]
     prefixes: Option<PathBuf>,
+    /// Write the links of a supply chain here, as `idnode link import` reads them:
+    /// CSV if the name ends so, else NDJSON. Its records and prefixes then stand behind
+    /// the others
+    #[arg(long, value_name = "FILE")]
+    links: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -62,24 +69,27 @@ enum Format {
 #[expect(clippy::unused_async, reason = "every command is awaited")]
 pub async fn run(args: DemoArgs, output: &Output) -> Result<(), Failure> {
     let Command::Generate(asked) = args.command;
-    let demo = Demo::new(asked.seed, asked.identifiers);
+    let data = Data::new(&asked);
     if let Some(path) = &asked.prefixes {
-        let written = File::create(path).and_then(|file| write_prefixes(&demo, file));
+        let written = File::create(path).and_then(|file| data.write_prefixes(file));
+        written.map_err(|error| failed(path, &error))?;
+    }
+    if let Some(path) = &asked.links {
+        let written = File::create(path).and_then(|file| data.write_links(path, file));
         written.map_err(|error| failed(path, &error))?;
     }
     match &asked.output {
         Some(path) => {
-            let written = File::create(path).and_then(|file| write(&demo, asked.format, file));
+            let written = File::create(path).and_then(|file| data.write(asked.format, file));
             written.map_err(|error| failed(path, &error))?;
+            let (records, prefixes) = (data.record_count(), data.prefixes().count());
             output.say(&format!(
-                "{} records under {} prefixes: {}",
-                demo.identifiers(),
-                demo.firms().len(),
+                "{records} records under {prefixes} prefixes: {}",
                 path.display()
             ));
             Ok(())
         }
-        None => match write(&demo, asked.format, io::stdout().lock()) {
+        None => match data.write(asked.format, io::stdout().lock()) {
             // The reader has enough, as `head` does.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             written => written.map_err(|error| Failure::io("cannot write the records", &error)),
@@ -91,17 +101,109 @@ fn failed(path: &Path, error: &io::Error) -> Failure {
     Failure::io(&format!("cannot write {}", path.display()), error)
 }
 
-fn write(demo: &Demo, format: Format, sink: impl Write) -> io::Result<()> {
-    let sink = BufWriter::with_capacity(1 << 20, sink);
-    match format {
-        Format::Ndjson => write_ndjson(demo, sink),
-        Format::Csv => write_csv(demo, sink),
+/// What is written.
+struct Data {
+    demo: Demo,
+    chain: Option<Supply>,
+}
+
+impl Data {
+    fn new(asked: &Generate) -> Self {
+        let demo = Demo::new(asked.seed, asked.identifiers);
+        let chain = asked.links.as_ref().map(|_| demo.supply());
+        Self { demo, chain }
+    }
+
+    fn records(&self) -> impl Iterator<Item = (Identifier, Vec<Value>)> {
+        let own = (0..self.demo.identifiers()).map(|position| self.demo.record(position));
+        let chain = self.chain.iter().flat_map(Supply::records);
+        own.chain(chain.map(|(_, identifier, values)| (identifier, values)))
+    }
+
+    fn record_count(&self) -> u64 {
+        let chain = self.chain.iter().flat_map(Supply::records).count();
+        self.demo.identifiers() + u64::try_from(chain).unwrap_or(0)
+    }
+
+    fn prefixes(&self) -> impl Iterator<Item = (String, &str)> {
+        let own = self.demo.prefixes();
+        let own = own.map(|(prefix, firm)| (prefix.to_string(), firm));
+        let chain = self.chain.iter().flat_map(Supply::firms);
+        own.chain(chain.map(|firm| (firm.prefix(), firm.name.as_str())))
+    }
+
+    fn write(&self, format: Format, sink: impl Write) -> io::Result<()> {
+        let sink = BufWriter::with_capacity(1 << 20, sink);
+        match format {
+            Format::Ndjson => write_ndjson(self.records(), sink),
+            Format::Csv => write_csv(self.records(), sink),
+        }
+    }
+
+    fn write_prefixes(&self, sink: impl Write) -> io::Result<()> {
+        let mut rows = csv::Writer::from_writer(sink);
+        rows.write_record(["prefix", "firm"])?;
+        for (prefix, firm) in self.prefixes() {
+            rows.write_record([&prefix, firm])?;
+        }
+        rows.flush()
+    }
+
+    /// Writes the links of the chain; who states them is whoever imports them.
+    fn write_links(&self, path: &Path, sink: impl Write) -> io::Result<()> {
+        let links = self.chain.iter().flat_map(Supply::links);
+        let links = links.map(LinkShape::of_demo);
+        if path.extension().is_some_and(|end| end == "csv") {
+            return write_link_rows(links, sink);
+        }
+        let mut sink = BufWriter::new(sink);
+        for link in links {
+            serde_json::to_writer(&mut sink, &link)?;
+            sink.write_all(b"\n")?;
+        }
+        sink.flush()
     }
 }
 
-fn write_ndjson(demo: &Demo, mut sink: impl Write) -> io::Result<()> {
-    for position in 0..demo.identifiers() {
-        serde_json::to_writer(&mut sink, &object(&demo.record(position)))?;
+/// The columns that links of the demo have.
+const LINK_HEADER: [&str; 9] = [
+    "source",
+    "kind",
+    "target",
+    "quantity",
+    "unit",
+    "batch",
+    "valid_from",
+    "visibility",
+    "behind",
+];
+
+fn write_link_rows(links: impl Iterator<Item = LinkShape>, sink: impl Write) -> io::Result<()> {
+    let mut rows = csv::Writer::from_writer(sink);
+    rows.write_record(LINK_HEADER)?;
+    for link in links {
+        let cell = |text: Option<String>| text.unwrap_or_default();
+        rows.write_record([
+            link.source,
+            link.kind,
+            link.target,
+            cell(link.quantity),
+            cell(link.unit),
+            cell(link.batch),
+            cell(link.valid_from),
+            cell(link.visibility),
+            cell(link.behind),
+        ])?;
+    }
+    rows.flush()
+}
+
+fn write_ndjson(
+    records: impl Iterator<Item = (Identifier, Vec<Value>)>,
+    mut sink: impl Write,
+) -> io::Result<()> {
+    for record in records {
+        serde_json::to_writer(&mut sink, &object(&record))?;
         sink.write_all(b"\n")?;
     }
     sink.flush()
@@ -122,26 +224,19 @@ fn object((identifier, values): &(Identifier, Vec<Value>)) -> serde_json::Value 
     })
 }
 
-fn write_csv(demo: &Demo, sink: impl Write) -> io::Result<()> {
+fn write_csv(
+    records: impl Iterator<Item = (Identifier, Vec<Value>)>,
+    sink: impl Write,
+) -> io::Result<()> {
     let mut rows = csv::Writer::from_writer(sink);
     rows.write_record(["identifier", "index", "type", "data"])?;
-    for position in 0..demo.identifiers() {
-        let (identifier, values) = demo.record(position);
+    for (identifier, values) in records {
         let identifier = identifier.to_string();
         for value in values {
             let index = value.index.to_string();
             let data = value.text().unwrap_or_default();
             rows.write_record([&identifier, &index, value.value_type.as_str(), data])?;
         }
-    }
-    rows.flush()
-}
-
-fn write_prefixes(demo: &Demo, sink: impl Write) -> io::Result<()> {
-    let mut rows = csv::Writer::from_writer(sink);
-    rows.write_record(["prefix", "firm"])?;
-    for (prefix, firm) in demo.prefixes() {
-        rows.write_record([prefix.as_str(), firm])?;
     }
     rows.flush()
 }

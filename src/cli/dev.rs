@@ -1,6 +1,8 @@
 //! `dev`: runs a node with demo data, for this machine only, without any
 //! configuration.
 
+mod supply;
+
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -10,7 +12,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::client::{Client, Connection, TlsOptions};
+use crate::cli::client::{Client, Connection, TlsOptions, read_key};
 use crate::cli::config;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::output::Output;
@@ -141,7 +143,11 @@ async fn welcome(addresses: &Addresses, data: &Path, output: &Output) -> Result<
     if status.prefix_count == 0 {
         output.say("loading demo data");
         load(&client, &demo).await?;
-        apply(&client, &demo.application(), data).await?;
+        let (_, key) = apply(&client, &demo.application()).await?;
+        write_key(&key, &data.join(OWNER_KEY_FILE))?;
+        let security = read_key(&data.join(SECURITY_KEY_FILE))?;
+        let security = client.with_key(&security)?;
+        supply::load(&demo, (&client, &security), data).await?;
     }
     let identifier = demo.identifier(0).to_string();
     let request = client.request(v1::ResolveRequest {
@@ -159,6 +165,20 @@ async fn welcome(addresses: &Addresses, data: &Path, output: &Output) -> Result<
             "Identity {identity}, secret {secret}, administers {}\n\n",
             firm.prefix()
         ));
+    }
+    let chain = demo.supply();
+    let request = client.request(v1::ResolveRequest {
+        identifier: chain.story().lot.to_string(),
+        ..v1::ResolveRequest::default()
+    });
+    // Data of an earlier release has no chain.
+    if client
+        .answer(client.resolution().resolve(request))
+        .await
+        .is_ok()
+    {
+        let http = addresses.http.first().map(ToString::to_string);
+        text.push_str(&supply::story(&chain, data, &http.unwrap_or_default()));
     }
     output.data(&text)
 }
@@ -187,6 +207,11 @@ async fn load(client: &Client, demo: &Demo) -> Result<(), Failure> {
             ..v1::Record::default()
         });
     }
+    import(client, records).await
+}
+
+/// Registers records, unless they are there.
+async fn import(client: &Client, records: Vec<v1::Record>) -> Result<(), Failure> {
     let chunks: Vec<_> = records
         .chunks(CHUNK_RECORDS)
         .map(|records| v1::ImportRecordsRequest {
@@ -195,6 +220,7 @@ async fn load(client: &Client, demo: &Demo) -> Result<(), Failure> {
             records: records.to_vec(),
         })
         .collect();
+    let mut registry = client.registry();
     let call = registry.import_records(tokio_stream::iter(chunks));
     let mut answers = client.answer(call).await?;
     while let Some(answer) = client.wait(answers.message()).await? {
@@ -206,9 +232,8 @@ async fn load(client: &Client, demo: &Demo) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Has a firm apply, so that there is one to review; its owner's key goes to a
-/// file.
-async fn apply(client: &Client, application: &Application, data: &Path) -> Result<(), Failure> {
+/// Has a firm apply, so that there is one to review; its name, and its owner's key.
+async fn apply(client: &Client, application: &Application) -> Result<(String, String), Failure> {
     let Application {
         name,
         credit_code,
@@ -242,7 +267,6 @@ async fn apply(client: &Client, application: &Application, data: &Path) -> Resul
         validate_only: false,
     });
     let applied = client.answer(client.firms().apply_firm(request)).await?;
-    write_key(&applied.owner_key, &data.join(OWNER_KEY_FILE))?;
     let owner = client.with_key(&applied.owner_key)?;
     let name = applied.firm.unwrap_or_default().name;
     let request = owner.request(v1::AttachDocumentRequest {
@@ -254,11 +278,11 @@ async fn apply(client: &Client, application: &Application, data: &Path) -> Resul
     });
     owner.answer(owner.firms().attach_document(request)).await?;
     let request = owner.request(v1::SubmitFirmRequest {
-        name,
+        name: name.clone(),
         ..v1::SubmitFirmRequest::default()
     });
     owner.answer(owner.firms().submit_firm(request)).await?;
-    Ok(())
+    Ok((name, applied.owner_key))
 }
 
 /// What runs where, and what to try.

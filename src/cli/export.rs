@@ -8,9 +8,8 @@ use serde_json::json;
 
 use crate::cli::client::{Client, Connection};
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::import::csv::guarded;
 use crate::cli::import::{Format, format_of};
-use crate::cli::output::{Output, Rows};
+use crate::cli::output::{Output, Rows, csv_text};
 use crate::cli::shape::{RecordShape, ValueShape};
 use crate::model::Prefix;
 use crate::wire::proto::v1;
@@ -130,20 +129,6 @@ fn ndjson_text(records: impl Iterator<Item = RecordShape>) -> Result<String, Fai
         text.push('\n');
     }
     Ok(text)
-}
-
-fn csv_text(rows: impl IntoIterator<Item = [String; 8]>) -> Result<String, Failure> {
-    let fail = |error: csv::Error| Failure::io("cannot write CSV", &error.into());
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    for row in rows {
-        writer
-            .write_record(row.iter().map(|cell| guarded(cell)))
-            .map_err(fail)?;
-    }
-    let bytes = writer
-        .into_inner()
-        .map_err(|e| fail(e.into_error().into()))?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// The rows of a record; one with empty cells if it has no values.

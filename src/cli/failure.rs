@@ -233,6 +233,8 @@ pub fn next_step(reason: Reason) -> Option<&'static str> {
         Reason::StaleEtag | Reason::EtagInvalid => {
             "see the record as it is, with its etag: idnode get IDENTIFIER"
         }
+        Reason::LinkNotFound => "see what there is: idnode link list IDENTIFIER",
+        Reason::LinkExists => "state it otherwise: --on-conflict update",
         Reason::IdentifierSyntax | Reason::SuffixEmpty => {
             "an identifier looks like 88.118.7/DZ47-63.20250108.000123"
         }

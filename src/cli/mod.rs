@@ -18,6 +18,7 @@ pub mod handle;
 pub mod health;
 pub mod import;
 pub mod keys;
+pub mod link;
 pub mod output;
 pub mod prefix;
 pub mod principal;
@@ -31,6 +32,7 @@ pub mod signals;
 pub mod site;
 pub mod status;
 pub mod template;
+pub mod trace;
 pub mod value_arg;
 pub mod verify;
 
@@ -74,8 +76,8 @@ struct Arguments {
     #[arg(
         short = 'o',
         value_name = "FORM",
-        value_enum,
-        default_value_t,
+        value_parser = Form::parser(Form::COMMON),
+        default_value = "table",
         global = true
     )]
     form: Form,
@@ -116,6 +118,11 @@ enum Command {
     /// Apply for prefixes, and review firms
     #[command(subcommand)]
     Firm(firm::Command),
+    /// State links between identifiers, and look after them
+    #[command(subcommand)]
+    Link(link::Command),
+    /// Follow links: what a thing is made of, and where it went
+    Trace(trace::Arguments),
     /// Take in records from a file
     Import(import::Arguments),
     /// Write records to a file
@@ -260,6 +267,8 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), Failure> 
         Command::Prefix(command) => prefix::run(command, connection, output).await,
         Command::Template(command) => Box::pin(template::run(command, connection, output)).await,
         Command::Firm(command) => Box::pin(firm::run(command, connection, output)).await,
+        Command::Link(command) => Box::pin(link::run(command, connection, output)).await,
+        Command::Trace(arguments) => Box::pin(trace::run(arguments, connection, output)).await,
         Command::Import(arguments) => Box::pin(import::run(arguments, connection, output)).await,
         Command::Export(arguments) => export::run(arguments, connection, output).await,
         Command::Verify(arguments) => verify::run(arguments, connection, output).await,

@@ -4,18 +4,21 @@
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
+use clap::ValueEnum;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use comfy_table::{ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use serde_json::json;
 
 use crate::cli::failure::{Exit, Failure};
+use crate::cli::import::csv::guarded;
 use crate::model::Language;
 
 /// How often progress is told where there is no terminal.
 const PROGRESS_LINE_EVERY: Duration = Duration::from_secs(5);
 
-/// How answers look.
+/// How answers look. Every command knows the first two.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Form {
     /// Tables, for people
@@ -23,6 +26,26 @@ pub enum Form {
     Table,
     /// JSON, for programs; its shapes are stable
     Json,
+    /// A tree, for people
+    Tree,
+    /// One JSON object a line, as they are found
+    Ndjson,
+    /// Rows for a spreadsheet, as they are found
+    Csv,
+    /// A graph for Graphviz
+    Dot,
+}
+
+impl Form {
+    /// The forms of every command.
+    pub const COMMON: &[Self] = &[Self::Table, Self::Json];
+
+    /// Parses one of `forms`.
+    pub fn parser(forms: &'static [Self]) -> impl TypedValueParser<Value = Self> {
+        let names = forms.iter().filter_map(ValueEnum::to_possible_value);
+        PossibleValuesParser::new(names)
+            .map(|name| <Self as ValueEnum>::from_str(&name, false).unwrap_or_default())
+    }
 }
 
 /// Where and how a command speaks.
@@ -33,6 +56,7 @@ pub struct Output {
     terminal: bool,
     talk_terminal: bool,
     color: bool,
+    unicode: bool,
 }
 
 impl Output {
@@ -43,6 +67,8 @@ impl Output {
             .iter()
             .find_map(|n| set(n));
         let chinese = locale.is_some_and(|locale| locale.to_string_lossy().starts_with("zh"));
+        let characters = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|n| set(n));
+        let characters = characters.map(|set| set.to_string_lossy().to_ascii_lowercase());
         let talk_terminal = io::stderr().is_terminal();
         Self {
             form,
@@ -54,12 +80,23 @@ impl Output {
             terminal: io::stdout().is_terminal(),
             talk_terminal,
             color: talk_terminal && set("NO_COLOR").is_none(),
+            unicode: characters.is_some_and(|name| name.contains("utf-8") || name.contains("utf8")),
         }
     }
 
-    /// Whether programs read the answer.
+    /// Whether programs read the answer, and what is said of a failure.
     pub fn is_json(&self) -> bool {
-        self.form == Form::Json
+        matches!(self.form, Form::Json | Form::Ndjson)
+    }
+
+    /// How answers look.
+    pub const fn form(&self) -> Form {
+        self.form
+    }
+
+    /// Whether the locale has more than ASCII.
+    pub const fn has_unicode(&self) -> bool {
+        self.unicode
     }
 
     /// Whether a person reads the talk.
@@ -88,8 +125,20 @@ impl Output {
     ) -> Result<(), Failure> {
         match self.form {
             Form::Json => self.json(value),
-            Form::Table => self.rows(table()),
+            Form::Ndjson => self.line(value),
+            Form::Csv => self.data(&format!("\u{feff}{}", table().csv()?)),
+            Form::Table | Form::Tree | Form::Dot => self.rows(table()),
         }
+    }
+
+    /// Prints a value as JSON in one line.
+    ///
+    /// # Errors
+    /// If the standard output cannot be written.
+    pub fn line<T: Serialize>(&self, value: &T) -> Result<(), Failure> {
+        let text = serde_json::to_string(value)
+            .map_err(|error| Failure::io("cannot write JSON", &error.into()))?;
+        self.data(&format!("{text}\n"))
     }
 
     fn json<T: Serialize>(&self, value: &T) -> Result<(), Failure> {
@@ -272,6 +321,36 @@ impl Rows {
     pub fn push<const N: usize>(&mut self, row: [String; N]) {
         self.rows.push(row.into());
     }
+
+    /// The table as CSV, its header in small letters.
+    ///
+    /// # Errors
+    /// If memory cannot be written.
+    pub fn csv(&self) -> Result<String, Failure> {
+        let header: Vec<String> = self.header.iter().map(|cell| cell.to_lowercase()).collect();
+        let header = (!header.is_empty()).then_some(header);
+        csv_text(header.iter().chain(&self.rows))
+    }
+}
+
+/// Rows as CSV, fit for a spreadsheet: it runs no cell.
+///
+/// # Errors
+/// If memory cannot be written.
+pub fn csv_text<R>(rows: impl IntoIterator<Item = R>) -> Result<String, Failure>
+where
+    R: IntoIterator<Item: AsRef<str>>,
+{
+    let fail = |error: csv::Error| Failure::io("cannot write CSV", &error.into());
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for row in rows {
+        let cells = row.into_iter().map(|cell| guarded(cell.as_ref()));
+        writer.write_record(cells).map_err(fail)?;
+    }
+    let bytes = writer
+        .into_inner()
+        .map_err(|error| fail(error.into_error().into()))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Whether a terminal would act on it instead of showing it, or show what

@@ -204,7 +204,11 @@ impl<E, R> Group<E, R> {
                 }) => {
                     self.replies.push((entries.len(), reply, room));
                     bytes += entries.iter().map(weigh).sum::<usize>();
-                    self.entries.extend(entries);
+                    if self.entries.is_empty() {
+                        self.entries = entries;
+                    } else {
+                        self.entries.extend(entries);
+                    }
                 }
                 Some(Message::Wake) => self.is_woken = true,
                 Some(Message::Close) => {

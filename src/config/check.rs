@@ -13,7 +13,7 @@ use crate::config::problem::Problem;
 use crate::model::Reference;
 use crate::node;
 use crate::node::config::{
-    GRAPH_BYTES_MAX, ORIGIN_CHARS_MAX, RETENTION_DAYS_MAX, RETENTION_DAYS_MIN,
+    GRAPH_BYTES_MAX, NODES_MAX, ORIGIN_CHARS_MAX, RETENTION_DAYS_MAX, RETENTION_DAYS_MIN,
 };
 use crate::telemetry::check_filter;
 
@@ -489,6 +489,18 @@ fn trace(config: &Config, problems: &mut Vec<Problem>) {
         &[("trace.memory_bytes", bytes, 0, GRAPH_BYTES_MAX)],
         problems,
     );
+    let count = config.trace.nodes.len();
+    if count > NODES_MAX {
+        let rule = format!("at most {NODES_MAX} nodes");
+        problems.push(Problem::of("trace.nodes", count, rule));
+    }
+    if let Err((text, refusal)) = config.trace.routes() {
+        let rule = refusal.map_or_else(
+            || "must be a prefix, a space and an http:// or https:// URL".to_owned(),
+            |refusal| refusal.to_string(),
+        );
+        problems.push(Problem::of("trace.nodes", quoted(&text), rule));
+    }
 }
 
 fn folders(config: &Config, problems: &mut Vec<Problem>) {

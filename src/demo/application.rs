@@ -47,9 +47,16 @@ impl Demo {
     /// The application of a firm that has no prefix yet.
     pub fn application(&self) -> Application {
         let position = u64::try_from(self.firms().len()).unwrap_or(u64::MAX - 1);
-        let firm = Firm::new(self.seed, position);
-        let code = CreditCode::completed(&format!("{CODE_BODY}{:04}", position % 10_000));
-        Application {
+        Application::of(&Firm::new(self.seed, position))
+    }
+}
+
+impl Application {
+    /// The application of a firm.
+    pub(super) fn of(firm: &Firm) -> Self {
+        let number = firm.position % 10_000;
+        let code = CreditCode::completed(&format!("{CODE_BODY}{number:04}"));
+        Self {
             credit_code: code.map(|code| code.to_string()).unwrap_or_default(),
             region: "330382",
             address: "柳市镇示范路 1 号",
@@ -60,7 +67,7 @@ impl Demo {
             phone: "0577-00000000",
             email: format!("contact@{}", firm.host),
             licence: LICENCE,
-            name: firm.name,
+            name: firm.name.clone(),
         }
     }
 }

@@ -11,6 +11,7 @@ mod chain;
 mod firm;
 mod random;
 mod sector;
+mod supply;
 
 use crate::demo::sector::Trade;
 use crate::model::{Identifier, Permissions, Prefix, Timestamp, Ttl, Value, ValueType};
@@ -20,6 +21,7 @@ pub use crate::demo::chain::ChainGraph;
 pub use crate::demo::firm::Firm;
 pub use crate::demo::random::Random;
 pub use crate::demo::sector::Sector;
+pub use crate::demo::supply::{Answer, Story, Supply, SupplyLink};
 
 /// Firms at most: the average second-level node has so many (470,000 firms on
 /// 380 nodes at the end of 2024).

@@ -269,6 +269,12 @@ reasons! {
         "link {value} is {limit}" "链接 {value} 的状态为 {limit}";
     LinksFull "LINKS_FULL" Exhausted
         "no more than {limit} {field} can be kept" "最多可保存 {limit} 个 {field}";
+    TraceBranches "TRACE_BRANCHES" Exhausted
+        "no further branch is followed: a trace follows {limit}" "不再追溯更多分支：一次追溯最多 {limit} 个";
+    TraceHops "TRACE_HOPS" Exhausted
+        "no further node is asked: {limit} allows none" "不再询问其他节点：已达 {limit}";
+    OtherNodeFailed "OTHER_NODE_FAILED" Unavailable
+        "node {value} cannot be asked: {limit}" "无法询问节点 {value}：{limit}";
     TooManyOwned "TOO_MANY_OWNED" Exhausted
         "firm {value} has {limit} {field} already, which is the limit" "企业 {value} 的 {field} 已达上限 {limit} 个";
     BatchTooLarge "BATCH_TOO_LARGE" Invalid

@@ -221,6 +221,13 @@ impl Identifier {
         self.prefix.0.len() + 1 + self.suffix.0.len()
     }
 
+    /// Whether `bytes` are its spelling.
+    pub fn is_spelled(&self, bytes: &[u8]) -> bool {
+        let behind = bytes.strip_prefix(self.prefix.0.as_bytes());
+        let suffix = behind.and_then(|behind| behind.strip_prefix(b"/"));
+        suffix == Some(self.suffix.0.as_bytes())
+    }
+
     /// The canonical key, given the case rule of the prefix.
     pub fn key(&self, case: SuffixCase) -> Key {
         let mut bytes = Vec::with_capacity(self.prefix.0.len() + 1 + self.suffix.0.len());
@@ -346,6 +353,7 @@ mod tests {
             let text = format!("{prefix}/{suffix}");
             let id = Identifier::parse(&text).expect("valid");
             prop_assert_eq!(&id.to_string(), &text);
+            prop_assert!(id.is_spelled(text.as_bytes()) && !id.is_spelled(&text.as_bytes()[1..]));
             let upper = Identifier::parse(&text.to_ascii_uppercase()).expect("valid");
             prop_assert_eq!(id.key(SuffixCase::Folded), upper.key(SuffixCase::Folded));
             let key = id.key(SuffixCase::Sensitive);

@@ -70,6 +70,10 @@ pub const TRACE_LINKS_MAX: u64 = 20_000_000;
 pub const TRACE_PAGE_ROWS_MAX: u32 = 10_000;
 /// Paths between two identifiers that are told.
 pub const TRACE_PATHS_MAX: usize = 100;
+/// Branches of a trace that go on at other nodes, or come back from there.
+pub const TRACE_BRANCHES_MAX: usize = 256;
+/// Nodes that a branch of a trace may pass one behind the other.
+pub const TRACE_HOPS_MAX: u16 = 8;
 /// Groups of a trace, and differences of two traces, that are told.
 pub const TRACE_GROUPS_MAX: usize = 10_000;
 /// Characters of a firm's name.

@@ -41,6 +41,37 @@ impl OwnerName {
             .or_else(|| Self::escaped(identifier.prefix(), &suffix, zone_bytes))
     }
 
+    /// The text of [`OwnerName::below`] for the owner name of `identifier`, without
+    /// taking a plain one apart.
+    pub fn text(
+        identifier: &Identifier,
+        case: SuffixCase,
+        (zone, zone_bytes): (&str, usize),
+    ) -> Option<String> {
+        let (prefix, suffix) = (identifier.prefix().as_str(), identifier.suffix().as_str());
+        // Each label with what stands behind it: a dot here, its length on the wire.
+        let bytes = suffix.len() + 1 + PLAIN_LABEL.len() + 1 + prefix.len() + 1;
+        if !is_plain(suffix, case) || zone_bytes + bytes > NAME_BYTES_MAX {
+            return Self::of(identifier, case, zone_bytes).map(|name| name.below(zone));
+        }
+        let zone = zone.trim_end_matches('.');
+        let mut text = String::with_capacity(bytes + zone.len() + 1);
+        for label in suffix
+            .rsplit('.')
+            .chain([PLAIN_LABEL])
+            .chain(prefix.rsplit('.'))
+        {
+            text.push_str(label);
+            text.push('.');
+        }
+        text.make_ascii_lowercase();
+        if !zone.is_empty() {
+            text.push_str(zone);
+            text.push('.');
+        }
+        Some(text)
+    }
+
     fn plain(prefix: &Prefix, suffix: &str, case: SuffixCase, zone_bytes: usize) -> Option<Self> {
         if !is_plain(suffix, case) {
             return None;
@@ -258,6 +289,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_text_is_that_of_the_labels(suffix in "(\\PC{1,30}|[a-zA-Z0-9_.-]{1,40}|[a-z]{50}\\.[a-z]{60}\\.[a-z]{60}\\.[a-z]{1,60})", sensitive: bool, zone in "(|\\.|id\\.example\\.?|ID\\.Example\\.)") {
+            let case = if sensitive { SuffixCase::Sensitive } else { SuffixCase::Folded };
+            let id = Identifier::parse(&format!("88.118.A7/{suffix}").replace("88", "87")).expect("valid");
+            let bytes = zone.trim_matches('.').len() + 2;
+            let labels = OwnerName::of(&id, case, bytes).map(|name| name.below(&zone));
+            prop_assert_eq!(OwnerName::text(&id, case, (&zone, bytes)), labels);
+        }
+
         #[test]
         fn goes_there_and_back(suffix in "(\\PC{1,30}|[a-zA-Z0-9_.-]{1,40})", sensitive: bool) {
             let case = if sensitive { SuffixCase::Sensitive } else { SuffixCase::Folded };

@@ -142,6 +142,9 @@ impl Value {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ValueType(Box<str>);
 
+/// What the names of the Handle System's own types begin with.
+const HANDLE_TYPE_BEGIN: &str = "HS_";
+
 /// The Handle System's own types that the node knows.
 pub const HANDLE_TYPES: &[&str] = &[
     "HS_ADMIN",
@@ -175,20 +178,45 @@ impl ValueType {
     /// [`Reason::TypeInvalid`]; [`Reason::TypeUnknown`] for a name that begins
     /// with `HS_` and is not in [`HANDLE_TYPES`], or is one of them but for case.
     pub fn parse(text: &str) -> Result<Self, Refusal> {
+        Self::check(text)?;
+        Ok(Self(text.into()))
+    }
+
+    /// Takes `text` for a type, without copying it.
+    ///
+    /// # Errors
+    /// As [`ValueType::parse`].
+    pub fn take(text: String) -> Result<Self, Refusal> {
+        Self::check(&text)?;
+        Ok(Self(text.into_boxed_str()))
+    }
+
+    fn check(text: &str) -> Result<(), Refusal> {
         let refuse = |reason| Refusal::new(reason).field("type").value(text);
+        let is_plain = || text.bytes().all(|byte| byte.is_ascii_graphic());
         let sound = (1..=VALUE_TYPE_BYTES_MAX).contains(&text.len())
-            && !text.chars().any(|c| c.is_control() || c.is_whitespace());
+            && (is_plain() || !text.chars().any(|c| c.is_control() || c.is_whitespace()));
         if !sound {
             return Err(refuse(Reason::TypeInvalid).limit(VALUE_TYPE_BYTES_MAX));
+        }
+        let begins = text.get(..HANDLE_TYPE_BEGIN.len());
+        if !begins.is_some_and(|begins| begins.eq_ignore_ascii_case(HANDLE_TYPE_BEGIN)) {
+            return Ok(());
         }
         // Types compare without case (RFC 3651 §3.1): in another spelling it would
         // be one of them to others and none of them here.
         let is_known = HANDLE_TYPES.contains(&text);
         let resembles = |known: &&str| known.eq_ignore_ascii_case(text);
-        if !is_known && (text.starts_with("HS_") || HANDLE_TYPES.iter().any(resembles)) {
+        if !is_known && (text.starts_with(HANDLE_TYPE_BEGIN) || HANDLE_TYPES.iter().any(resembles))
+        {
             return Err(refuse(Reason::TypeUnknown));
         }
-        Ok(Self(text.into()))
+        Ok(())
+    }
+
+    /// The name, without copying it.
+    pub fn into_string(self) -> String {
+        self.0.into_string()
     }
 
     /// The name.
@@ -354,12 +382,14 @@ pub fn checked_values(mut values: Vec<Value>) -> Result<Vec<Value>, Refusal> {
             .value(values.len())
             .limit(VALUES_PER_RECORD_MAX));
     }
-    let mut seen = HashSet::with_capacity(values.len());
+    // Most come in order: then none repeats an index.
+    let ascend = values.is_sorted_by(|one, next| one.index < next.index);
+    let mut seen = HashSet::with_capacity(if ascend { 0 } else { values.len() });
     let mut bytes = 0;
     for (position, value) in values.iter().enumerate() {
         let within = |refusal: Refusal| refusal.within(&format!("values[{position}]"));
         check_value(value).map_err(within)?;
-        if !seen.insert(value.index) {
+        if !ascend && !seen.insert(value.index) {
             let refusal = Refusal::new(Reason::IndexDuplicate)
                 .field("index")
                 .value(value.index);
@@ -380,7 +410,9 @@ pub fn checked_values(mut values: Vec<Value>) -> Result<Vec<Value>, Refusal> {
             value.permissions = value.permissions.not_public();
         }
     }
-    values.sort_unstable_by_key(|value| value.index);
+    if !ascend {
+        values.sort_unstable_by_key(|value| value.index);
+    }
     Ok(values)
 }
 
@@ -483,6 +515,39 @@ mod tests {
             Err(refusal) => Err((refusal.reason(), refusal.field_path())),
         };
         assert_eq!(seen, expected.map(<[u32]>::to_vec));
+    }
+
+    #[test]
+    fn takes_a_text_for_a_type_as_it_parses_it() {
+        let texts = [
+            "URL",
+            "产品",
+            "",
+            " a",
+            "a\u{7f}",
+            "a\u{3000}b",
+            "HS_ADMIN",
+            "hs_admin",
+            "HS_X",
+            "hs_x",
+            "HS",
+        ];
+        for text in texts.into_iter().chain(HANDLE_TYPES.iter().copied()) {
+            assert_eq!(ValueType::take(text.to_owned()), ValueType::parse(text));
+        }
+        let sound = |text| ValueType::parse(text).is_ok();
+        assert_eq!(
+            texts.map(sound),
+            [
+                true, true, false, false, false, false, true, false, false, true, true
+            ]
+        );
+        // The others are not looked at.
+        assert!(
+            HANDLE_TYPES
+                .iter()
+                .all(|name| name.starts_with(HANDLE_TYPE_BEGIN))
+        );
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! Settings of the node itself: sections `[audit]` and `[trace]`.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
+
+use crate::model::{Prefix, Refusal};
 
 /// Days for which entries must be kept: six months, as GB/T 22239 and the
 /// Cybersecurity Law of China (article 21) ask.
@@ -22,6 +26,8 @@ pub struct Config {
     pub origin: String,
 }
 
+/// Other nodes that can be named.
+pub const NODES_MAX: usize = 1_000;
 /// Bytes of the graph of links that can be asked for: 1 TiB.
 pub const GRAPH_BYTES_MAX: u64 = 1 << 40;
 
@@ -31,12 +37,42 @@ pub const GRAPH_BYTES_MAX: u64 = 1 << 40;
 pub struct TraceConfig {
     /// Bytes that the graph of links may take in memory; 0 keeps none.
     pub memory_bytes: usize,
+    /// Other nodes at which traces go on: each a prefix and the URL of the node that
+    /// has what is below it, `88.200 https://node.example:8443`. The prefix is the
+    /// node's name.
+    pub nodes: Vec<String>,
+    /// PEM file with the authorities that these nodes' certificates are of; those of
+    /// the system if empty.
+    pub ca_file: PathBuf,
 }
 
 impl Default for TraceConfig {
     fn default() -> Self {
         Self {
             memory_bytes: 1 << 30,
+            nodes: Vec::new(),
+            ca_file: PathBuf::new(),
         }
+    }
+}
+
+impl TraceConfig {
+    /// The other nodes: the prefix, and the URL.
+    ///
+    /// # Errors
+    /// The text that is none, and what is wrong with its prefix, if it has one.
+    pub fn routes(&self) -> Result<Vec<(Prefix, String)>, (String, Option<Refusal>)> {
+        let route = |text: &String| {
+            let parts = text.split_once(' ');
+            let is_url = |url: &str| url.starts_with("http://") || url.starts_with("https://");
+            match parts.map(|(prefix, url)| (prefix, url.trim())) {
+                Some((prefix, url)) if is_url(url) => match Prefix::parse(prefix) {
+                    Ok(prefix) => Ok((prefix, url.to_owned())),
+                    Err(refusal) => Err((text.clone(), Some(refusal))),
+                },
+                _ => Err((text.clone(), None)),
+            }
+        };
+        self.nodes.iter().map(route).collect()
     }
 }

@@ -70,7 +70,8 @@ pub use sharing::{Asked, MadeShare, ShareInput};
 pub use site::Referral;
 pub use template::template_faults;
 pub use trace::{
-    Group, GroupBy, Grouped, TraceDifference, TraceDirection, TraceEnd, TraceLimit, TracePath,
+    Failure, FarEnd, FarRow, FarTerms, Group, GroupBy, Grouped, Onward, OnwardAsk, OnwardEnd,
+    OnwardRow, OtherNodes, TraceDifference, TraceDirection, TraceEnd, TraceLimit, TracePath,
     TraceQuery, TraceRow,
 };
 pub use write::Metrics;
@@ -176,6 +177,10 @@ struct Inner {
     attempts: Arc<Attempts>,
     /// The links between identifiers, in memory.
     graph: Arc<Keeper>,
+    /// Speaks to other nodes, once that is known.
+    other_nodes: OnceLock<Arc<dyn OtherNodes>>,
+    /// What other nodes know this one by while it runs.
+    name: String,
     notary: ArcSwapOption<Notary>,
     /// Seals personal data.
     sealing: SealingKey,
@@ -239,6 +244,8 @@ impl Node {
             salts: Salts::new(chance),
             attempts,
             graph,
+            other_nodes: OnceLock::new(),
+            name: name(chance),
             notary: ArcSwapOption::empty(),
             sealing,
             started,
@@ -294,6 +301,13 @@ impl Node {
         self.inner.log.close().await;
         self.inner.graph.close();
     }
+}
+
+/// A name that no other node has.
+fn name(chance: Chance) -> String {
+    let mut octets = [0; 16];
+    chance(&mut octets);
+    BASE32_NOPAD.encode(&octets).to_ascii_lowercase()
 }
 
 /// What a caller is told of a failure of the store; the operator's log gets the

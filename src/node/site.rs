@@ -95,7 +95,7 @@ impl Node {
     }
 
     /// Whether a prefix is homed here, suspended or not.
-    fn is_homed(&self, prefix: &Prefix) -> bool {
+    pub(super) fn is_homed(&self, prefix: &Prefix) -> bool {
         let entry = self.prefix(&prefix.canonical());
         entry.is_some_and(|entry| entry.state != PrefixState::Registered)
     }

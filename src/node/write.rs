@@ -267,6 +267,7 @@ impl Writer {
         }
         self.store.check_writable()?;
         let mut batch = Batch::new(&self.store);
+        batch.reserve(commands.len());
         let omitted = self.attempts.take_omitted();
         batch.omit(omitted);
         // What a failure would leave untold.

@@ -22,6 +22,9 @@ use crate::store::trail::{Trail, encode_tile, tile_key};
 use crate::store::uniques::UniqueKey;
 use crate::store::{Error, META_POSITION, Store, codec};
 
+/// Octets that a change often takes: its record, its audit entry, its count.
+const CHANGE_BYTES: usize = 1024;
+
 /// Changes to the store that are not yet made.
 ///
 /// One writer at a time: two batches do not see each other.
@@ -79,6 +82,15 @@ impl<'s> Batch<'s> {
             latest: Timestamp::default(),
             buffer: Vec::new(),
         }
+    }
+
+    /// Makes room for `count` changes: what grows step by step is copied each time.
+    pub fn reserve(&mut self, count: usize) {
+        if self.writes.is_empty() {
+            let bytes = count.saturating_mul(CHANGE_BYTES);
+            self.writes = WriteBatch::with_capacity_bytes(bytes);
+        }
+        self.records.reserve(count);
     }
 
     /// The record under `key`, unless it is restricted, as this batch leaves it.

@@ -10,6 +10,8 @@ mod cli;
 #[cfg(test)]
 mod cli_keys;
 #[cfg(test)]
+mod cli_links;
+#[cfg(test)]
 mod cli_node;
 #[cfg(test)]
 mod cli_trace;
@@ -33,6 +35,8 @@ mod handle_mutations;
 mod limits;
 #[cfg(test)]
 mod links;
+#[cfg(test)]
+mod links_onward;
 #[cfg(test)]
 mod matrix;
 #[cfg(test)]

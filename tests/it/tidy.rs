@@ -44,6 +44,8 @@ const MAY_NAME: &[(&str, &str)] = &[
     ("face::grpc", "model wire::proto net node"),
     ("face::handle", "model wire::handle crypto net node"),
     ("face::http", "model net node"),
+    // Other nodes, asked as any client asks.
+    ("peer", "model wire::proto net node"),
     // Data that looks like the real thing, and the load made of it.
     ("demo", "model"),
     ("bench", "model wire crypto net demo store"),
@@ -54,7 +56,7 @@ const MAY_NAME: &[(&str, &str)] = &[
     ),
     (
         "server",
-        "model merkle wire crypto net telemetry store access cluster registry resolve node face demo config",
+        "model merkle wire crypto net telemetry store access cluster registry resolve node face peer demo config",
     ),
     (
         "cli",
@@ -71,13 +73,13 @@ const ONLY_IN: &[(&str, &str)] = &[
     ("sm2", "crypto"),
     ("sm3", "crypto"),
     ("crypto_bigint", "crypto"),
-    ("tonic", "wire::proto face::grpc cli bench"),
+    ("tonic", "wire::proto face::grpc peer cli bench"),
     ("tonic_prost", "wire::proto"),
     ("tonic_health", "face::grpc"),
     ("tonic_reflection", "face::grpc"),
     ("tonic_types", "face::grpc cli"),
     ("prost", "wire::proto face::grpc cli bench"),
-    ("prost_types", "wire::proto face::grpc cli bench"),
+    ("prost_types", "wire::proto face::grpc peer cli bench"),
     ("argon2", "crypto"),
     ("tokio_rustls", "net"),
     ("axum", "face::http face::grpc net::http server"),

@@ -183,11 +183,6 @@ impl Columns {
         self.roles.iter().zip(self.names.iter().map(String::as_str))
     }
 
-    /// How many columns there are.
-    pub fn count(&self) -> usize {
-        self.roles.len()
-    }
-
     /// The name that the column of `role` has in the file.
     pub fn name_of(&self, role: &Role) -> &str {
         let found = self.iter().find(|(other, _)| *other == role);

@@ -5,12 +5,11 @@
 use std::io::Read;
 use std::rc::Rc;
 
-use csv::StringRecord;
-
 use crate::cli::failure::Failure;
 use crate::cli::import::columns::{Columns, Names, Role};
 use crate::cli::import::encoding::{Utf8Reader, Watch};
 use crate::cli::import::rows::{BadRow, Parsed, Rows, identifier_below, value_position};
+use crate::cli::import::table::Table;
 use crate::cli::shape::{base64, checked, data_of_text, expire_time, permissions_from_text};
 use crate::model::limits::VALUES_PER_RECORD_MAX;
 use crate::model::{
@@ -18,22 +17,15 @@ use crate::model::{
 };
 use crate::wire::proto::v1;
 
-/// Bytes of a file that are read at once.
-const BUFFER_BYTES: usize = 64 << 10;
 /// Characters at the beginning of a cell that make spreadsheets run it.
 const FORMULA_STARTS: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
 
 /// Records of a CSV file.
 pub struct CsvRows<R> {
-    reader: csv::Reader<Utf8Reader<R>>,
-    watch: Rc<Watch>,
+    table: Table<R>,
     columns: Columns,
     prefix: Option<Prefix>,
     pending: Option<Group>,
-    row: StringRecord,
-    /// Lines that the end of a row adds by the time the row is read: none where
-    /// it is CR LF, of which the reader takes the LF with the next row.
-    end_lines: u64,
     ended: bool,
 }
 
@@ -60,48 +52,20 @@ impl<R: Read> CsvRows<R> {
         delimiter: u8,
         names: Names,
     ) -> Result<Self, Failure> {
-        let mut reader = csv::ReaderBuilder::new()
-            .delimiter(delimiter)
-            .flexible(true)
-            .has_headers(false)
-            .buffer_capacity(BUFFER_BYTES)
-            .from_reader(reader);
-        let mut header = StringRecord::new();
-        reader
-            .read_record(&mut header)
-            .map_err(|error| unreadable(&error))?;
-        let columns = Columns::parse(header.iter().map(unguarded), &names)?;
-        let end_lines = reader.position().line() - 1;
+        let table = Table::new(reader, watch, delimiter)?;
+        let columns = Columns::parse(table.header().iter().map(String::as_str), &names)?;
         Ok(Self {
-            reader,
-            watch,
+            table,
             columns,
             prefix: names.prefix,
             pending: None,
-            row: StringRecord::new(),
-            end_lines: end_lines.saturating_sub(inner_lines(&header)),
             ended: false,
         })
     }
 
-    /// Reads a row into `self.row`; its line, or `None` at the end.
-    fn read(&mut self) -> Result<Option<u64>, Failure> {
-        self.watch.row_done();
-        let more = self
-            .reader
-            .read_record(&mut self.row)
-            .map_err(|error| unreadable(&error))?;
-        // The reader's own mark stands before the blank lines that it skips; a
-        // last row without an end of line has none to subtract.
-        let mark = self.row.position().map_or(0, csv::Position::line);
-        let behind = self.reader.position().line();
-        let line = behind.saturating_sub(self.end_lines + inner_lines(&self.row));
-        Ok(more.then_some(line.max(mark)))
-    }
-
     fn cell<'a>(&'a self, role: &Role) -> Option<&'a str> {
         let at = self.columns.iter().position(|(other, _)| other == role)?;
-        Some(unguarded(self.row.get(at).unwrap_or_default()))
+        Some(self.table.cell(at))
     }
 
     /// The group that the row in `self.row` begins, with its identifier.
@@ -130,29 +94,6 @@ impl<R: Read> CsvRows<R> {
             values: Vec::new(),
             origins: Vec::new(),
             bad,
-        }
-    }
-
-    /// Notes cells that hold no text, and cells beyond the header.
-    fn check_cells(&self, line: u64, bad: &mut Vec<BadRow>) {
-        let count = self.columns.count();
-        for (position, cell) in self.row.iter().enumerate() {
-            let column = self.columns.iter().nth(position).map(|(_, name)| name);
-            if column.is_none() && !cell.is_empty() {
-                let rule = format!("the header has {count} columns");
-                let refusal = invalid("cell", cell, &rule);
-                let column = format!("column {}", position + 1);
-                bad.push(BadRow::new(line, &column, cell, &refusal));
-            }
-            if self.watch.malformed() && cell.contains('\u{fffd}') {
-                let refusal = invalid("cell", cell, "has bytes that are not of its encoding");
-                bad.push(BadRow::new(
-                    line,
-                    column.unwrap_or_default(),
-                    cell,
-                    &refusal,
-                ));
-            }
         }
     }
 
@@ -237,7 +178,7 @@ impl<R: Read> CsvRows<R> {
             note(&Role::Permissions, refusal);
             None
         });
-        for ((role, name), cell) in self.columns.iter().zip(&self.row) {
+        for ((role, name), cell) in self.columns.iter().zip(self.table.cells()) {
             let (Role::Item(index, value_type), false) = (role, cell.is_empty()) else {
                 continue;
             };
@@ -264,7 +205,7 @@ impl<R: Read> CsvRows<R> {
     }
 
     /// What became of a group whose rows are all read.
-    fn close(&self, group: Group) -> Parsed {
+    fn close(&self, group: Group) -> Parsed<v1::Record> {
         let Group {
             name,
             row,
@@ -280,7 +221,7 @@ impl<R: Read> CsvRows<R> {
                     values,
                     ..v1::Record::default()
                 };
-                return Parsed::Record(row, record);
+                return Parsed::Item(row, record);
             }
             (Err(refusal), _) => {
                 bad.push(self.placed(&refusal, row, &name, &origins));
@@ -319,15 +260,14 @@ impl<R: Read> CsvRows<R> {
 }
 
 impl<R: Read> Rows for CsvRows<R> {
-    fn next(&mut self) -> Result<Option<Parsed>, Failure> {
+    type Item = v1::Record;
+
+    fn next(&mut self) -> Result<Option<Parsed<v1::Record>>, Failure> {
         while !self.ended {
-            let Some(line) = self.read()? else {
+            let Some(line) = self.table.read()? else {
                 self.ended = true;
                 break;
             };
-            if self.row.iter().all(str::is_empty) {
-                continue;
-            }
             let name = self
                 .cell(&Role::Identifier)
                 .or_else(|| self.cell(&Role::Suffix));
@@ -338,7 +278,7 @@ impl<R: Read> Rows for CsvRows<R> {
                 Some(group) if same(&group) => (group, None),
                 other => (self.group(line, name), other),
             };
-            self.check_cells(line, &mut group.bad);
+            self.table.check_cells(line, &mut group.bad);
             if long {
                 self.add_long(line, &mut group);
             } else {
@@ -393,12 +333,6 @@ pub fn unguarded(cell: &str) -> &str {
     }
 }
 
-/// Ends of lines within the cells of a row.
-fn inner_lines(row: &StringRecord) -> u64 {
-    let newlines = row.iter().flat_map(str::bytes).filter(|b| *b == b'\n');
-    u64::try_from(newlines.count()).unwrap_or(0)
-}
-
 fn ttl(cell: &str) -> Result<Ttl, Refusal> {
     let cell = cell.trim();
     if cell.is_empty() {
@@ -439,10 +373,6 @@ fn invalid(field: &'static str, value: &str, rule: &str) -> Refusal {
         .field(field)
         .value(value)
         .limit(rule)
-}
-
-fn unreadable(error: &csv::Error) -> Failure {
-    Failure::usage(format!("cannot read the file further: {error}"))
 }
 
 impl<R> std::fmt::Debug for CsvRows<R> {

@@ -1,4 +1,5 @@
-//! `import`: takes in records from a file, of any length.
+//! `import`: takes in records from a file, of any length. `link import` takes in
+//! links the same way.
 //!
 //! ```text
 //! file ─► encoding ─► csv | ndjson ─► parse (own thread) ─► send ─► node
@@ -14,6 +15,8 @@ pub mod report;
 pub mod resume;
 pub mod rows;
 pub mod send;
+pub mod subject;
+pub mod table;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,6 +38,7 @@ use report::Report;
 use resume::Resume;
 use rows::Under;
 use send::{Ended, Sending, Terms};
+use subject::{Records, Subject};
 
 /// Arguments of `import`.
 #[derive(Debug, clap::Args)]
@@ -48,8 +52,8 @@ Examples:
 Columns of a CSV file: identifier (or suffix, with --prefix), then either index,
 type, data and ttl, or one for each value: 2000:name, name, 产品名称.")]
 pub struct Arguments {
-    /// The file
-    file: PathBuf,
+    #[command(flatten)]
+    file: FileArguments,
     /// Below which all identifiers stand; needed where the file has suffixes
     #[arg(long)]
     prefix: Option<String>,
@@ -57,10 +61,17 @@ pub struct Arguments {
     /// for a version that is not the latest
     #[arg(long)]
     template: Option<String>,
-    /// Judge every record, and change nothing
+}
+
+/// What every import takes.
+#[derive(Debug, clap::Args)]
+pub struct FileArguments {
+    /// The file
+    file: PathBuf,
+    /// Judge every item, and change nothing
     #[arg(long)]
     dry_run: bool,
-    /// What happens to identifiers that are registered already
+    /// What happens to what is there already
     #[arg(long, value_enum, default_value_t)]
     on_conflict: OnConflict,
     /// Go on where an earlier import of the file was ended
@@ -77,12 +88,12 @@ pub struct Arguments {
     report: Option<PathBuf>,
 }
 
-/// What happens to identifiers that are registered already.
+/// What happens to what is there already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum OnConflict {
-    /// Leave the record as it is
+    /// Leave it as it is
     Skip,
-    /// Replace its values
+    /// Replace it
     Update,
     /// Report it, and leave it as it is
     #[default]
@@ -99,7 +110,7 @@ impl From<OnConflict> for proto::OnConflict {
     }
 }
 
-/// Imports a file.
+/// Imports a file of records.
 ///
 /// # Errors
 /// [`Exit::Partial`] if rows were not taken; what the node answered, or why it
@@ -109,44 +120,121 @@ pub async fn run(
     connection: &Connection,
     output: &Output,
 ) -> Result<(), Failure> {
-    let path = arguments.file.as_path();
-    let metadata = std::fs::metadata(path)
-        .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
-    if !metadata.is_file() {
-        return Err(Failure::usage(format!("{} is not a file", path.display())));
-    }
-    let format = match arguments.format {
-        Some(format) => format,
-        None => format_of(path)?,
-    };
-    let prefix = arguments.prefix.as_deref().map(Prefix::parse).transpose()?;
+    let Arguments {
+        file,
+        prefix,
+        template,
+    } = arguments;
+    let found = file.find()?;
+    let named = template.as_ref();
+    let options = format!(
+        "{} {prefix:?} {:?} {:?} {:?}{}",
+        connection.server,
+        file.on_conflict,
+        file.format,
+        file.encoding,
+        named.map_or_else(String::new, |name| format!(" {name}"))
+    );
+    let prefix = prefix.as_deref().map(Prefix::parse).transpose()?;
     let client = connection.client(output).await?;
-    let under = match &arguments.template {
+    let under = match &template {
         Some(template) => Some(Arc::new(under(template, &client).await?)),
         None => None,
     };
-    let resume = resume(&arguments, connection, output)?;
+    let subject = Records { prefix, under };
+    bring((file, found), (subject, options), &client, output).await
+}
+
+/// A file that is there.
+#[derive(Clone, Copy, Debug)]
+pub struct Found {
+    bytes: u64,
+    format: Format,
+}
+
+impl FileArguments {
+    /// Looks for the file.
+    ///
+    /// # Errors
+    /// [`Exit::Usage`] if it is none, or if its name does not tell how it is laid
+    /// out.
+    pub fn find(&self) -> Result<Found, Failure> {
+        let path = self.file.as_path();
+        let metadata = std::fs::metadata(path)
+            .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
+        if !metadata.is_file() {
+            return Err(Failure::usage(format!("{} is not a file", path.display())));
+        }
+        Ok(Found {
+            bytes: metadata.len(),
+            format: match self.format {
+                Some(format) => format,
+                None => format_of(path)?,
+            },
+        })
+    }
+
+    /// What decides with the file what an import does: one that is resumed must
+    /// have the same.
+    pub fn options(&self, connection: &Connection) -> String {
+        format!(
+            "{} {:?} {:?} {:?}",
+            connection.server, self.on_conflict, self.format, self.encoding
+        )
+    }
+
+    /// The state to go on from, or to keep; none of a dry run.
+    fn resume<S: Subject>(
+        &self,
+        options: String,
+        output: &Output,
+    ) -> Result<Option<Resume>, Failure> {
+        if self.dry_run {
+            return Ok(None);
+        }
+        if Resume::exists(&self.file) && !self.resume {
+            output.say("an import of this file was ended before; --resume would go on with it");
+        }
+        let resume = Resume::open(&self.file, options, self.resume)?;
+        let covered_count = resume.tally().covered_count;
+        if self.resume {
+            output.say(&format!("going on behind {covered_count} {}", S::WORD));
+        }
+        Ok(Some(resume))
+    }
+}
+
+/// Brings to a node what a file has.
+///
+/// # Errors
+/// As [`run`].
+pub async fn bring<S: Subject>(
+    (arguments, found): (FileArguments, Found),
+    (subject, options): (S, String),
+    client: &Client,
+    output: &Output,
+) -> Result<(), Failure> {
+    let resume = arguments.resume::<S>(options, output)?;
+    let skip_count = resume.as_ref().map_or(0, |r| r.tally().covered_count);
     let source = Source {
-        path: path.to_owned(),
-        format,
+        path: arguments.file.clone(),
+        format: found.format,
         encoding: arguments.encoding,
-        prefix,
-        skip_count: resume.as_ref().map_or(0, |r| r.tally().covered_count),
-        under: under.clone(),
+        skip_count,
+        subject: subject.clone(),
     };
-    let skip_count = source.skip_count;
     let report = Report::new(arguments.report.as_deref(), arguments.resume, output)?;
-    let progress = output.progress(metadata.len());
+    let progress = output.progress(found.bytes);
     let consumed = Arc::new(AtomicU64::new(0));
     let pieces = parse::begin(source, Arc::clone(&consumed))?;
     let terms = Terms {
         on_conflict: arguments.on_conflict.into(),
         validate_only: arguments.dry_run,
-        under,
+        subject,
     };
-    let sending = Sending::new(&client, terms, resume, consumed, (report, progress));
+    let sending = Sending::new(client, terms, resume, consumed, (report, progress));
     let ended = sending.run(pieces).await?;
-    tell(&ended, &arguments, skip_count, output)
+    tell::<S>(&ended, &arguments, skip_count, output)
 }
 
 /// The version of a template that `valves` or `valves@2` names.
@@ -160,42 +248,9 @@ async fn under(template: &str, client: &Client) -> Result<Under, Failure> {
     })
 }
 
-/// The state to go on from, or to keep; none of a dry run.
-fn resume(
-    arguments: &Arguments,
-    connection: &Connection,
-    output: &Output,
-) -> Result<Option<Resume>, Failure> {
-    if arguments.dry_run {
-        return Ok(None);
-    }
-    let file = &arguments.file;
-    if Resume::exists(file) && !arguments.resume {
-        output.say("an import of this file was ended before; --resume would go on with it");
-    }
-    let options = format!(
-        "{} {:?} {:?} {:?} {:?}{}",
-        connection.server,
-        arguments.prefix,
-        arguments.on_conflict,
-        arguments.format,
-        arguments.encoding,
-        arguments
-            .template
-            .as_ref()
-            .map_or_else(String::new, |name| format!(" {name}"))
-    );
-    let resume = Resume::open(file, options, arguments.resume)?;
-    let covered_count = resume.tally().covered_count;
-    if arguments.resume {
-        output.say(&format!("going on behind {covered_count} records"));
-    }
-    Ok(Some(resume))
-}
-
-fn tell(
+fn tell<S: Subject>(
     ended: &Ended,
-    arguments: &Arguments,
+    arguments: &FileArguments,
     resumed_count: u64,
     output: &Output,
 ) -> Result<(), Failure> {
@@ -206,7 +261,7 @@ fn tell(
         "file": arguments.file.display().to_string(),
         "dry_run": arguments.dry_run,
         "resumed_count": resumed_count,
-        "record_count": record_count,
+        S::COUNT: record_count,
         "created_count": tally.created_count,
         "updated_count": tally.updated_count,
         "unchanged_count": tally.unchanged_count,
@@ -215,7 +270,7 @@ fn tell(
     });
     output.show(&value, || {
         Rows::of_pairs([
-            ("records", record_count.to_string()),
+            (S::WORD, record_count.to_string()),
             ("created", tally.created_count.to_string()),
             ("updated", tally.updated_count.to_string()),
             ("unchanged", tally.unchanged_count.to_string()),
@@ -229,7 +284,7 @@ fn tell(
     if refused_count == 0 {
         return Ok(());
     }
-    let text = format!("{refused_count} of {record_count} records were refused");
+    let text = format!("{refused_count} of {record_count} {} were refused", S::WORD);
     let failure = Failure::new(Exit::Partial, text);
     Err(match &arguments.report {
         Some(report) => failure.hint(format!("they stand in {}", report.display())),

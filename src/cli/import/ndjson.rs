@@ -1,7 +1,9 @@
-//! NDJSON: one record a line, in the shape that `-o json` shows.
+//! NDJSON: one record or link a line, in the shape that `-o json` shows.
 
 use std::io::{BufRead, BufReader, Read};
 use std::rc::Rc;
+
+use serde::de::DeserializeOwned;
 
 use crate::cli::failure::Failure;
 use crate::cli::import::encoding::{Utf8Reader, Watch};
@@ -11,70 +13,116 @@ use crate::cli::shape::{RecordShape, checked};
 use crate::model::{Prefix, Reason, Refusal};
 use crate::wire::proto::v1;
 
-/// Records of an NDJSON file.
-pub struct NdjsonRows<R> {
+/// What parses a line: its item, or the column, what stands there and the rule.
+type Line<T> = dyn Fn(&str) -> Result<T, Wrong>;
+
+/// What is wrong with a line: the column, and the rule.
+#[derive(Clone, Debug)]
+pub struct Wrong {
+    /// The field, or where in the line.
+    pub column: String,
+    /// The rule.
+    pub refusal: Box<Refusal>,
+}
+
+impl Wrong {
+    /// The rule that a field breaks which the refusal names.
+    pub fn new(refusal: Refusal) -> Self {
+        Self {
+            column: refusal.field_path().to_owned(),
+            refusal: Box::new(refusal),
+        }
+    }
+
+    /// The rule that another field breaks.
+    pub fn of(column: &str, refusal: Refusal) -> Self {
+        Self {
+            column: column.to_owned(),
+            refusal: Box::new(refusal),
+        }
+    }
+}
+
+/// Lines of an NDJSON file.
+pub struct NdjsonRows<R, T> {
     reader: BufReader<Utf8Reader<R>>,
     watch: Rc<Watch>,
-    prefix: Option<Prefix>,
+    parse: Box<Line<T>>,
     line: String,
     row: u64,
 }
 
-impl<R: Read> NdjsonRows<R> {
-    /// Reads what `reader` decodes.
-    pub fn new(reader: Utf8Reader<R>, watch: Rc<Watch>, prefix: Option<Prefix>) -> Self {
+impl<R: Read, T> NdjsonRows<R, T> {
+    /// Reads what `reader` decodes; `parse` gets each line that is not blank.
+    pub fn new(
+        reader: Utf8Reader<R>,
+        watch: Rc<Watch>,
+        parse: impl Fn(&str) -> Result<T, Wrong> + 'static,
+    ) -> Self {
         Self {
             reader: BufReader::new(reader),
             watch,
-            prefix,
+            parse: Box::new(parse),
             line: String::new(),
             row: 0,
         }
     }
 
-    fn record(&self) -> Result<v1::Record, Box<BadRow>> {
-        let bad = |column: &str, value: &str, refusal: &Refusal| {
-            Box::new(BadRow::new(self.row, column, value, refusal))
-        };
+    fn item(&self) -> Result<T, Wrong> {
         if self.watch.malformed() && self.line.contains('\u{fffd}') {
-            let refusal = invalid("line", &self.line, "has bytes that are not of its encoding");
-            return Err(bad("line", refusal.shown_value(), &refusal));
+            let rule = "has bytes that are not of its encoding";
+            return Err(Wrong::new(invalid("line", &self.line, rule)));
         }
-        let shape: RecordShape = serde_json::from_str(&self.line).map_err(|error| {
-            let refusal = invalid("line", &self.line, &error.to_string());
-            bad(
-                &format!("character {}", error.column()),
-                refusal.shown_value(),
-                &refusal,
-            )
-        })?;
-        let identifier = identifier_below(&shape.identifier, self.prefix.as_ref())
-            .map_err(|refusal| bad("identifier", &shape.identifier, &refusal))?;
-        let mut values = Vec::with_capacity(shape.values.len());
-        for (position, value) in shape.values.iter().enumerate() {
-            let value = value.parse().map_err(|refusal| {
-                let refusal = refusal.within(&format!("values[{position}]"));
-                bad(refusal.field_path(), refusal.shown_value(), &refusal)
-            })?;
-            values.push(value);
-        }
-        let values = checked(values)
-            .map_err(|refusal| bad(refusal.field_path(), refusal.shown_value(), &refusal))?;
-        let readers = shape.readers.as_deref().map(readers::of_texts);
-        let readers = readers
-            .transpose()
-            .map_err(|refusal| bad("readers", refusal.shown_value(), &refusal))?;
-        Ok(v1::Record {
-            name: format!("records/{identifier}"),
-            values,
-            readers: readers.map(|readers| readers::to_proto(&readers)),
-            ..v1::Record::default()
-        })
+        (self.parse)(&self.line)
     }
 }
 
-impl<R: Read> Rows for NdjsonRows<R> {
-    fn next(&mut self) -> Result<Option<Parsed>, Failure> {
+impl<R: Read> NdjsonRows<R, v1::Record> {
+    /// Records, which stand below `prefix` if there is one.
+    pub fn of_records(reader: Utf8Reader<R>, watch: Rc<Watch>, prefix: Option<Prefix>) -> Self {
+        Self::new(reader, watch, move |line| record(line, prefix.as_ref()))
+    }
+}
+
+/// The shape that a line is in JSON.
+///
+/// # Errors
+/// Where in the line it is none.
+pub fn shape<T: DeserializeOwned>(line: &str) -> Result<T, Wrong> {
+    serde_json::from_str(line).map_err(|error| {
+        let column = format!("character {}", error.column());
+        Wrong::of(&column, invalid("line", line, &error.to_string()))
+    })
+}
+
+fn record(line: &str, prefix: Option<&Prefix>) -> Result<v1::Record, Wrong> {
+    let shape: RecordShape = shape(line)?;
+    let identifier = identifier_below(&shape.identifier, prefix)
+        .map_err(|refusal| Wrong::of("identifier", refusal.value(&shape.identifier)))?;
+    let mut values = Vec::with_capacity(shape.values.len());
+    for (position, value) in shape.values.iter().enumerate() {
+        let value = value
+            .parse()
+            .map_err(|refusal| Wrong::new(refusal.within(&format!("values[{position}]"))))?;
+        values.push(value);
+    }
+    let values = checked(values).map_err(Wrong::new)?;
+    let readers = shape.readers.as_deref().map(readers::of_texts);
+    let readers = readers
+        .transpose()
+        .map_err(|refusal| Wrong::of("readers", refusal))?;
+    Ok(v1::Record {
+        name: format!("records/{identifier}"),
+        values,
+        readers: readers.map(|readers| readers::to_proto(&readers)),
+        ..v1::Record::default()
+    })
+}
+
+impl<R: Read, T> Rows for NdjsonRows<R, T> {
+    type Item = T;
+
+    fn next(&mut self) -> Result<Option<Parsed<T>>, Failure> {
         loop {
             self.line.clear();
             self.watch.row_done();
@@ -89,9 +137,12 @@ impl<R: Read> Rows for NdjsonRows<R> {
             if self.line.trim().is_empty() {
                 continue;
             }
-            return Ok(Some(match self.record() {
-                Ok(record) => Parsed::Record(self.row, record),
-                Err(bad) => Parsed::Bad(vec![*bad]),
+            return Ok(Some(match self.item() {
+                Ok(item) => Parsed::Item(self.row, item),
+                Err(Wrong { column, refusal }) => {
+                    let value = refusal.shown_value();
+                    Parsed::Bad(vec![BadRow::new(self.row, &column, value, &refusal)])
+                }
             }));
         }
     }
@@ -104,7 +155,7 @@ fn invalid(field: &'static str, value: &str, rule: &str) -> Refusal {
         .limit(rule)
 }
 
-impl<R> std::fmt::Debug for NdjsonRows<R> {
+impl<R, T> std::fmt::Debug for NdjsonRows<R, T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("NdjsonRows").finish_non_exhaustive()
     }
@@ -117,7 +168,7 @@ mod tests {
 
     use super::*;
 
-    fn read(text: &str, prefix: Option<&str>) -> Vec<Parsed> {
+    fn read(text: &str, prefix: Option<&str>) -> Vec<Parsed<v1::Record>> {
         let watch = Rc::new(Watch::default());
         let consumed = Arc::new(AtomicU64::new(0));
         let reader = Utf8Reader::new(
@@ -127,7 +178,7 @@ mod tests {
             consumed,
         );
         let prefix = prefix.map(|p| Prefix::parse(p).expect("prefix"));
-        let mut rows = NdjsonRows::new(reader, watch, prefix);
+        let mut rows = NdjsonRows::of_records(reader, watch, prefix);
         std::iter::from_fn(|| rows.next().expect("readable")).collect()
     }
 
@@ -136,7 +187,7 @@ mod tests {
         let text = "{\"identifier\":\"88.118.7/a\",\"values\":[{\"index\":1,\"type\":\"URL\",\"data\":\"x\",\"ttl\":60}]}\n\n{\"identifier\":\"88.118.7/b\",\"values\":[]}";
         let parsed = read(text, Some("88.118.7"));
         match parsed.as_slice() {
-            [Parsed::Record(1, a), Parsed::Record(3, b)] => {
+            [Parsed::Item(1, a), Parsed::Item(3, b)] => {
                 assert_eq!(a.name, "records/88.118.7/a");
                 assert_eq!(a.values.len(), 1);
                 assert_eq!(b.name, "records/88.118.7/b");

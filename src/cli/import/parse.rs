@@ -1,4 +1,4 @@
-//! Reads a file on a thread of its own and hands on chunks of records, a few
+//! Reads a file on a thread of its own and hands on chunks of it, a few
 //! at a time: however long the file, little of it is in memory.
 
 use std::fs::File;
@@ -12,16 +12,13 @@ use prost::Message;
 use tokio::sync::mpsc;
 
 use crate::cli::failure::Failure;
-use crate::cli::import::columns::Names;
-use crate::cli::import::csv::{CsvRows, delimiter};
+use crate::cli::import::csv::delimiter;
 use crate::cli::import::encoding::{Encoding, Utf8Reader, Watch};
-use crate::cli::import::ndjson::NdjsonRows;
-use crate::cli::import::rows::{BadRow, Parsed, Rows, Under};
-use crate::model::Prefix;
-use crate::wire::proto::v1;
+use crate::cli::import::rows::{BadRow, Parsed, Rows};
+use crate::cli::import::subject::{Subject, Text};
 
-/// Records of one chunk.
-pub const CHUNK_RECORDS: usize = 1000;
+/// Items of one chunk.
+pub const CHUNK_ITEMS: usize = 1000;
 /// Bytes of a chunk from which it is closed; below the node's own limit of a
 /// message by more than a record can have.
 const CHUNK_BYTES: usize = 4 << 20;
@@ -41,27 +38,25 @@ pub enum Format {
 
 /// What there is to read, and how.
 #[derive(Clone, Debug)]
-pub struct Source {
+pub struct Source<S> {
     /// The file.
     pub path: PathBuf,
     /// How it is laid out.
     pub format: Format,
     /// How it is encoded.
     pub encoding: Encoding,
-    /// Below which its identifiers stand.
-    pub prefix: Option<Prefix>,
-    /// Records at its beginning that are left out.
+    /// Items at its beginning that are left out.
     pub skip_count: u64,
-    /// The template that its records stand under.
-    pub under: Option<Arc<Under>>,
+    /// What it has.
+    pub subject: S,
 }
 
 /// What the reading thread hands on.
 #[derive(Debug)]
-pub enum Piece {
-    /// Records, and the row at which each begins.
-    Records(Vec<v1::Record>, Vec<u64>),
-    /// Every broken rule of one record that is none.
+pub enum Piece<T> {
+    /// Items, and the row at which each begins.
+    Items(Vec<T>, Vec<u64>),
+    /// Every broken rule of one item that is none.
     Bad(Vec<BadRow>),
     /// The file cannot be read further.
     Failed(Failure),
@@ -72,7 +67,10 @@ pub enum Piece {
 ///
 /// # Errors
 /// If no thread can be started.
-pub fn begin(source: Source, consumed: Arc<AtomicU64>) -> Result<mpsc::Receiver<Piece>, Failure> {
+pub fn begin<S: Subject>(
+    source: Source<S>,
+    consumed: Arc<AtomicU64>,
+) -> Result<mpsc::Receiver<Piece<S::Item>>, Failure> {
     let (pieces, taken) = mpsc::channel(CHUNKS_WAITING);
     std::thread::Builder::new()
         .name("import".into())
@@ -86,26 +84,24 @@ pub fn begin(source: Source, consumed: Arc<AtomicU64>) -> Result<mpsc::Receiver<
     Ok(taken)
 }
 
-fn read(
-    source: &Source,
+fn read<S: Subject>(
+    source: &Source<S>,
     consumed: Arc<AtomicU64>,
-    pieces: &mpsc::Sender<Piece>,
+    pieces: &mpsc::Sender<Piece<S::Item>>,
 ) -> Result<(), Failure> {
     let mut rows = open(source, consumed)?;
-    let mut chunk = Chunk::default();
+    let mut chunk = Chunk::new();
     let mut skip_count = source.skip_count;
     while let Some(parsed) = rows.next()? {
         let sent = match parsed {
             Parsed::Bad(bad) => pieces.blocking_send(Piece::Bad(bad)),
-            Parsed::Record(..) if skip_count > 0 => {
+            Parsed::Item(..) if skip_count > 0 => {
                 skip_count -= 1;
                 Ok(())
             }
-            Parsed::Record(row, mut record) => {
-                if let Some(under) = &source.under {
-                    under.name(&mut record);
-                }
-                match chunk.add(row, record) {
+            Parsed::Item(row, mut item) => {
+                source.subject.complete(&mut item);
+                match chunk.add(row, item) {
                     Some(piece) => pieces.blocking_send(piece),
                     None => Ok(()),
                 }
@@ -121,28 +117,31 @@ fn read(
     Ok(())
 }
 
-fn open(source: &Source, consumed: Arc<AtomicU64>) -> Result<Box<dyn Rows>, Failure> {
+fn open<S: Subject>(
+    source: &Source<S>,
+    consumed: Arc<AtomicU64>,
+) -> Result<Box<dyn Rows<Item = S::Item>>, Failure> {
     let Source {
         path,
         format,
         encoding,
-        prefix,
         skip_count: _,
-        under,
+        subject,
     } = source;
     let fail = |error| Failure::io(&format!("cannot read {}", path.display()), &error);
     let encoding = encoding.resolve(path).map_err(fail)?;
     let watch = Rc::new(Watch::default());
     let file = File::open(path).map_err(fail)?;
     let reader = Utf8Reader::new(file, encoding, Rc::clone(&watch), consumed);
-    Ok(match format {
-        Format::Ndjson => Box::new(NdjsonRows::new(reader, watch, prefix.clone())),
-        Format::Csv => {
-            let header = header(path, encoding).map_err(fail)?;
-            let delimiter = delimiter(&header);
-            let names = Names::new(prefix.clone(), under.as_deref());
-            Box::new(CsvRows::new(reader, watch, delimiter, names)?)
-        }
+    let header = match format {
+        Format::Csv => header(path, encoding).map_err(fail)?,
+        Format::Ndjson => String::new(),
+    };
+    subject.rows(Text {
+        reader,
+        watch,
+        format: *format,
+        delimiter: delimiter(&header),
     })
 }
 
@@ -155,29 +154,36 @@ fn header(path: &Path, encoding: &'static encoding_rs::Encoding) -> std::io::Res
     Ok(text.into_owned())
 }
 
-/// Records that are collected to be sent at once.
-#[derive(Default)]
-struct Chunk {
-    records: Vec<v1::Record>,
+/// Items that are collected to be sent at once.
+struct Chunk<T> {
+    items: Vec<T>,
     rows: Vec<u64>,
     bytes: usize,
 }
 
-impl Chunk {
-    /// Adds a record; the chunk if it is full with it.
-    fn add(&mut self, row: u64, record: v1::Record) -> Option<Piece> {
-        self.bytes += record.encoded_len();
-        self.records.push(record);
+impl<T: Message> Chunk<T> {
+    const fn new() -> Self {
+        Self {
+            items: Vec::new(),
+            rows: Vec::new(),
+            bytes: 0,
+        }
+    }
+
+    /// Adds an item; the chunk if it is full with it.
+    fn add(&mut self, row: u64, item: T) -> Option<Piece<T>> {
+        self.bytes += item.encoded_len();
+        self.items.push(item);
         self.rows.push(row);
-        if self.records.len() >= CHUNK_RECORDS || self.bytes >= CHUNK_BYTES {
+        if self.items.len() >= CHUNK_ITEMS || self.bytes >= CHUNK_BYTES {
             self.take()
         } else {
             None
         }
     }
 
-    fn take(&mut self) -> Option<Piece> {
-        let Self { records, rows, .. } = std::mem::take(self);
-        (!records.is_empty()).then_some(Piece::Records(records, rows))
+    fn take(&mut self) -> Option<Piece<T>> {
+        let Self { items, rows, .. } = std::mem::replace(self, Self::new());
+        (!items.is_empty()).then_some(Piece::Items(items, rows))
     }
 }

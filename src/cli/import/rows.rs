@@ -1,4 +1,4 @@
-//! What a file of records gives: records, and rows that are none.
+//! What a file gives: records or links, and rows that are none.
 
 use crate::cli::failure::Failure;
 use crate::model::limits::{TEMPLATE_INDEX, TEMPLATE_VERSION_INDEX};
@@ -82,20 +82,23 @@ impl BadRow {
 
 /// The next of a file.
 #[derive(Clone, Debug)]
-pub enum Parsed {
-    /// A record, and the row at which it begins.
-    Record(u64, v1::Record),
-    /// One record that is none: every broken rule of its rows.
+pub enum Parsed<T> {
+    /// A record or a link, and the row at which it begins.
+    Item(u64, T),
+    /// One that is none: every broken rule of its rows.
     Bad(Vec<BadRow>),
 }
 
-/// A file of records, read row by row.
+/// A file that is read row by row.
 pub trait Rows {
-    /// The next record, or `None` at the end.
+    /// What it has.
+    type Item;
+
+    /// The next, or `None` at the end.
     ///
     /// # Errors
     /// If the file cannot be read further.
-    fn next(&mut self) -> Result<Option<Parsed>, Failure>;
+    fn next(&mut self) -> Result<Option<Parsed<Self::Item>>, Failure>;
 }
 
 /// Parses an identifier, which must stand below `prefix` if there is one.

@@ -13,6 +13,7 @@ use crate::cli::import::encoding::Encoding;
 use crate::cli::import::parse::{self, Piece, Source};
 use crate::cli::import::report::Report;
 use crate::cli::import::rows::{BadRow, Under};
+use crate::cli::import::subject::Records;
 use crate::cli::import::{Format, format_of};
 use crate::cli::output::{Output, Rows};
 use crate::cli::shape::checked;
@@ -134,14 +135,16 @@ impl Checking<'_> {
             path: path.clone(),
             format,
             encoding: arguments.encoding,
-            prefix: arguments.prefix.as_deref().map(Prefix::parse).transpose()?,
             skip_count: 0,
-            under: Some(Arc::clone(&self.under)),
+            subject: Records {
+                prefix: arguments.prefix.as_deref().map(Prefix::parse).transpose()?,
+                under: Some(Arc::clone(&self.under)),
+            },
         };
         let mut pieces = parse::begin(source, Arc::new(AtomicU64::new(0)))?;
         while let Some(piece) = pieces.recv().await {
             match piece {
-                Piece::Records(records, rows) => self.check(records, &rows).await?,
+                Piece::Items(records, rows) => self.check(records, &rows).await?,
                 Piece::Bad(bad) => self.note(&bad)?,
                 Piece::Failed(failure) => return Err(failure),
             }

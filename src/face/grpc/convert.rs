@@ -32,9 +32,7 @@ impl Zone {
     }
 
     fn name_of(&self, identifier: &Identifier, case: SuffixCase) -> String {
-        OwnerName::of(identifier, case, self.bytes)
-            .map(|owner| owner.below(&self.name))
-            .unwrap_or_default()
+        OwnerName::text(identifier, case, (&self.name, self.bytes)).unwrap_or_default()
     }
 }
 
@@ -134,7 +132,7 @@ fn value(value: Value) -> v1::Value {
     let bits = permissions.bits();
     v1::Value {
         index,
-        r#type: value_type.as_str().to_owned(),
+        r#type: value_type.into_string(),
         data: Some(data),
         ttl: Some(ttl),
         permissions: Some(v1::Permissions {
@@ -212,7 +210,7 @@ fn value_input(value: v1::Value) -> Result<Value, Refusal> {
     } = value;
     let data = data.map(|data| match data {
         v1::value::Data::Text(text) => text.into_bytes(),
-        v1::value::Data::Binary(bytes) => bytes.to_vec(),
+        v1::value::Data::Binary(bytes) => bytes.into(),
     });
     let data = match handle_data {
         Some(content) => handle_data::data(&r#type, *content, data.as_deref())?,
@@ -231,7 +229,7 @@ fn value_input(value: v1::Value) -> Result<Value, Refusal> {
     let default = Permissions::default_of(&r#type);
     Ok(Value {
         index,
-        value_type: ValueType::parse(&r#type)?,
+        value_type: ValueType::take(r#type)?,
         data,
         ttl,
         permissions: permissions.map_or(default, permissions_input),

@@ -16,7 +16,8 @@ pub(super) fn identifier(name: &str, field: &'static str) -> Result<Identifier, 
 
 /// The name of a record.
 pub(super) fn of_record(identifier: &Identifier) -> String {
-    format!("records/{identifier}")
+    let (prefix, suffix) = (identifier.prefix().as_str(), identifier.suffix().as_str());
+    ["records/", prefix, "/", suffix].concat()
 }
 
 /// The prefix of `prefixes/{prefix}`, given in `field`.

@@ -1,6 +1,6 @@
 //! Traces: requests to queries, and rows to messages.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use prost::Message;
@@ -8,14 +8,23 @@ use tokio::time::Instant;
 
 use crate::face::grpc::convert::signed;
 use crate::face::grpc::shared::Shared;
-use crate::face::grpc::{link_convert, name, page};
-use crate::model::limits::TRACE_DEPTH_MAX;
+use crate::face::grpc::{link_convert, name, page, status};
+use crate::model::limits::{TRACE_DEPTH_MAX, TRACE_HOPS_MAX};
 use crate::model::{Caller, LinkKind, Reason, Refusal, Terms, Timestamp};
-use crate::node::{Node, TraceDirection, TraceEnd, TraceLimit, TraceQuery, TraceRow};
+use crate::node::{
+    Failure, FarTerms, Node, Onward, OnwardRow, TraceDirection, TraceEnd, TraceLimit, TraceQuery,
+    TraceRow,
+};
 use crate::wire::proto::v1;
 
 /// Kinds that one request may name.
 const KINDS_MAX: usize = 64;
+/// Keys that one request may carry for other nodes.
+const ONWARD_KEYS_MAX: usize = 64;
+/// Bytes of a node's name among those that a trace came through.
+const NODE_NAME_BYTES_MAX: usize = 64;
+/// Terms of other nodes have numbers from here on.
+const FAR_TERMS: u32 = 1 << 31;
 /// How long one trace may take.
 const TRACE_TIME_MAX: Duration = Duration::from_secs(60);
 /// Bytes of a row or of terms beside what they hold.
@@ -30,6 +39,8 @@ pub(super) struct Asked {
     /// What must stay the same from page to page.
     same: String,
     page_token: String,
+    /// How far it goes on at other nodes.
+    pub(super) onward: Onward,
 }
 
 impl Asked {
@@ -53,6 +64,9 @@ impl Asked {
             as_of,
             page_size,
             page_token,
+            onward_hops_max,
+            onward_keys,
+            via,
         } = request;
         let rows = match u32::try_from(page_size) {
             Ok(0) => rows_default,
@@ -88,6 +102,7 @@ impl Asked {
             same: same(shared, &query),
             query,
             page_token,
+            onward: onward_input(onward_hops_max, onward_keys, via)?,
         })
     }
 
@@ -174,6 +189,36 @@ fn kinds_input(kinds: &[String]) -> Result<Vec<LinkKind>, Refusal> {
     Ok(kinds)
 }
 
+fn onward_input(
+    hops_max: i32,
+    keys: HashMap<String, String>,
+    via: Vec<String>,
+) -> Result<Onward, Refusal> {
+    let invalid = |field: &'static str, value: String, limit: String| {
+        let refusal = Refusal::new(Reason::FieldInvalid).field(field);
+        Err(refusal.value(value).limit(limit))
+    };
+    let read = u16::try_from(hops_max).ok();
+    let Some(hops_max) = read.filter(|hops| *hops <= TRACE_HOPS_MAX) else {
+        let limit = format!("0 to {TRACE_HOPS_MAX}");
+        return invalid("onward_hops_max", hops_max.to_string(), limit);
+    };
+    if keys.len() > ONWARD_KEYS_MAX {
+        let limit = format!("at most {ONWARD_KEYS_MAX}");
+        return invalid("onward_keys", keys.len().to_string(), limit);
+    }
+    let via_max = usize::from(TRACE_HOPS_MAX);
+    if via.len() > via_max || via.iter().any(|name| name.len() > NODE_NAME_BYTES_MAX) {
+        let limit = format!("at most {via_max} of {NODE_NAME_BYTES_MAX} bytes");
+        return invalid("via", via.len().to_string(), limit);
+    }
+    Ok(Onward {
+        hops_max,
+        via,
+        keys: keys.into_iter().collect(),
+    })
+}
+
 fn depth_input(depth: i32) -> Result<u16, Refusal> {
     let read = u16::try_from(depth).ok();
     read.filter(|depth| *depth <= TRACE_DEPTH_MAX)
@@ -215,6 +260,8 @@ pub(super) struct Part {
     pub(super) more_count: u64,
     /// The numbers of terms that were told.
     told: HashSet<u32>,
+    /// The numbers of terms that other nodes told.
+    far: HashMap<FarTerms, u32>,
 }
 
 impl Part {
@@ -225,6 +272,43 @@ impl Part {
         self.more_count += u64::from(row.more);
         let row = self.row(node, row);
         self.message.rows.push(row);
+    }
+
+    /// Adds a row that another node may have told.
+    pub(super) fn add_onward(&mut self, node: &Node, row: OnwardRow) {
+        let OnwardRow {
+            row,
+            far,
+            node: teller,
+        } = row;
+        self.add(node, row);
+        let number = far.map(|far| self.far_number(far));
+        if let Some(row) = self.message.rows.last_mut() {
+            row.terms = number.unwrap_or(row.terms);
+            row.node = teller.as_deref().unwrap_or_default().to_owned();
+            self.bytes += row.node.len() + ITEM_BYTES;
+        }
+    }
+
+    fn far_number(&mut self, far: FarTerms) -> u32 {
+        if let Some(number) = self.far.get(&far) {
+            return *number;
+        }
+        let count = u32::try_from(self.far.len()).unwrap_or_default();
+        let number = FAR_TERMS | count;
+        let terms = v1::TraceTerms {
+            number,
+            kind: far.kind.clone(),
+            state: far
+                .state
+                .map_or(v1::link::State::Unspecified, link_convert::state_message)
+                .into(),
+            owner: far.owner.clone(),
+        };
+        self.bytes += terms.encoded_len() + ITEM_BYTES;
+        self.message.terms.push(terms);
+        self.far.insert(far, number);
+        number
     }
 
     /// A row as a message; its terms join the part if none has them.
@@ -250,6 +334,7 @@ impl Part {
             parent,
             terms: terms.map_or(0, |number| number.saturating_add(1)),
             more,
+            node: String::new(),
         };
         self.bytes += row.encoded_len() + ITEM_BYTES;
         row
@@ -265,6 +350,7 @@ impl Part {
             truncated: limit(end.truncated).into(),
             next_page_token,
             failures: Vec::new(),
+            more_rows: Vec::new(),
         }
     }
 }
@@ -283,6 +369,17 @@ fn terms_message(number: u32, terms: &Terms) -> v1::TraceTerms {
         state: link_convert::state_message(*state).into(),
         owner: owner.as_ref().map(name::of_firm).unwrap_or_default(),
     }
+}
+
+/// Branches that could not be followed, as messages.
+pub(super) fn failures(failures: Vec<Failure>) -> Vec<v1::TraceFailure> {
+    let message = |failure: Failure| v1::TraceFailure {
+        row: failure.row.into(),
+        identifier: failure.identifier,
+        node: failure.node,
+        error: Some(status::item_error(&failure.refusal)),
+    };
+    failures.into_iter().map(message).collect()
 }
 
 /// Why a trace ended early, as a message.

@@ -15,12 +15,15 @@ use crate::face::grpc::link_convert;
 use crate::face::grpc::outgoing::{Answers, End, Outgoing};
 use crate::face::grpc::records::ANSWER_BYTES;
 use crate::face::grpc::shared::{Shared, TRACE_STREAMS_MAX, TRACES_MAX};
-use crate::face::grpc::trace_convert::{Asked, Part, limit, requests};
+use crate::face::grpc::trace_convert::{Asked, Part, failures, limit, requests};
 use crate::model::limits::{
     TRACE_GROUPS_MAX, TRACE_PAGE_ROWS_MAX, TRACE_PATHS_MAX, TRACE_ROWS_MAX,
 };
 use crate::model::{Caller, Reason, Refusal};
-use crate::node::{Group, GroupBy, Grouped, Node, TraceDifference, TraceEnd, TraceLimit, TraceRow};
+use crate::node::{
+    Group, GroupBy, Grouped, Node, OnwardEnd, OnwardRow, TraceDifference, TraceEnd, TraceLimit,
+    TraceRow,
+};
 use crate::wire::proto::v1::group_trace_request;
 use crate::wire::proto::v1::{
     CompareTracesRequest, CompareTracesResponse, FindPathsRequest, FindPathsResponse,
@@ -166,19 +169,37 @@ impl Giving {
                 ControlFlow::Break(())
             }
         };
-        let traced = node.trace(&caller, &asked.query, &mut give);
+        let which = (&asked.query, &asked.onward);
+        let traced = match asked.onward.hops_max > 0 || !asked.onward.via.is_empty() {
+            true => node.trace_onward(&caller, which, &mut give),
+            false => {
+                let mut give = |rows: Vec<TraceRow>| give(rows.into_iter().map(own).collect());
+                let ended = node.trace(&caller, &asked.query, &mut give);
+                ended.map(|end| OnwardEnd {
+                    end,
+                    ..OnwardEnd::default()
+                })
+            }
+        };
         if let Some(end) = broken {
             return Err(end);
         }
-        let end = traced.map_err(End::Refused)?;
-        let summary = self.part.summary(&end, asked.token(&caller, &end));
+        let OnwardEnd {
+            end,
+            failures: failed,
+            more_rows,
+        } = traced.map_err(End::Refused)?;
+        self.part.more_count += wide(more_rows.len());
+        let mut summary = self.part.summary(&end, asked.token(&caller, &end));
+        summary.failures = failures(failed);
+        summary.more_rows = more_rows;
         self.part.message.summary = Some(summary);
         self.flush()
     }
 
-    fn take(&mut self, rows: Vec<TraceRow>) -> Result<(), End> {
+    fn take(&mut self, rows: Vec<OnwardRow>) -> Result<(), End> {
         for row in rows {
-            self.part.add(&self.node, row);
+            self.part.add_onward(&self.node, row);
             let is_full = self.part.message.rows.len() >= PART_ROWS;
             if is_full || self.part.bytes >= ANSWER_BYTES {
                 self.flush()?;
@@ -202,6 +223,15 @@ impl Giving {
         self.outgoing.send(message)?;
         self.sent = Some(Instant::now());
         Ok(())
+    }
+}
+
+/// A row of this node.
+const fn own(row: TraceRow) -> OnwardRow {
+    OnwardRow {
+        row,
+        far: None,
+        node: None,
     }
 }
 
@@ -306,6 +336,7 @@ fn group_message(grouped: Grouped) -> GroupTraceResponse {
             truncated: limit(end.truncated).into(),
             next_page_token: String::new(),
             failures: Vec::new(),
+            more_rows: Vec::new(),
         }),
         group_count: count(group_count),
     }

@@ -8,6 +8,7 @@
 mod group;
 mod judge;
 mod keeper;
+mod onward;
 mod stored;
 
 use std::collections::HashSet;
@@ -16,6 +17,9 @@ use std::time::Duration;
 
 pub use group::{Group, GroupBy, Grouped};
 pub(super) use keeper::Keeper;
+pub use onward::{
+    Failure, FarEnd, FarRow, FarTerms, Onward, OnwardAsk, OnwardEnd, OnwardRow, OtherNodes,
+};
 
 use crate::access::LinkReader;
 use crate::model::limits::{

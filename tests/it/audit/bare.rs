@@ -66,6 +66,7 @@ impl Bare {
     pub(super) async fn close(self) {
         self.node.close().await;
         self.writer.join().expect("the writer ends");
+        assert_eq!(self.store.check_counts().expect("reads"), None);
     }
 
     pub(super) async fn write(&self, caller: &Caller, change: Change) -> Result<Applied, Refusal> {

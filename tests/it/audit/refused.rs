@@ -31,7 +31,6 @@ async fn a_refused_attempt_has_an_entry_and_changes_nothing() {
         (entry.before, entry.after, entry.public),
         (None, None, None)
     );
-    assert_eq!(bare.store.check_counts().expect("reads"), None);
     bare.close().await;
 }
 
@@ -89,7 +88,6 @@ async fn a_flood_is_counted_and_not_written_one_by_one() {
         (refused, omitted)
     };
     wait_until("all of them told", async || told() == (100, 4900)).await;
-    assert_eq!(bare.store.check_counts().expect("reads"), None);
     bare.close().await;
 }
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 pub(crate) use chance::Chance;
 pub(crate) use firm::firm;
 pub(crate) use node::TestNode;
-pub(crate) use process::NodeProcess;
+pub(crate) use process::{NodeProcess, free_port};
 pub(crate) use tool::{is_root, is_slow, missing, tool};
 
 use idnode::wire::proto::v1::accounts_client::AccountsClient;

@@ -152,7 +152,7 @@ fn keys(log: &str) -> Vec<String> {
 
 /// A free port below those that the system gives out by itself (from 32768 up),
 /// so that no other test is given it before the node binds it.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let own = u16::try_from(std::process::id() % 10_000).unwrap();
     let ports =

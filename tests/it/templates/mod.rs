@@ -86,6 +86,7 @@ impl Office {
     async fn close(self) {
         self.node.close().await;
         self.writer.join().expect("the writer ends");
+        assert_eq!(self.store.check_counts().expect("reads"), None);
     }
 
     async fn reopen(self, folder: &std::path::Path) -> Self {

@@ -10,7 +10,7 @@ use super::*;
 use crate::cli::import::encoding::Encoding;
 
 /// Reads the bytes of a file as `import` does.
-fn read(bytes: &[u8], prefix: Option<&str>) -> Vec<Parsed> {
+fn read(bytes: &[u8], prefix: Option<&str>) -> Vec<Parsed<v1::Record>> {
     let mut file = tempfile::NamedTempFile::new().expect("file");
     file.write_all(bytes).expect("write");
     let encoding = Encoding::Auto.resolve(file.path()).expect("readable");
@@ -25,9 +25,9 @@ fn read(bytes: &[u8], prefix: Option<&str>) -> Vec<Parsed> {
     std::iter::from_fn(|| rows.next().expect("readable")).collect()
 }
 
-fn summary(parsed: &[Parsed]) -> Vec<String> {
-    let line = |parsed: &Parsed| match parsed {
-        Parsed::Record(row, record) => {
+fn summary(parsed: &[Parsed<v1::Record>]) -> Vec<String> {
+    let line = |parsed: &Parsed<v1::Record>| match parsed {
+        Parsed::Item(row, record) => {
             let values = record.values.iter().map(|value| match &value.data {
                 Some(v1::value::Data::Text(text)) => {
                     format!("{}:{}={text}", value.index, value.r#type)

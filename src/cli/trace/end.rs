@@ -1,0 +1,137 @@
+//! How a trace ended: what was found, what could not be seen, and what is missing.
+
+use serde_json::{Value, json};
+
+use crate::cli::failure::{Exit, Failure};
+use crate::cli::output::Output;
+use crate::cli::trace::found::Found;
+use crate::wire::proto::v1::{TraceLimit, TraceSummary};
+
+/// The lines that say how a trace ended.
+pub fn lines(found: &Found, summary: &TraceSummary) -> Vec<String> {
+    let hidden = found.rows().iter().filter(|row| row.identifier.is_empty());
+    let hidden = hidden.count();
+    let named = found.rows().len().saturating_sub(hidden + 1);
+    let hops = usize::try_from(summary.depth).unwrap_or(0);
+    let mut lines = vec![match named + hidden {
+        0 => "nothing found".to_owned(),
+        _ => format!(
+            "{} in {}",
+            counted(named, "identifier", "identifiers"),
+            counted(hops, "hop", "hops")
+        ),
+    }];
+    if hidden > 0 {
+        lines.push(format!(
+            "{} not visible to you",
+            counted(hidden, "hop", "hops")
+        ));
+    }
+    lines.extend(incomplete(summary));
+    lines
+}
+
+/// The lines that say what a trace does not have.
+pub fn incomplete(summary: &TraceSummary) -> Vec<String> {
+    let mut lines = Vec::new();
+    let more = usize::try_from(summary.more_count).unwrap_or(0);
+    if more > 0 {
+        let rows = counted(more, "identifier", "identifiers");
+        lines.push(format!("more behind {rows}, not visible to you"));
+    }
+    if summary.depth_cut {
+        lines.push(format!(
+            "cut at depth {}: what is behind was not looked at",
+            summary.depth
+        ));
+    }
+    if let Some(why) = why(summary.truncated()) {
+        lines.push(format!("not everything: {why}"));
+    }
+    for failure in &summary.failures {
+        let error = failure.error.clone().unwrap_or_default();
+        lines.push(format!(
+            "not followed behind {}: node {}: {} [{}]",
+            failure.identifier, failure.node, error.message, error.reason
+        ));
+    }
+    lines
+}
+
+/// Why a trace ended before it had found everything.
+pub const fn why(limit: TraceLimit) -> Option<&'static str> {
+    match limit {
+        TraceLimit::Unspecified => None,
+        TraceLimit::Rows => Some("there are more rows"),
+        TraceLimit::Links => Some("it had looked at as many links as one trace may"),
+        TraceLimit::Time => Some("its time was up"),
+    }
+}
+
+/// A limit in JSON; none if everything was found.
+pub const fn limit_text(limit: TraceLimit) -> Option<&'static str> {
+    match limit {
+        TraceLimit::Unspecified => None,
+        TraceLimit::Rows => Some("rows"),
+        TraceLimit::Links => Some("links"),
+        TraceLimit::Time => Some("time"),
+    }
+}
+
+/// The summary in JSON. The shape is stable; `docs/cli.md` documents it.
+pub fn shape(summary: &TraceSummary) -> Value {
+    let failures = summary.failures.iter().map(|failure| {
+        let error = failure.error.clone().unwrap_or_default();
+        json!({
+            "number": failure.row,
+            "identifier": failure.identifier,
+            "node": failure.node,
+            "reason": error.reason,
+            "message": error.message,
+            "message_zh": error.message_zh,
+        })
+    });
+    json!({
+        "row_count": summary.row_count,
+        "depth": summary.depth,
+        "more_count": summary.more_count,
+        "depth_cut": summary.depth_cut,
+        "truncated": limit_text(summary.truncated()),
+        "failures": failures.collect::<Vec<_>>(),
+    })
+}
+
+/// A failure if a trace ended early otherwise than it was asked to.
+///
+/// # Errors
+/// [`Exit::Partial`].
+pub fn check(summary: &TraceSummary, asked_rows: i32) -> Result<(), Failure> {
+    let failures = summary.failures.len();
+    let why = match summary.truncated() {
+        TraceLimit::Rows if asked_rows > 0 => None,
+        limit => why(limit),
+    };
+    match (why, failures) {
+        (Some(why), _) => Err(partial(&format!("the trace has not everything: {why}"))
+            .hint("ask for less: --depth, --kinds, --from and --until, or begin further on")),
+        (None, 0) => Ok(()),
+        (None, count) => Err(partial(&format!(
+            "{} could not be followed",
+            counted(count, "branch", "branches")
+        ))),
+    }
+}
+
+/// Says the lines to the person at the terminal.
+pub fn say(lines: &[String], output: &Output) {
+    output.say_lines(lines.iter().map(String::as_str));
+}
+
+/// `1 hop`, `2 hops`.
+pub fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+fn partial(text: &str) -> Failure {
+    Failure::new(Exit::Partial, text)
+}

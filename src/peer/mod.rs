@@ -1,0 +1,251 @@
+//! Other nodes: a trace that comes to one of their prefixes goes on there over gRPC,
+//! as any client's would.
+
+use std::fmt;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Status};
+
+use crate::model::{LinkState, Prefix, Reason, Refusal, Timestamp};
+use crate::net::tls::{self, Connector, Trust};
+use crate::node::{
+    Failure, FarEnd, FarRow, FarTerms, OnwardAsk, OtherNodes, TraceDirection, TraceQuery, TraceRow,
+};
+use crate::wire::proto::v1;
+use crate::wire::proto::v1::links_client::LinksClient;
+
+/// Bytes of one answer; a part of a stream is much smaller.
+const ANSWER_BYTES_MAX: usize = 16 << 20;
+/// How long to try to connect.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Branches that another node may fail to follow, and is heard of.
+const FAILURES_MAX: usize = 256;
+
+/// Why other nodes cannot be asked at all.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The authorities cannot be read.
+    #[error(transparent)]
+    Tls(#[from] tls::Error),
+    /// A URL is none.
+    #[error("{0:?} is no URL of a node")]
+    Url(String),
+}
+
+/// Other nodes, each connected to when it is first asked.
+pub struct Peers {
+    peers: Vec<Peer>,
+    runtime: Handle,
+}
+
+struct Peer {
+    prefix: Prefix,
+    name: Arc<str>,
+    channel: Channel,
+}
+
+impl fmt::Debug for Peers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.peers.iter().map(|peer| &peer.name);
+        f.debug_list().entries(names).finish()
+    }
+}
+
+impl Peers {
+    /// The nodes of `routes`, a prefix and a URL each. `ca_file` has the authorities
+    /// that they are trusted by; the system's if it is empty. Within a runtime.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn new(routes: Vec<(Prefix, String)>, ca_file: &PathBuf) -> Result<Self, Error> {
+        let trust = match ca_file.as_os_str().is_empty() {
+            true => Trust::System,
+            false => Trust::File(ca_file.clone()),
+        };
+        let peer = |(prefix, url): (Prefix, String)| {
+            let endpoint = Endpoint::from_shared(url.clone())
+                .map_err(|_| Error::Url(url.clone()))?
+                .connect_timeout(CONNECT_TIMEOUT)
+                .tcp_nodelay(true);
+            let channel = match url.starts_with("https://") {
+                true => {
+                    endpoint.connect_with_connector_lazy(Connector::new(&trust, None, &[b"h2"])?)
+                }
+                false => endpoint.connect_lazy(),
+            };
+            Ok(Peer {
+                name: prefix.canonical().into(),
+                prefix,
+                channel,
+            })
+        };
+        let peers: Result<_, Error> = routes.into_iter().map(peer).collect();
+        Ok(Self {
+            peers: peers?,
+            runtime: Handle::current(),
+        })
+    }
+}
+
+impl OtherNodes for Peers {
+    fn of(&self, prefix: &Prefix) -> Option<Arc<str>> {
+        let mut asked = Some(prefix.clone());
+        while let Some(prefix) = asked {
+            let canonical = prefix.canonical();
+            let has = |peer: &&Peer| peer.prefix.canonical() == canonical;
+            if let Some(peer) = self.peers.iter().find(has) {
+                return Some(Arc::clone(&peer.name));
+            }
+            asked = prefix.parent();
+        }
+        None
+    }
+
+    fn trace(
+        &self,
+        node: &str,
+        ask: &OnwardAsk<'_>,
+        give: &mut dyn FnMut(Vec<FarRow>) -> ControlFlow<()>,
+    ) -> Result<FarEnd, Refusal> {
+        let failed = |why: &str| {
+            let refusal = Refusal::new(Reason::OtherNodeFailed);
+            refusal.value(node).limit(why)
+        };
+        let peer = self.peers.iter().find(|peer| &*peer.name == node);
+        let peer = peer.ok_or_else(|| failed("it is not in the settings"))?;
+        let mut request = Request::new(message(ask));
+        request.set_timeout(ask.time);
+        if let Some(key) = ask.key {
+            let header: Result<MetadataValue<Ascii>, _> = format!("Bearer {key}").parse();
+            let header = header.map_err(|_| failed("the key is none"))?;
+            request.metadata_mut().insert("authorization", header);
+        }
+        let client = LinksClient::new(peer.channel.clone());
+        let mut client = client.max_decoding_message_size(ANSWER_BYTES_MAX);
+        let told = |status: &Status| failed(&why(status));
+        let work = async {
+            let parts = client.stream_trace(request).await;
+            let mut parts = parts.map_err(|status| told(&status))?.into_inner();
+            let mut terms = Vec::new();
+            while let Some(part) = parts.message().await.map_err(|status| told(&status))? {
+                terms.extend(part.terms);
+                let row = |row| far_row(row, &terms);
+                let rows: Vec<_> = part.rows.into_iter().map(row).collect();
+                if !rows.is_empty() && give(rows).is_break() {
+                    return Ok(FarEnd::default());
+                }
+                if let Some(summary) = part.summary {
+                    return Ok(end(summary));
+                }
+            }
+            Err(failed("its answer has no end"))
+        };
+        let bounded = async {
+            let ended = tokio::time::timeout(ask.time, work).await;
+            ended.unwrap_or_else(|_| Err(failed("its time is over")))
+        };
+        self.runtime.block_on(bounded)
+    }
+}
+
+/// What a status says, without what the transport adds.
+fn why(status: &Status) -> String {
+    let message = status.message();
+    match message.is_empty() {
+        true => status.code().to_string(),
+        false => message.chars().take(300).collect(),
+    }
+}
+
+fn message(ask: &OnwardAsk<'_>) -> v1::TraceRequest {
+    let TraceQuery {
+        start,
+        direction,
+        kinds,
+        depth_max,
+        valid_from,
+        valid_until,
+        as_of,
+        skip: _,
+        rows_max,
+        until: _,
+    } = &ask.query;
+    let direction = match direction {
+        TraceDirection::Up => v1::TraceDirection::Up,
+        TraceDirection::Down => v1::TraceDirection::Down,
+    };
+    v1::TraceRequest {
+        start: start.to_string(),
+        direction: direction.into(),
+        kinds: kinds.iter().map(ToString::to_string).collect(),
+        depth_max: i32::from(*depth_max),
+        valid_from: valid_from.map(moment),
+        valid_until: valid_until.map(moment),
+        as_of: as_of.map(moment),
+        page_size: i32::try_from(*rows_max).unwrap_or(i32::MAX),
+        onward_hops_max: i32::from(ask.onward.hops_max),
+        via: ask.onward.via.clone(),
+        ..v1::TraceRequest::default()
+    }
+}
+
+fn moment(time: Timestamp) -> prost_types::Timestamp {
+    let millis = time.millis();
+    prost_types::Timestamp {
+        seconds: i64::try_from(millis / 1000).unwrap_or(i64::MAX),
+        nanos: i32::try_from(millis % 1000 * 1_000_000).unwrap_or_default(),
+    }
+}
+
+fn far_row(row: v1::TraceRow, terms: &[v1::TraceTerms]) -> FarRow {
+    let known = terms.iter().find(|terms| terms.number == row.terms);
+    let known = known.filter(|_| row.terms != 0).map(|terms| FarTerms {
+        kind: terms.kind.clone(),
+        state: state(terms.state()),
+        owner: terms.owner.clone(),
+    });
+    FarRow {
+        row: TraceRow {
+            identifier: (!row.identifier.is_empty()).then_some(row.identifier),
+            depth: u16::try_from(row.depth).unwrap_or(u16::MAX),
+            parent: row.parent,
+            terms: None,
+            more: row.more,
+        },
+        terms: known,
+    }
+}
+
+fn state(state: v1::link::State) -> Option<LinkState> {
+    match state {
+        v1::link::State::Unspecified => None,
+        v1::link::State::Stated => Some(LinkState::Stated),
+        v1::link::State::Confirmed => Some(LinkState::Confirmed),
+        v1::link::State::Disputed => Some(LinkState::Disputed),
+        v1::link::State::Withdrawn => Some(LinkState::Withdrawn),
+    }
+}
+
+fn end(summary: v1::TraceSummary) -> FarEnd {
+    let is_truncated = summary.truncated != i32::from(v1::TraceLimit::Unspecified);
+    let failure = |failure: v1::TraceFailure| Failure {
+        row: u32::try_from(failure.row).unwrap_or(u32::MAX),
+        identifier: failure.identifier,
+        refusal: Refusal::new(Reason::OtherNodeFailed)
+            .value(&failure.node)
+            .limit(failure.error.map(|error| error.message).unwrap_or_default()),
+        node: failure.node,
+    };
+    let failures = summary.failures.into_iter().take(FAILURES_MAX);
+    FarEnd {
+        is_truncated,
+        more_rows: summary.more_rows,
+        failures: failures.map(failure).collect(),
+    }
+}

@@ -1,0 +1,185 @@
+//! Traces that go on at other nodes.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+use idnode::wire::proto::v1::link::Visibility;
+use idnode::wire::proto::v1::{self, Link, LinkName, TraceRow, TraceSummary};
+
+use crate::support::{Clients, TestNode, free_port};
+
+/// What is below it is on the first node.
+const HERE: &str = "88.118";
+/// On the second.
+const THERE: &str = "88.200";
+/// On a node that does not answer.
+const NOWHERE: &str = "88.210";
+
+/// Two nodes that know each other, and a third that is not there.
+struct Two {
+    here: TestNode,
+    there: TestNode,
+}
+
+impl Two {
+    async fn start() -> Self {
+        let [here, there, nowhere] =
+            [(); 3].map(|()| SocketAddr::from(([127, 0, 0, 1], free_port())));
+        let start = async |own: SocketAddr, prefix: &str, others: Vec<(&str, SocketAddr)>| {
+            let node = TestNode::start_with(|config| {
+                config.http.listen = vec![own];
+                let url = |(prefix, address)| format!("{prefix} http://{address}");
+                config.trace.nodes = others.into_iter().map(url).collect();
+            });
+            let node = node.await;
+            node.clients().home_prefix(&format!("{prefix}.1")).await;
+            node
+        };
+        let others = vec![(THERE, there), (NOWHERE, nowhere)];
+        let first = start(here, HERE, others).await;
+        let others = vec![(HERE, here), (NOWHERE, nowhere)];
+        let second = start(there, THERE, others).await;
+        Self {
+            here: first,
+            there: second,
+        }
+    }
+}
+
+/// States that `source` was made from `target`.
+async fn state(clients: &Clients, source: &str, target: &str, visibility: Visibility) {
+    let link = Link {
+        name: Some(LinkName {
+            source: source.to_owned(),
+            kind: "made_from".to_owned(),
+            target: target.to_owned(),
+            owner: String::new(),
+        }),
+        visibility: visibility.into(),
+        ..Link::default()
+    };
+    let request = v1::StateLinkRequest {
+        link: Some(link),
+        ..v1::StateLinkRequest::default()
+    };
+    clients.links().state_link(request).await.unwrap();
+}
+
+async fn trace(clients: &Clients, request: v1::TraceRequest) -> (Vec<TraceRow>, TraceSummary) {
+    let parts = clients.links().stream_trace(request).await.unwrap();
+    let mut parts = parts.into_inner();
+    let (mut rows, mut summary) = (Vec::new(), None);
+    while let Some(part) = parts.message().await.unwrap() {
+        rows.extend(part.rows);
+        summary = part.summary.or(summary);
+    }
+    (rows, summary.expect("an end"))
+}
+
+fn up_from(start: &str, hops_max: i32) -> v1::TraceRequest {
+    v1::TraceRequest {
+        start: start.to_owned(),
+        direction: v1::TraceDirection::Up.into(),
+        onward_hops_max: hops_max,
+        ..v1::TraceRequest::default()
+    }
+}
+
+/// Identifier, node and depth of each row, and the identifier of its parent.
+fn told(rows: &[TraceRow]) -> Vec<(&str, &str, u32, &str)> {
+    let one = |row: &TraceRow| &rows[usize::try_from(row.parent).unwrap()].identifier;
+    rows.iter()
+        .map(|row| {
+            let parent = one(row).as_str();
+            (
+                row.identifier.as_str(),
+                row.node.as_str(),
+                row.depth,
+                parent,
+            )
+        })
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_trace_goes_there_and_comes_back() {
+    let two = Two::start().await;
+    let (here, there) = (two.here.clients(), two.there.clients());
+    let public = Visibility::Public;
+    state(&here, "88.118.1/BOX", "88.200.1/PART", public).await;
+    state(&here, "88.118.1/RAW", "88.118.1/ORE", public).await;
+    state(&there, "88.200.1/PART", "88.200.1/SUB", public).await;
+    state(&there, "88.200.1/PART", "88.118.1/RAW", public).await;
+    state(&there, "88.200.1/SUB", "88.210.1/LOST", public).await;
+    // Round and round.
+    state(&here, "88.118.1/ORE", "88.200.1/PART", public).await;
+
+    let anyone = two.here.anonymous();
+    let (rows, summary) = trace(&anyone, up_from("88.118.1/BOX", 4)).await;
+    assert_eq!(
+        told(&rows),
+        [
+            ("88.118.1/BOX", "", 0, "88.118.1/BOX"),
+            ("88.200.1/PART", "", 1, "88.118.1/BOX"),
+            ("88.200.1/SUB", THERE, 2, "88.200.1/PART"),
+            ("88.118.1/RAW", THERE, 2, "88.200.1/PART"),
+            ("88.210.1/LOST", THERE, 3, "88.200.1/SUB"),
+            ("88.118.1/ORE", "", 3, "88.118.1/RAW"),
+        ]
+    );
+    assert_eq!(summary.row_count, 6);
+    let failures: Vec<_> = summary
+        .failures
+        .iter()
+        .map(|failure| {
+            let error = failure.error.as_ref().unwrap();
+            let row = usize::try_from(failure.row).unwrap();
+            (
+                rows[row].identifier.as_str(),
+                failure.node.as_str(),
+                error.reason.as_str(),
+            )
+        })
+        .collect();
+    assert_eq!(failures, [("88.210.1/LOST", NOWHERE, "OTHER_NODE_FAILED")]);
+
+    // One hop does: the second node may not ask a third. To ask none is an answer too.
+    let (rows, summary) = trace(&anyone, up_from("88.118.1/BOX", 1)).await;
+    assert_eq!((rows.len(), summary.failures.len()), (6, 2));
+    assert_eq!(
+        summary.failures[0].error.as_ref().unwrap().reason,
+        "OTHER_NODE_FAILED"
+    );
+    let (rows, summary) = trace(&anyone, up_from("88.118.1/BOX", 0)).await;
+    assert_eq!((rows.len(), summary.failures.len()), (2, 0));
+
+    let shallow = v1::TraceRequest {
+        depth_max: 2,
+        ..up_from("88.118.1/BOX", 4)
+    };
+    let (rows, _) = trace(&anyone, shallow).await;
+    assert_eq!(rows.iter().map(|row| row.depth).max(), Some(2));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_callers_own_key_counts_there() {
+    let two = Two::start().await;
+    let (here, there) = (two.here.clients(), two.there.clients());
+    state(&here, "88.118.1/BOX", "88.200.1/PART", Visibility::Public).await;
+    state(&there, "88.200.1/PART", "88.200.1/SUB", Visibility::Ends).await;
+
+    let (rows, summary) = trace(&here, up_from("88.118.1/BOX", 4)).await;
+    assert_eq!(rows.len(), 2, "its key here is none there");
+    assert_eq!((summary.more_count, summary.more_rows), (1, vec![1]));
+
+    let keys = |key: &str| v1::TraceRequest {
+        onward_keys: HashMap::from([(THERE.to_owned(), key.to_owned())]),
+        ..up_from("88.118.1/BOX", 4)
+    };
+    let (rows, summary) = trace(&two.here.anonymous(), keys(&two.there.key)).await;
+    assert_eq!(told(&rows)[2], ("88.200.1/SUB", THERE, 2, "88.200.1/PART"));
+    assert_eq!(summary.more_count, 0);
+
+    let (rows, summary) = trace(&here, keys("idnode_x_y")).await;
+    assert_eq!((rows.len(), summary.failures.len()), (2, 1));
+}
