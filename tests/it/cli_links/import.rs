@@ -77,12 +77,14 @@ async fn takes_what_it_shows_as_json() {
 
 #[tokio::test]
 async fn goes_on_where_it_was_ended() {
-    const COUNT: u64 = 20_000;
+    const COUNT: u64 = 6_000;
     let node = Served::start().await;
     let file = node.path("many.csv");
     let mut rows = String::from("source,kind,target\n");
     for number in 0..COUNT {
-        rows.push_str(&format!("88.118.8/B-{number},contains,88.118.7/CT-1\n"));
+        rows.push_str(&format!(
+            "88.118.8/B-{number},contains,88.118.7/CT-{number}\n"
+        ));
     }
     std::fs::write(&file, rows).unwrap();
     let line = format!("link import {}", text(&file));

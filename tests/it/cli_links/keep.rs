@@ -138,7 +138,7 @@ async fn lists_inspects_and_checks() {
     node.chain();
     let listed = node.check("link list 88.118.8/BOX", 0, "", "");
     let expected = "\
- SOURCE        KIND       TARGET        QUANTITY  STATE   OWNER  NOT REGISTERED
+\x20SOURCE        KIND       TARGET        QUANTITY  STATE   OWNER  NOT REGISTERED
  88.118.8/BOX  contains   88.118.8/B-1            stated
  88.118.8/BOX  packed_in  88.118.8/PLT            stated         target
 ";

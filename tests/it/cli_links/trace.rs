@@ -83,7 +83,7 @@ async fn shows_a_trace_in_every_form() {
         "cut at depth 1",
     );
     let expected = "\
- DEPTH  IDENTIFIER     KIND       STATE   PARENT        NOTE
+\x20DEPTH  IDENTIFIER     KIND       STATE   PARENT        NOTE
  0      88.118.7/LOT
  1      88.118.7/CT-1  made_from  stated  88.118.7/LOT
  1      88.118.7/CT-2  made_from  stated  88.118.7/LOT
@@ -130,7 +130,7 @@ async fn folds_groups_finds_paths_and_compares() {
     let down = "trace 88.118.7/LOT --down";
     let groups = node.check(&format!("{down} --group-by firm"), 0, "", "");
     let expected = "\
- PREFIX    FIRM       COUNT  DEPTH
+\x20PREFIX    FIRM       COUNT  DEPTH
  88.118.8  F88.118.8  7      2
  88.118.7  F88.118.7  3      0
 ";
@@ -167,7 +167,7 @@ async fn folds_groups_finds_paths_and_compares() {
     let said = "0 only in the first trace, 1 only in the second";
     let differs = node.check(compare, 0, "", said);
     let expected = "\
- IDENTIFIER    ONLY IN
+\x20IDENTIFIER    ONLY IN
  88.118.8/BOX  second
 ";
     assert_eq!(differs, expected);
