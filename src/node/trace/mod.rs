@@ -31,8 +31,8 @@ use crate::node::trace::stored::Stored;
 use crate::node::{Node, told};
 use crate::store::links::edge_seconds;
 use crate::trace::{
-    self, Ask, Direction, Graph, Judge, Lens, Limit, Node as Number, Row, Search, Source, Summary,
-    When, Window,
+    self, Ask, Direction, Graph, Hop, Judge, Lens, Limit, Node as Number, Row, Search, Source,
+    Summary, When, Window,
 };
 
 pub use crate::trace::{Direction as TraceDirection, Limit as TraceLimit};
@@ -122,9 +122,10 @@ impl Node {
         give: &mut dyn FnMut(Vec<TraceRow>) -> ControlFlow<()>,
     ) -> Result<TraceEnd, Refusal> {
         let asked = Asked::new(self, query)?;
-        let Some(start) = asked.start else {
-            return Ok(alone(query, give));
-        };
+        // What no link names takes the way, and the time, of what is linked unseen.
+        let start = asked.start.unwrap_or(Number(0));
+        let is_blind = asked.start.is_none();
+        let own = query.start.to_string();
         let reader = self.link_reader(caller);
         let is_over = || self.elapsed() >= query.until;
         let mut ask = asked.ask(start, query, &is_over);
@@ -133,9 +134,10 @@ impl Node {
             let owns = InGraph::new(&self.inner.store, &reader, graph);
             let mut judging = Judging::new(&self.inner.store, (&reader, &query.kinds), owns);
             let mut rows_given = 0;
-            let walked = self.walk(&mut graph.reader(), &ask, &mut judging, &mut |rows| {
+            let mut source = Blinded(graph.reader(), is_blind);
+            let walked = self.walk(&mut source, &ask, &mut judging, &mut |rows| {
                 rows_given += count(rows.len());
-                give(self.named_rows(rows, Some(graph)))
+                give(self.named_rows(rows, Some(graph), &own))
             });
             match walked {
                 Ok(summary) => return Ok(end(&summary)),
@@ -149,9 +151,9 @@ impl Node {
         }
         let owns = InStore::new(&self.inner.store, &reader);
         let mut judging = Judging::new(&self.inner.store, (&reader, &query.kinds), owns);
-        let mut source = Stored(&self.inner.store);
+        let mut source = Blinded(Stored(&self.inner.store), is_blind);
         let walked = self.walk(&mut source, &ask, &mut judging, &mut |rows| {
-            give(self.named_rows(rows, None))
+            give(self.named_rows(rows, None, &own))
         });
         let mut ended = end(&walked.map_err(|error| told(&error))?);
         ended.row_count = ended.row_count.saturating_add(given.row_count);
@@ -186,9 +188,10 @@ impl Node {
             is_over: &is_over,
         };
         let found = self.with_source(&reader, &query.kinds, &mut Finding(&search))?;
+        let own = query.start.to_string();
         let named = |path: trace::Path| -> TracePath {
             let rows: Vec<Row> = path.iter().zip(0..).map(step_row).collect();
-            self.named_rows(&rows, self.inner.graph.ready())
+            self.named_rows(&rows, self.inner.graph.ready(), &own)
         };
         let paths = found.paths.into_iter().map(named).collect();
         Ok((paths, found.truncated))
@@ -287,9 +290,12 @@ impl Node {
         walks.closure(source, ask, judge, give)
     }
 
-    /// Rows with the names of their nodes, from the graph if it has them.
-    fn named_rows(&self, rows: &[Row], graph: Option<&Graph>) -> Vec<TraceRow> {
-        let numbers: Vec<Number> = rows.iter().filter_map(|row| row.node).collect();
+    /// Rows with the names of their nodes, from the graph if it has them. The start,
+    /// which alone has depth 0, is spelled as `own`: how a link that may not be seen
+    /// spelled it is nobody's business.
+    fn named_rows(&self, rows: &[Row], graph: Option<&Graph>, own: &str) -> Vec<TraceRow> {
+        let others = rows.iter().filter(|row| row.depth > 0);
+        let numbers: Vec<Number> = others.filter_map(|row| row.node).collect();
         let mut names = Vec::with_capacity(numbers.len());
         let from_graph = graph.is_some_and(|graph| {
             let name = |_, name: Option<(&str, &str)>| names.push(name.map(joined));
@@ -300,7 +306,11 @@ impl Node {
         }
         let mut names = names.into_iter();
         let named = |row: &Row| TraceRow {
-            identifier: row.node.and_then(|_| names.next().flatten()),
+            identifier: match (row.depth, row.node) {
+                (0, _) => Some(own.to_owned()),
+                (_, Some(_)) => names.next().flatten(),
+                (_, None) => None,
+            },
             depth: row.depth,
             parent: row.parent,
             terms: row.node.and(row.terms).map(|terms| terms.0),
@@ -317,6 +327,26 @@ impl Node {
                 let _refusal = told(&error);
                 vec![None; numbers.len()]
             }
+        }
+    }
+}
+
+/// A source that, if it is blinded, is asked and tells of nothing.
+struct Blinded<S>(S, bool);
+
+impl<S: Source> Source for Blinded<S> {
+    type Error = S::Error;
+
+    const FRONTIER_MAX: usize = S::FRONTIER_MAX;
+
+    fn expand<F>(&mut self, frontier: &[Number], lens: &Lens, each: F) -> Result<(), S::Error>
+    where
+        F: FnMut(usize, Hop) -> ControlFlow<()>,
+    {
+        let Self(source, is_blinded) = self;
+        match is_blinded {
+            true => source.expand(frontier, lens, |_, _| ControlFlow::Break(())),
+            false => source.expand(frontier, lens, each),
         }
     }
 }
@@ -411,30 +441,6 @@ fn beyond(field: &'static str, value: u32, limit: u32) -> Refusal {
         .field(field)
         .value(value)
         .limit(format!("at most {limit}"))
-}
-
-/// The trace of an identifier that no link names: as of one whose links are all
-/// hidden.
-fn alone(query: &TraceQuery, give: &mut dyn FnMut(Vec<TraceRow>) -> ControlFlow<()>) -> TraceEnd {
-    let row = TraceRow {
-        identifier: Some(query.start.to_string()),
-        depth: 0,
-        parent: 0,
-        terms: None,
-        more: false,
-    };
-    if query.skip > 0 || query.rows_max == 0 {
-        return TraceEnd {
-            next: query.skip,
-            ..TraceEnd::default()
-        };
-    }
-    let _taken = give(vec![row]);
-    TraceEnd {
-        row_count: 1,
-        next: 1,
-        ..TraceEnd::default()
-    }
 }
 
 fn end(summary: &Summary) -> TraceEnd {
