@@ -17,6 +17,10 @@ use crate::model::Reason;
 use crate::wire::proto::v1;
 use crate::wire::proto::v1::import_records_request::OnConflict;
 
+/// Links at a source among which one is looked for that may be there already; one
+/// that stands behind them is told as refused.
+const LISTED_MAX: i32 = 1000;
+
 /// Arguments of `link import`.
 #[derive(Debug, clap::Args)]
 #[command(before_help = "\
@@ -149,10 +153,26 @@ impl Subject for Links {
     }
 
     async fn is_there(client: &Client, sent: v1::Link) -> Result<bool, Failure> {
-        let name = sent.name.clone();
-        let request = client.request(v1::GetLinkRequest { name });
-        let there = client.answer(client.links().get_link(request)).await?;
-        Ok(facts(there) == facts(sent))
+        let name = sent.name.clone().unwrap_or_default();
+        let sent = facts(sent);
+        if !name.owner.is_empty() {
+            let request = client.request(v1::GetLinkRequest { name: Some(name) });
+            let there = client.answer(client.links().get_link(request)).await?;
+            return Ok(facts(there) == sent);
+        }
+        // The node alone knows for whom it took it.
+        let request = client.request(v1::ListLinksRequest {
+            identifier: name.source.clone(),
+            page_size: LISTED_MAX,
+            ..v1::ListLinksRequest::default()
+        });
+        let there = client.answer(client.links().list_links(request)).await?;
+        let is_same = |link: v1::Link| {
+            let found = link.name.clone().unwrap_or_default();
+            (&found.source, &found.kind, &found.target) == (&name.source, &name.kind, &name.target)
+                && facts(link) == sent
+        };
+        Ok(there.links.into_iter().any(is_same))
     }
 
     /// `name` is the API's word for all that names a link.

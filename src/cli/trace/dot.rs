@@ -9,8 +9,9 @@ pub const HEAD: &str = "digraph trace {\n  rankdir=LR;\n  node [shape=box];\n";
 /// What comes behind them.
 pub const TAIL: &str = "}\n";
 
-/// The node and the arrow of the row at `place`.
-pub fn statements(found: &Found, place: usize, direction: TraceDirection) -> String {
+/// The node and the arrow of the row at `place`. Nodes are called `node` and their
+/// place.
+pub fn statements(found: &Found, place: usize, direction: TraceDirection, node: &str) -> String {
     let Some(row) = found.rows().get(place) else {
         return String::new();
     };
@@ -22,7 +23,7 @@ pub fn statements(found: &Found, place: usize, direction: TraceDirection) -> Str
     if row.identifier.is_empty() {
         style = ", style=dashed";
     }
-    let mut text = format!("  n{place} [label={label}{style}];\n");
+    let mut text = format!("  {node}{place} [label={label}{style}];\n");
     if let Some(parent) = found.parent(place) {
         let (from, to) = match direction {
             TraceDirection::Up => (place, parent),
@@ -39,7 +40,7 @@ pub fn statements(found: &Found, place: usize, direction: TraceDirection) -> Str
             }
             None => "style=dashed".to_owned(),
         };
-        text.push_str(&format!("  n{from} -> n{to} [{attributes}];\n"));
+        text.push_str(&format!("  {node}{from} -> {node}{to} [{attributes}];\n"));
     }
     text
 }
@@ -97,7 +98,7 @@ mod tests {
         let mut found = Found::default();
         found.add(vec![row("a", 0), row("b", 1), row("", 0)], vec![terms]);
         let check = |place, direction, expected: &str| {
-            assert_eq!(statements(&found, place, direction), expected);
+            assert_eq!(statements(&found, place, direction, "n"), expected);
         };
         let (up, down) = (TraceDirection::Up, TraceDirection::Down);
         check(0, up, "  n0 [label=\"a\"];\n");

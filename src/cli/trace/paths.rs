@@ -131,17 +131,10 @@ fn cells(paths: &[Found]) -> impl Iterator<Item = [String; 5]> {
 fn merged(paths: &[Found], direction: v1::TraceDirection) -> String {
     let mut text = dot::HEAD.to_owned();
     for (path, number) in paths.iter().zip(1..) {
-        text.push_str(&format!("  subgraph path{number} {{\n"));
+        let node = format!("p{number}n");
         for place in 0..path.rows().len() {
-            let statements = dot::statements(path, place, direction);
-            // Numbers count within a path, names within the graph.
-            text.push_str(
-                &statements
-                    .replace("  n", &format!("  p{number}n"))
-                    .replace("-> n", &format!("-> p{number}n")),
-            );
+            text.push_str(&dot::statements(path, place, direction, &node));
         }
-        text.push_str("  }\n");
     }
     text.push_str(dot::TAIL);
     text

@@ -91,7 +91,7 @@ fn go_on(
     match output.form() {
         Form::Csv => output.data(&rows::csv_rows(found, first)?),
         Form::Dot => {
-            let statements = places.map(|place| dot::statements(found, place, direction));
+            let statements = places.map(|place| dot::statements(found, place, direction, "n"));
             output.data(&statements.collect::<String>())
         }
         Form::Ndjson => {

@@ -104,5 +104,7 @@ async fn goes_on_where_it_was_ended() {
     import.wait().unwrap();
     let rest = node.json(&format!("{line} --resume"), 0);
     assert_eq!(rest["created_count"], COUNT, "{rest}");
-    assert_eq!(node.json("link check", 0)["link_count"], COUNT);
+    assert!(!state.exists());
+    let again = node.json(&format!("{line} --on-conflict skip"), 0);
+    assert_eq!(again["skipped_count"], COUNT, "{again}");
 }

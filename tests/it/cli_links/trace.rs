@@ -162,7 +162,7 @@ async fn folds_groups_finds_paths_and_compares() {
         "no path",
     );
     let graph = node.check(&format!("{down} --to 88.118.7/CT-1 -o dot"), 0, "", "");
-    assert!(graph.contains("    p1n0 -> p1n1 ["), "{graph}");
+    assert!(graph.contains("\n  p1n0 -> p1n1 [label="), "{graph}");
     let compare = "trace 88.118.8/B-1 --up --compare 88.118.8/BOX";
     let said = "0 only in the first trace, 1 only in the second";
     let differs = node.check(compare, 0, "", said);
