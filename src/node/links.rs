@@ -9,8 +9,8 @@ use std::time::Duration;
 use crate::access::{LinkReader, Records};
 use crate::model::link::Leaning;
 use crate::model::{
-    Caller, Identifier, Link, LinkName, LinkState, Prefix, Readers, Reason, Refusal, Visibility,
-    Who,
+    Caller, FirmId, Identifier, Link, LinkName, LinkState, Prefix, Readers, Reason, Refusal,
+    Visibility, Who,
 };
 use crate::node::trace::Finding as Searching;
 use crate::node::{Node, Page, told};
@@ -88,14 +88,14 @@ const CYCLE_LINKS_MAX: u64 = 100_000;
 
 impl Node {
     /// Returns a link that `caller` may see. Without an owner it is that of the
-    /// caller's firm.
+    /// caller's firm, or of an operator that of the firm at an end.
     ///
     /// # Errors
     /// `LinkNotFound`; `Internal`.
     pub fn link(&self, caller: &Caller, name: &LinkName) -> Result<LinkView, Refusal> {
         let mut name = name.clone();
-        if let (None, Who::Member(member)) = (&name.owner, &caller.who) {
-            name.owner = Some(member.firm.clone());
+        if name.owner.is_none() {
+            name.owner = self.stating_firm(caller, &name);
         }
         let reader = self.link_reader(caller);
         let ends = (self.number_of(&name.source)?, self.number_of(&name.target)?);
@@ -244,6 +244,17 @@ impl Node {
             }
         }
         Ok(check)
+    }
+
+    /// The firm for which `caller` states a link without an owner: its own; an
+    /// operator, that which holds the first end that a firm holds.
+    fn stating_firm(&self, caller: &Caller, name: &LinkName) -> Option<FirmId> {
+        let holder = |end: &Identifier| Records::holder(&*self.inner.store, end.prefix());
+        match &caller.who {
+            Who::Member(member) => Some(member.firm.clone()),
+            _ if caller.is_operator() => [&name.source, &name.target].into_iter().find_map(holder),
+            _ => None,
+        }
     }
 
     fn sees_link(&self, reader: &LinkReader, link: &Link) -> bool {

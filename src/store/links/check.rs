@@ -1,50 +1,75 @@
 //! Whether links, edges, nodes and counts agree.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::ControlFlow;
 
 use crate::model::LinkState;
 use crate::store::codec::{adjacency, link};
 use crate::store::columns::Column;
 use crate::store::links::pending::times;
-use crate::store::links::{DOWN, UP, ends, name_of, node};
+use crate::store::links::{DOWN, EdgeRow, UP, ends, name_of, node};
 use crate::store::{Error, Store, scan};
+
+/// What edges of links come to, in whatever order they are met.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Sum {
+    count: u64,
+    /// Of the hashes of edges whose links are not withdrawn.
+    hashes: u64,
+    /// The hashes of the others: of a link that was stated again the edge stays.
+    past: HashSet<u64>,
+}
+
+impl Sum {
+    fn add(&mut self, edge: &EdgeRow, is_past: bool) {
+        let EdgeRow {
+            input,
+            output,
+            terms,
+            times,
+        } = *edge;
+        let mut hasher = DefaultHasher::new();
+        let times = (times.from, times.since, times.until, times.ended);
+        (input, output, terms, times).hash(&mut hasher);
+        let hash = hasher.finish();
+        if is_past {
+            self.past.insert(hash);
+        } else {
+            self.count += 1;
+            self.hashes = self.hashes.wrapping_add(hash);
+        }
+    }
+}
 
 impl Store {
     /// Compares links with the edges at both their ends, with the counts of their
     /// terms, and nodes with their names. What does not agree, if anything. Reads
-    /// everything of links.
+    /// everything of links, once.
     ///
     /// # Errors
     /// [`Error::Engine`], [`Error::Corrupt`], [`Error::Version`].
     pub fn check_links(&self) -> Result<Option<String>, Error> {
         let mut counts: BTreeMap<u32, u64> = BTreeMap::new();
         let mut fault = None;
-        let mut link_count = 0u64;
+        let mut stated = Sum::default();
         scan::each(self, Column::Links, b"", None, &mut |key, value| {
-            link_count += 1;
             let (source, target, name) = name_of(self, key)?;
             let link = link::decode(name, value)?;
-            let number = self.terms().number(&link.terms());
-            let Some(number) = number else {
+            let terms = self.terms().number(&link.terms());
+            let Some(terms) = terms else {
                 fault = Some(format!("link {} has terms without a number", link.name));
                 return Ok(ControlFlow::Break(()));
             };
-            *counts.entry(number).or_default() += 1;
+            *counts.entry(terms).or_default() += 1;
             let (input, output) = ends(&link.terms(), source, target);
-            let wanted = (number, times(&link));
-            for (near, far, is_down) in [(input, output, true), (output, input, false)] {
-                let mut is_there = false;
-                self.edges_of(&[near], is_down, &mut |_, edge| {
-                    let found = if is_down { edge.output } else { edge.input };
-                    is_there |= found == far && (edge.terms, edge.times) == wanted;
-                    ControlFlow::Continue(())
-                })?;
-                if !is_there {
-                    fault = Some(format!("link {} is in no list of {near}", link.name));
-                    return Ok(ControlFlow::Break(()));
-                }
-            }
+            let edge = EdgeRow {
+                input,
+                output,
+                terms,
+                times: times(&link),
+            };
+            stated.add(&edge, link.state == LinkState::Withdrawn);
             Ok(ControlFlow::Continue(()))
         })?;
         if fault.is_some() {
@@ -59,54 +84,50 @@ impl Store {
                 )));
             }
         }
-        if let Some(fault) = self.check_edge_count(link_count)? {
-            return Ok(Some(fault));
+        for (direction, which) in [(DOWN, "downstream"), (UP, "upstream")] {
+            let listed = self.listed(direction)?;
+            if (listed.count, listed.hashes) != (stated.count, stated.hashes) {
+                return Ok(Some(format!(
+                    "the edges of {} links are not the {} that are listed {which}",
+                    stated.count, listed.count
+                )));
+            }
+            if !stated.past.is_subset(&listed.past) {
+                return Ok(Some(format!("a withdrawn link is not listed {which}")));
+            }
         }
         self.check_nodes()
     }
 
-    /// Every edge is a link's, but for those of links that were withdrawn and stated
-    /// again; and as many stand in lists downstream as upstream.
-    fn check_edge_count(&self, link_count: u64) -> Result<Option<String>, Error> {
-        let mut edges = [0u64; 2];
-        let mut history = [0u64; 2];
-        for (at, direction) in [DOWN, UP].into_iter().enumerate() {
-            let column = Column::Adjacency;
-            scan::each(self, column, &[direction], None, &mut |_, list| {
-                let terms = self.terms();
-                adjacency::each(list, &mut |near| {
-                    let row = terms.row(near.terms);
-                    let is_past = row.is_some_and(|row| row.terms.state == LinkState::Withdrawn);
-                    if let Some(history) = history.get_mut(at).filter(|_| is_past) {
-                        *history += 1;
-                    }
-                    if let Some(edges) = edges.get_mut(at) {
-                        *edges += 1;
-                    }
-                    ControlFlow::Continue(())
-                })
-            })?;
-        }
-        let [down, up] = edges;
-        if down != up {
-            return Ok(Some(format!(
-                "{down} edges stand downstream, and {up} upstream"
-            )));
-        }
-        let withdrawn: u64 = self
-            .terms()
-            .rows()
-            .iter()
-            .filter(|row| row.terms.state == LinkState::Withdrawn)
-            .map(|row| row.count)
-            .sum();
-        let [past, _] = history;
-        if down - past != link_count - withdrawn || past < withdrawn {
-            return Ok(Some(format!(
-                "{link_count} links, {withdrawn} of them withdrawn, have {down} edges, {past} of them past"
-            )));
-        }
-        Ok(None)
+    /// What is listed in one direction.
+    fn listed(&self, direction: u8) -> Result<Sum, Error> {
+        let mut listed = Sum::default();
+        let is_past: Vec<bool> = {
+            let terms = self.terms();
+            let rows = terms.rows().iter();
+            rows.map(|row| row.terms.state == LinkState::Withdrawn)
+                .collect()
+        };
+        let column = Column::Adjacency;
+        scan::each(self, column, &[direction], None, &mut |key, list| {
+            let near = node(key.get(1..).unwrap_or_default())?;
+            adjacency::each(list, &mut |edge| {
+                let (input, output) = match direction {
+                    DOWN => (near, edge.far),
+                    _ => (edge.far, near),
+                };
+                let place = usize::try_from(edge.terms).unwrap_or(usize::MAX);
+                let edge = EdgeRow {
+                    input,
+                    output,
+                    terms: edge.terms,
+                    times: edge.times,
+                };
+                listed.add(&edge, is_past.get(place).copied().unwrap_or_default());
+                ControlFlow::Continue(())
+            })
+        })?;
+        Ok(listed)
     }
 
     /// Every node has its name, and every name its node.
