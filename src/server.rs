@@ -392,7 +392,9 @@ impl Parts {
 
 /// The nodes at which traces go on.
 fn other_nodes(trace: &node::config::TraceConfig) -> Result<Peers, Error> {
-    let routes = trace.routes().map_err(|(text, _)| peer::Error::Url(text))?;
+    let routes = trace
+        .routes()
+        .map_err(|error| peer::Error::Url(error.text))?;
     Ok(Peers::new(routes, &trace.ca_file)?)
 }
 

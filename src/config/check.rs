@@ -494,12 +494,8 @@ fn trace(config: &Config, problems: &mut Vec<Problem>) {
         let rule = format!("at most {NODES_MAX} nodes");
         problems.push(Problem::of("trace.nodes", count, rule));
     }
-    if let Err((text, refusal)) = config.trace.routes() {
-        let rule = refusal.map_or_else(
-            || "must be a prefix, a space and an http:// or https:// URL".to_owned(),
-            |refusal| refusal.to_string(),
-        );
-        problems.push(Problem::of("trace.nodes", quoted(&text), rule));
+    if let Err(error) = config.trace.routes() {
+        problems.push(Problem::of("trace.nodes", quoted(&error.text), error.rule));
     }
 }
 

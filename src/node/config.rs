@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Prefix, Refusal};
+use crate::model::Prefix;
 
 /// Days for which entries must be kept: six months, as GB/T 22239 and the
 /// Cybersecurity Law of China (article 21) ask.
@@ -60,19 +60,60 @@ impl TraceConfig {
     /// The other nodes: the prefix, and the URL.
     ///
     /// # Errors
-    /// The text that is none, and what is wrong with its prefix, if it has one.
-    pub fn routes(&self) -> Result<Vec<(Prefix, String)>, (String, Option<Refusal>)> {
-        let route = |text: &String| {
-            let parts = text.split_once(' ');
-            let is_url = |url: &str| url.starts_with("http://") || url.starts_with("https://");
-            match parts.map(|(prefix, url)| (prefix, url.trim())) {
-                Some((prefix, url)) if is_url(url) => match Prefix::parse(prefix) {
-                    Ok(prefix) => Ok((prefix, url.to_owned())),
-                    Err(refusal) => Err((text.clone(), Some(refusal))),
-                },
-                _ => Err((text.clone(), None)),
-            }
+    /// [`RouteError`].
+    pub fn routes(&self) -> Result<Vec<(Prefix, String)>, RouteError> {
+        self.nodes.iter().map(|text| route(text)).collect()
+    }
+}
+
+/// A text that names no node.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{rule}")]
+pub struct RouteError {
+    /// The text.
+    pub text: String,
+    /// What it must be.
+    pub rule: String,
+}
+
+fn route(text: &str) -> Result<(Prefix, String), RouteError> {
+    let fail = |rule: String| RouteError {
+        text: text.to_owned(),
+        rule,
+    };
+    let is_url = |url: &&str| url.starts_with("http://") || url.starts_with("https://");
+    let (prefix, url) = text
+        .split_once(' ')
+        .map(|(prefix, url)| (prefix, url.trim()))
+        .filter(|(_, url)| is_url(url))
+        .ok_or_else(|| fail("must be a prefix, a space and an http:// or https:// URL".into()))?;
+    let prefix = Prefix::parse(prefix).map_err(|refusal| fail(refusal.to_string()))?;
+    Ok((prefix, url.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_nodes_are_a_prefix_and_a_url() {
+        let config = |text: &str| TraceConfig {
+            nodes: vec![text.to_owned()],
+            ..TraceConfig::default()
         };
-        self.nodes.iter().map(route).collect()
+        let routes = config("88.200  https://node.example:8443").routes();
+        let prefix = Prefix::parse("88.200").expect("a prefix");
+        let url = "https://node.example:8443".to_owned();
+        assert_eq!(routes, Ok(vec![(prefix, url)]));
+        for bad in [
+            "",
+            "88.200",
+            "https://a",
+            "88.200 ftp://a",
+            "8 8 https://a",
+            "/ http://a",
+        ] {
+            assert_eq!(config(bad).routes().expect_err("none").text, bad);
+        }
     }
 }

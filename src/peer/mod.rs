@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,10 +63,10 @@ impl Peers {
     ///
     /// # Errors
     /// [`Error`].
-    pub fn new(routes: Vec<(Prefix, String)>, ca_file: &PathBuf) -> Result<Self, Error> {
+    pub fn new(routes: Vec<(Prefix, String)>, ca_file: &Path) -> Result<Self, Error> {
         let trust = match ca_file.as_os_str().is_empty() {
             true => Trust::System,
-            false => Trust::File(ca_file.clone()),
+            false => Trust::File(ca_file.to_owned()),
         };
         let peer = |(prefix, url): (Prefix, String)| {
             let endpoint = Endpoint::from_shared(url.clone())
