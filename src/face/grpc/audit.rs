@@ -9,7 +9,8 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, async_trait};
 
-use crate::face::grpc::shared::{EXPORTS_MAX, Shared, answer};
+use crate::face::grpc::export::{End, wait_until_allowed};
+use crate::face::grpc::shared::{EXPORTS_MAX, Shared, answer, deadline};
 use crate::face::grpc::{convert, page, status};
 use crate::model::{Identifier, Reason, Refusal};
 use crate::node::{AuditPart, AuditQuery, Audited, Consistency, Inclusion, Proven, Signed};
@@ -87,6 +88,7 @@ impl Audit for AuditService {
         &self,
         request: Request<ExportAuditEntriesRequest>,
     ) -> Result<Response<Self::ExportAuditEntriesStream>, Status> {
+        let deadline = deadline(&request);
         let (caller, ExportAuditEntriesRequest {}) = self.0.open(request)?;
         let permit = Arc::clone(&self.0.exports).try_acquire_owned();
         let full = |_| status::status(&Refusal::new(Reason::Overloaded).limit(EXPORTS_MAX));
@@ -101,6 +103,17 @@ impl Audit for AuditService {
                 is_stopped || runtime.block_on(sending).is_err()
             };
             let mut sink = |found| {
+                if let AuditPart::Entries(entries) = &found {
+                    let (asking, is_gone) = ((&caller, deadline), || parts.is_closed());
+                    match wait_until_allowed(&shared, asking, entries.len(), &is_gone) {
+                        Ok(()) => {}
+                        Err(End::Gone) => return ControlFlow::Break(()),
+                        Err(End::Refused(refusal)) => {
+                            let _gone = send(Err(status::status(&refusal)));
+                            return ControlFlow::Break(());
+                        }
+                    }
+                }
                 let part = Some(part(found));
                 if send(Ok(ExportAuditEntriesResponse { part })) {
                     ControlFlow::Break(())

@@ -120,34 +120,12 @@ impl Export {
         if self.message.records.is_empty() {
             return Ok(());
         }
-        self.wait_until_allowed(self.message.records.len())?;
+        let (count, is_gone) = (self.message.records.len(), || self.answers.is_closed());
+        let asking = (&self.caller, self.deadline);
+        wait_until_allowed(&self.shared, asking, count, &is_gone)?;
         self.bytes = 0;
         let message = std::mem::take(&mut self.message);
         self.send(Ok(message))
-    }
-
-    /// Waits until the caller may have `count` more records.
-    fn wait_until_allowed(&self, count: usize) -> Result<(), End> {
-        let take = || self.shared.node.admit_items(&self.caller, count);
-        while let Err(refusal) = take() {
-            let told = refusal.shown_remaining();
-            let Some(wait) = told.and_then(|remaining| remaining.retry_after) else {
-                return Err(End::Refused(refusal));
-            };
-            let is_late = |until: Instant| until <= Instant::now() + wait;
-            if self.deadline.is_some_and(is_late) {
-                return Err(End::Refused(refusal));
-            }
-            let stopped = self.shared.shutdown.cancelled();
-            let waiting = async { tokio::time::timeout(wait, stopped).await };
-            if self.runtime.block_on(waiting).is_ok() {
-                return Err(End::Refused(Refusal::new(Reason::ShuttingDown)));
-            }
-            if self.answers.is_closed() {
-                return Err(End::Gone);
-            }
-        }
-        Ok(())
     }
 
     fn send(&self, answer: Answer) -> Result<(), End> {
@@ -163,8 +141,40 @@ impl Export {
     }
 }
 
+/// Waits until the caller may have `count` more items, on a thread of its own.
+///
+/// # Errors
+/// [`End::Refused`] if it may not before its deadline, or the node ends;
+/// [`End::Gone`] once it `is_gone`.
+pub(super) fn wait_until_allowed(
+    shared: &Shared,
+    (caller, deadline): (&Caller, Option<Instant>),
+    count: usize,
+    is_gone: &dyn Fn() -> bool,
+) -> Result<(), End> {
+    while let Err(refusal) = shared.node.admit_items(caller, count) {
+        let told = refusal.shown_remaining();
+        let Some(wait) = told.and_then(|remaining| remaining.retry_after) else {
+            return Err(End::Refused(refusal));
+        };
+        let is_late = |until: Instant| until <= Instant::now() + wait;
+        if deadline.is_some_and(is_late) {
+            return Err(End::Refused(refusal));
+        }
+        let stopped = shared.shutdown.cancelled();
+        let waiting = async { tokio::time::timeout(wait, stopped).await };
+        if Handle::current().block_on(waiting).is_ok() {
+            return Err(End::Refused(Refusal::new(Reason::ShuttingDown)));
+        }
+        if is_gone() {
+            return Err(End::Gone);
+        }
+    }
+    Ok(())
+}
+
 /// Why an export ends early.
-enum End {
+pub(super) enum End {
     /// The client has gone, or takes nothing.
     Gone,
     /// The client is told.
