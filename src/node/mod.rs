@@ -13,6 +13,7 @@ mod read;
 mod refused;
 mod salts;
 mod sharing;
+mod sign_ins;
 mod site;
 mod template;
 mod write;
@@ -56,6 +57,7 @@ use crate::node::account::Desk;
 use crate::node::audit::Notary;
 use crate::node::refused::{Attempts, Subject};
 use crate::node::salts::Salts;
+use crate::node::sign_ins::SignIns;
 use crate::node::write::Writer;
 use crate::registry::Command;
 use crate::registry::audit::Action as Attempted;
@@ -166,6 +168,7 @@ struct Inner {
     /// Refused attempts that wait for the writer.
     attempts: Arc<Attempts>,
     notary: ArcSwapOption<Notary>,
+    sign_ins: SignIns,
     /// Seals personal data.
     sealing: SealingKey,
     started: Timestamp,
@@ -199,6 +202,7 @@ impl Node {
         let desk = Desk::new(&access::Config::default());
         let stamps = Arc::new(Stamps::default());
         let attempts = Arc::new(Attempts::default());
+        let sign_ins = metrics.sign_ins.clone();
         let writer = Writer {
             store: Arc::clone(&store),
             stamps: Arc::clone(&stamps),
@@ -226,6 +230,7 @@ impl Node {
             salts: Salts::new(chance),
             attempts,
             notary: ArcSwapOption::empty(),
+            sign_ins,
             sealing,
             started,
         };
