@@ -171,6 +171,8 @@ impl Node {
             key.to_bytes()
         });
         let signed_in = self.try_sign_in(request, source).await;
+        let outcome = signed_in.as_ref().map(|_| ()).map_err(Refusal::reason);
+        self.inner.sign_ins.person(outcome);
         signed_in.inspect_err(|refusal| {
             let caller = Caller::ANONYMOUS.with_source(source);
             let subject = Subject::Other(key.unwrap_or_default());

@@ -33,12 +33,15 @@ impl Node {
         proof: &Proof<'_>,
         source: Option<IpAddr>,
     ) -> Result<Caller, Refusal> {
-        let record = self.kept(identity)?;
+        let record = self.kept(identity).inspect_err(|refusal| {
+            self.inner.sign_ins.unproven(refusal.reason());
+        })?;
         let index = prove(identity, record.as_ref(), proof).map_err(|why| {
             tracing::debug!(%identity, ?proof, %why, "an identity was not proven");
             let reason = Reason::AuthenticationFailed;
             self.refuse_unproven(reason, &identity.to_string(), source)
         })?;
+        self.inner.sign_ins.identity();
         // As registered, so that the audit trail spells each in one way.
         let identifier = record.map_or_else(|| identity.identifier.clone(), |r| r.identifier);
         let reference = Reference { index, identifier };

@@ -221,27 +221,35 @@ impl Node {
         Ok(page)
     }
 
+    /// Counts links: for operators.
+    ///
+    /// # Errors
+    /// `KeyRequired`, `PermissionDenied`.
+    pub fn count_links(&self, caller: &Caller) -> Result<LinkCheck, Refusal> {
+        self.permit_operation(caller)?;
+        let store = &self.inner.store;
+        let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        let memory = self.inner.graph.ready();
+        Ok(LinkCheck {
+            identifier_count: u64::from(store.node_count()),
+            link_count: store.terms().rows().iter().map(|row| row.count).sum(),
+            memory: memory.map(|graph| (count(graph.edge_count()), count(graph.memory_bytes()))),
+            fault: None,
+        })
+    }
+
     /// Reads every link, and compares lists, counts and the graph in memory: for
     /// operators. Links that change meanwhile may be told as a fault.
     ///
     /// # Errors
     /// `KeyRequired`, `PermissionDenied`; `Internal`.
     pub fn check_links(&self, caller: &Caller) -> Result<LinkCheck, Refusal> {
-        self.permit_operation(caller)?;
+        let mut check = self.count_links(caller)?;
         let store = &self.inner.store;
         let read = |error: Error| told(&error);
-        let mut check = LinkCheck {
-            identifier_count: u64::from(store.node_count()),
-            link_count: store.terms().rows().iter().map(|row| row.count).sum(),
-            ..LinkCheck::default()
-        };
         check.fault = store.check_links().map_err(read)?;
-        if let Some(graph) = self.inner.graph.ready() {
-            let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
-            check.memory = Some((count(graph.edge_count()), count(graph.memory_bytes())));
-            if check.fault.is_none() {
-                check.fault = self.inner.graph.compare(store).map_err(read)?;
-            }
+        if check.fault.is_none() {
+            check.fault = self.inner.graph.compare(store).map_err(read)?;
         }
         Ok(check)
     }

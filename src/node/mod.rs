@@ -14,6 +14,7 @@ mod read;
 mod refused;
 mod salts;
 mod sharing;
+mod sign_ins;
 mod site;
 mod template;
 mod trace;
@@ -60,6 +61,7 @@ use crate::node::account::Desk;
 use crate::node::audit::Notary;
 use crate::node::refused::{Attempts, Subject};
 use crate::node::salts::Salts;
+use crate::node::sign_ins::SignIns;
 use crate::node::trace::Keeper;
 use crate::node::write::Writer;
 use crate::registry::Command;
@@ -182,6 +184,7 @@ struct Inner {
     /// What other nodes know this one by while it runs.
     name: String,
     notary: ArcSwapOption<Notary>,
+    sign_ins: SignIns,
     /// Seals personal data.
     sealing: SealingKey,
     started: Timestamp,
@@ -216,6 +219,7 @@ impl Node {
         let stamps = Arc::new(Stamps::default());
         let attempts = Arc::new(Attempts::default());
         let graph = Arc::new(Keeper::default());
+        let sign_ins = metrics.sign_ins.clone();
         let writer = Writer {
             store: Arc::clone(&store),
             stamps: Arc::clone(&stamps),
@@ -247,6 +251,7 @@ impl Node {
             other_nodes: OnceLock::new(),
             name: name(chance),
             notary: ArcSwapOption::empty(),
+            sign_ins,
             sealing,
             started,
         };

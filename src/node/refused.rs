@@ -219,6 +219,7 @@ impl Node {
     /// The refusal of who did not prove to be `who` from `source`, of which the audit
     /// trail tells.
     pub fn refuse_unproven(&self, reason: Reason, who: &str, source: Option<IpAddr>) -> Refusal {
+        self.inner.sign_ins.unproven(reason);
         let refusal = Refusal::new(reason);
         let caller = Caller::ANONYMOUS.with_source(source);
         let subject = Subject::Other(who.as_bytes().to_vec());

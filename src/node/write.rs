@@ -8,6 +8,7 @@ use crate::access::{Action, permit};
 use crate::model::limits::BATCH_ITEMS_MAX;
 use crate::model::{Caller, Reason, Refusal, Who};
 use crate::node::refused::{Attempt, Attempts, Subject, is_kept};
+use crate::node::sign_ins::SignIns;
 use crate::node::trace::Keeper;
 use crate::node::{Clock, Node, Write, told};
 use crate::registry::{
@@ -20,10 +21,11 @@ use crate::store::{Batch, Error, Store};
 /// What one change came to.
 type Judged = Result<Applied, Refusal>;
 
-/// What the writer measures.
+/// What the node measures: its writer, and who signs in.
 pub struct Metrics {
     sync_seconds: Histogram,
     group_size: Histogram,
+    pub(super) sign_ins: SignIns,
 }
 
 impl std::fmt::Debug for Metrics {
@@ -43,6 +45,7 @@ impl Metrics {
         Self {
             sync_seconds: histogram!("idnode_wal_sync_duration_seconds"),
             group_size: histogram!("idnode_commit_group_size"),
+            sign_ins: SignIns::new(),
         }
     }
 }

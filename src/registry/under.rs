@@ -6,14 +6,12 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use aws_lc_rs::digest::{SHA256, digest};
-
 use crate::model::limits::{
     FAULTS_MAX, TEMPLATE_INDEX, TEMPLATE_VERSION_INDEX, VALUES_PER_RECORD_MAX,
 };
 use crate::model::record::{TEMPLATE_TYPE, TEMPLATE_VERSION_TYPE};
-use crate::model::template::{Before, Template, Version, refusal_of};
-use crate::model::{FirmId, Key, PrefixEntry, Reason, Record, Refusal, Value, ValueType};
+use crate::model::template::{Before, Template, Version, named, refusal_of, value_of};
+use crate::model::{Key, PrefixEntry, Reason, Record, Refusal, Value, ValueType};
 use crate::registry::decide::Undecided;
 use crate::registry::template;
 use crate::store::{Batch, Error, UniqueKey};
@@ -128,39 +126,19 @@ impl Named {
     }
 }
 
-/// What values name: a template, and a version if they do.
-fn named(values: &[Value]) -> Option<(&str, Option<&str>)> {
-    let id = value_of(values, TEMPLATE_INDEX, TEMPLATE_TYPE)?;
-    let version = value_of(values, TEMPLATE_VERSION_INDEX, TEMPLATE_VERSION_TYPE);
-    Some((
-        id.text().unwrap_or_default(),
-        version.map(|value| value.text().unwrap_or_default()),
-    ))
-}
-
-fn value_of<'a>(values: &'a [Value], index: u32, value_type: &str) -> Option<&'a Value> {
-    let at = values
-        .binary_search_by_key(&index, |value| value.index)
-        .ok()?;
-    values
-        .get(at)
-        .filter(|value| value.value_type.as_str() == value_type)
-}
-
 /// The template `id` if records under `prefix` may stand under it.
 fn usable(batch: &Batch<'_>, prefix: &PrefixEntry, id: &str) -> Option<Arc<Template>> {
-    let may_use = |firm: Option<&FirmId>| firm.is_none() || firm == prefix.holder.as_ref();
-    template::find(batch, id).filter(|template| may_use(template.firm()))
+    template::find(batch, id).filter(|template| template.is_for(prefix.holder.as_ref()))
 }
 
 /// The version that a stored record stands under, if there is such a one.
 fn found(batch: &Batch<'_>, prefix: &PrefixEntry, id: &str, version: &str) -> Option<Named> {
-    let number = number(version)?;
     let template = usable(batch, prefix, id)?;
+    let (number, published) = template.version_named(version)?;
     Some(Named {
         id: id.to_owned(),
         number,
-        version: Arc::clone(&template.version(number)?.version),
+        version: Arc::clone(&published.version),
     })
 }
 
@@ -178,12 +156,12 @@ fn chosen(
             .value(id)
             .limit(&prefix.prefix)
     })?;
-    let wanted = match (version, old.filter(|old| old.id == id)) {
-        (Some(text), _) => number(text),
-        (None, Some(old)) => Some(old.number),
-        (None, None) => Some(template.latest().0),
+    let numbered = |number| Some((number, template.version(number)?));
+    let published = match (version, old.filter(|old| old.id == id)) {
+        (Some(text), _) => template.version_named(text),
+        (None, Some(old)) => numbered(old.number),
+        (None, None) => numbered(template.latest().0),
     };
-    let published = wanted.and_then(|number| Some((number, template.version(number)?)));
     let Some((number, published)) = published else {
         return Err(
             fault_at(TEMPLATE_VERSION_INDEX, Reason::TemplateVersionUnknown)
@@ -196,12 +174,6 @@ fn chosen(
         number,
         version: Arc::clone(&published.version),
     })
-}
-
-/// The number of a version: digits without leading zeros.
-fn number(text: &str) -> Option<u32> {
-    let sound = !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
-    sound.then(|| text.parse().ok())?
 }
 
 /// Adds the value that names the version, like the one that names the template.
@@ -255,12 +227,7 @@ fn rows(prefix: &PrefixEntry, (named, values): Side<'_>) -> Vec<(UniqueKey, u32)
         return Vec::new();
     };
     let canonical = prefix.prefix.canonical();
-    let row = |(index, form): (u32, String)| {
-        let mut hash = [0; 32];
-        hash.copy_from_slice(digest(&SHA256, form.as_bytes()).as_ref());
-        (UniqueKey::new(&canonical, &named.id, index, &hash), index)
-    };
-    named.version.uniques(values).into_iter().map(row).collect()
+    UniqueKey::all_of(&canonical, (&named.id, &named.version), values)
 }
 
 fn fault_at(index: u32, reason: Reason) -> Refusal {

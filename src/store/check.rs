@@ -6,26 +6,32 @@ use std::ops::ControlFlow;
 use crate::model::Reader;
 use crate::store::codec::restricted::{self, Restricted};
 use crate::store::columns::Column;
+use crate::store::uniques_check::UniquesCheck;
 use crate::store::{Counts, Error, Store, TrailReport, codec, scan};
 
 impl Store {
     /// Recounts every identifier, decodes every row, and compares with the
-    /// counts and with the audit trail, which has one entry for each position.
+    /// counts, with the index of unique values, and with the audit trail, which has
+    /// one entry for each position.
     /// What does not agree, if anything. Reads everything.
     ///
     /// # Errors
     /// [`Error::Engine`].
     pub fn check_counts(&self) -> Result<Option<String>, Error> {
         let mut found: BTreeMap<Vec<u8>, Counts> = BTreeMap::new();
+        let mut uniques = UniquesCheck::new(self);
         let mut fault = None;
         scan::each(self, Column::Records, b"", None, &mut |key, value| {
             count(&mut found, key).active += 1;
-            if let Err(error) = codec::record::decode(key, value) {
-                fault = Some(format!("record {}: {error}", String::from_utf8_lossy(key)));
-                return Ok(ControlFlow::Break(()));
-            }
-            Ok(ControlFlow::Continue(()))
+            fault = match codec::record::decode(key, value) {
+                Ok(record) => uniques.record(key, &record)?,
+                Err(error) => Some(format!("record {}: {error}", String::from_utf8_lossy(key))),
+            };
+            Ok(flow(fault.as_ref()))
         })?;
+        if fault.is_some() {
+            return Ok(fault);
+        }
         scan::each(self, Column::Tombstones, b"", None, &mut |key, value| {
             count(&mut found, key).deleted += 1;
             if let Err(error) = codec::record::decode_tombstone(key, value) {
@@ -38,7 +44,10 @@ impl Store {
             Ok(ControlFlow::Continue(()))
         })?;
         if fault.is_none() {
-            fault = self.check_restricted(&mut found)?;
+            fault = self.check_restricted(&mut found, &mut uniques)?;
+        }
+        if fault.is_none() {
+            fault = uniques.end()?;
         }
         if fault.is_some() {
             return Ok(fault);
@@ -66,6 +75,7 @@ impl Store {
     fn check_restricted(
         &self,
         found: &mut BTreeMap<Vec<u8>, Counts>,
+        uniques: &mut UniquesCheck<'_>,
     ) -> Result<Option<String>, Error> {
         let mut fault = None;
         let mut granted_count = 0u64;
@@ -83,6 +93,7 @@ impl Store {
                     let counts = count(found, key);
                     counts.active += 1;
                     counts.restricted_active += 1;
+                    fault = fault.take().or(uniques.record(key, &record)?);
                     for reader in record.readers.iter().flat_map(|readers| readers.each()) {
                         granted_count += 1;
                         if !self.is_granted(&reader, key)? {
@@ -97,10 +108,7 @@ impl Store {
                 }
                 Err(error) => fault = Some(format!("restricted {shown}: {error}")),
             }
-            Ok(match fault {
-                Some(_) => ControlFlow::Break(()),
-                None => ControlFlow::Continue(()),
-            })
+            Ok(flow(fault.as_ref()))
         })?;
         let mut grant_count = 0u64;
         scan::each(
@@ -133,6 +141,14 @@ pub(super) fn fault_of(checked: Result<TrailReport, Error>) -> Result<Option<Str
         Ok(_) => Ok(None),
         Err(error @ Error::Engine(_)) => Err(error),
         Err(error) => Ok(Some(error.to_string())),
+    }
+}
+
+/// Goes on until there is a fault.
+const fn flow(fault: Option<&String>) -> ControlFlow<()> {
+    match fault {
+        Some(_) => ControlFlow::Break(()),
+        None => ControlFlow::Continue(()),
     }
 }
 

@@ -25,6 +25,7 @@ mod trail;
 mod trail_check;
 mod tree;
 mod uniques;
+mod uniques_check;
 
 use std::fs::File;
 use std::ops::ControlFlow;

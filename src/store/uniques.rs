@@ -6,6 +6,10 @@
 //! ```
 //! Prefixes have no "/", ids no 0x00: no two of them give the same key.
 
+use crate::merkle::sha256;
+use crate::model::Value;
+use crate::model::template::Version;
+
 /// Names a value that may be there once.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct UniqueKey(Vec<u8>);
@@ -22,6 +26,29 @@ impl UniqueKey {
         bytes.extend_from_slice(&index.to_be_bytes());
         bytes.extend_from_slice(hash);
         Self(bytes)
+    }
+
+    /// Those of `values`, ascending by index, of a record that stands under a canonical
+    /// prefix and under this version of a template; each with the index of its item.
+    pub fn all_of(
+        prefix: &str,
+        (template, version): (&str, &Version),
+        values: &[Value],
+    ) -> Vec<(Self, u32)> {
+        let key = |(index, form): (u32, String)| {
+            let hash = sha256(&[form.as_bytes()]);
+            (Self::new(prefix, template, index, &hash), index)
+        };
+        version.uniques(values).into_iter().map(key).collect()
+    }
+
+    /// The prefix and the template that a key is of.
+    pub(super) fn whose(bytes: &[u8]) -> Option<(&str, &str)> {
+        let slash = bytes.iter().position(|byte| *byte == b'/')?;
+        let (prefix, rest) = bytes.split_at_checked(slash)?;
+        let template = rest.get(1..)?.split(|byte| *byte == 0).next()?;
+        let text = |bytes| std::str::from_utf8(bytes).ok();
+        Some((text(prefix)?, text(template)?))
     }
 
     pub(super) fn as_bytes(&self) -> &[u8] {
@@ -47,7 +74,7 @@ mod tests {
         ] {
             let key = UniqueKey::new(prefix, template, index, &[hash; 32]);
             assert!(seen.insert(key.clone()));
-            assert!(key.as_bytes().starts_with(format!("{prefix}/").as_bytes()));
+            assert_eq!(UniqueKey::whose(key.as_bytes()), Some((prefix, template)));
         }
     }
 }

@@ -127,7 +127,7 @@ impl Fixture {
 }
 
 /// Registers an identifier as the operator.
-async fn create(clients: &Clients, identifier: &str, values: Vec<Value>) {
+pub(crate) async fn create(clients: &Clients, identifier: &str, values: Vec<Value>) {
     let request = v1::CreateRecordRequest {
         record: Some(record(identifier, values)),
         ..v1::CreateRecordRequest::default()
@@ -137,7 +137,7 @@ async fn create(clients: &Clients, identifier: &str, values: Vec<Value>) {
 }
 
 /// An HS_ADMIN.
-fn admin(index: u32, bits: u16, admin_index: u32, identifier: &str) -> Value {
+pub(crate) fn admin(index: u32, bits: u16, admin_index: u32, identifier: &str) -> Value {
     let admin = Admin {
         permissions: AdminPermissions::from_bits(bits),
         reference: Reference {
@@ -154,7 +154,7 @@ fn admin(index: u32, bits: u16, admin_index: u32, identifier: &str) -> Value {
 }
 
 /// A value that only administrators may read.
-fn secret(index: u32, data: &[u8]) -> Value {
+pub(crate) fn secret(index: u32, data: &[u8]) -> Value {
     Value {
         index,
         r#type: "HS_SECKEY".into(),

@@ -11,7 +11,7 @@ use hickory_proto::op::Message;
 use hickory_proto::rr::rdata::opt::EdnsOption;
 use idnode::config::{Error, Sources, load};
 use idnode::wire::handle::{Flags, List, OpCode, ResolutionRequest, ResponseCode};
-use idnode::wire::proto::v1;
+use idnode::wire::proto::v1::{self, export_audit_entries_response::Part};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
@@ -158,6 +158,48 @@ async fn lists_and_exports_count_each_record_that_they_give() {
         count += message.records.len();
     }
     assert_eq!(count, 15);
+}
+
+#[tokio::test]
+async fn an_export_of_the_audit_trail_counts_each_entry() {
+    let node = TestNode::start_with(|config| {
+        config.limits.source_requests_per_sec = 10;
+        config.limits.source_requests_burst = 40;
+        config.limits.exempt_networks = Vec::new();
+    })
+    .await;
+    let began = tokio::time::Instant::now();
+    let clients = node.clients();
+    clients.home_prefix("88.118.7").await;
+    for number in 0..15 {
+        let name = format!("88.118.7/{number}");
+        clients.create(&name, "https://a.example/").await.unwrap();
+    }
+    let mut count = 0;
+    for _ in 0..3 {
+        let mut audit = node.auditor().audit();
+        let request = v1::ExportAuditEntriesRequest {};
+        // It waits for its entries; to be let in it need not wait.
+        let mut export = None;
+        wait_until("an export begins", async || {
+            export = audit.export_audit_entries(request).await.ok();
+            export.is_some()
+        })
+        .await;
+        let mut parts = export.expect("begun").into_inner();
+        while let Some(message) = parts.message().await.unwrap() {
+            if let Some(Part::Entries(part)) = message.part {
+                count += part.entries.len();
+            }
+        }
+    }
+    assert!(count >= 48, "{count}");
+    // With 16 changes that is 24 more than a burst.
+    assert!(
+        began.elapsed() >= Duration::from_millis(2400),
+        "{:?}",
+        began.elapsed()
+    );
 }
 
 #[tokio::test]

@@ -282,7 +282,10 @@ async fn check_whole(clients: &Clients, writers: &[Writer]) {
         assert_eq!(found, expected, "{end} {is_up}");
     }
     let check = async || {
-        let checked = clients.links().check_links(v1::CheckLinksRequest {}).await;
+        let checked = clients
+            .links()
+            .check_links(v1::CheckLinksRequest::default())
+            .await;
         checked.unwrap().into_inner()
     };
     wait_until("the graph", async || check().await.in_memory).await;

@@ -12,9 +12,13 @@ use crate::wire::proto::v1;
 /// # Errors
 /// [`Exit::Failed`] if something does not agree; what the node answered, or why it
 /// did not.
-pub(super) async fn run(connection: &Connection, output: &Output) -> Result<(), Failure> {
+pub(super) async fn run(
+    counts_only: bool,
+    connection: &Connection,
+    output: &Output,
+) -> Result<(), Failure> {
     let client = connection.client(output).await?;
-    let request = client.request(v1::CheckLinksRequest {});
+    let request = client.request(v1::CheckLinksRequest { counts_only });
     let found = client.answer(client.links().check_links(request)).await?;
     let v1::CheckLinksResponse {
         identifier_count,

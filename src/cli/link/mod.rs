@@ -85,7 +85,11 @@ Examples:
 Examples:
   idnode link check
   idnode link check --timeout 10m -o json")]
-    Check,
+    Check {
+        /// Read nothing, and tell the counts alone
+        #[arg(long)]
+        counts_only: bool,
+    },
 }
 
 /// Which link.
@@ -142,7 +146,7 @@ pub async fn run(
         Command::List(arguments) => list::run(arguments, connection, output).await,
         Command::Import(arguments) => import::run(arguments, connection, output).await,
         Command::Inspect(arguments) => list::inspect(arguments, connection, output).await,
-        Command::Check => check::run(connection, output).await,
+        Command::Check { counts_only } => check::run(counts_only, connection, output).await,
         Command::Confirm { name, change } => {
             let judged = Judged::Confirmed;
             judge((name, judged), change, connection, output).await

@@ -2,14 +2,12 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::Duration;
 
-use tokio::runtime::Handle;
-use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, async_trait};
 
-use crate::face::grpc::shared::{EXPORTS_MAX, Shared, answer};
+use crate::face::grpc::outgoing::{End, Outgoing};
+use crate::face::grpc::shared::{EXPORTS_MAX, Shared, answer, deadline};
 use crate::face::grpc::{convert, page, status};
 use crate::model::{Identifier, Reason, Refusal};
 use crate::node::{AuditPart, AuditQuery, Audited, Consistency, Inclusion, Proven, Signed};
@@ -20,11 +18,6 @@ use crate::wire::proto::v1::{
     GetConsistencyProofRequest, GetInclusionProofRequest, ListAuditEntriesRequest,
     ListAuditEntriesResponse, ProveRecordRequest,
 };
-
-/// Parts of an export that wait for the client.
-const PARTS_WAITING: usize = 4;
-/// How long a client may take for one part.
-const STALL_MAX: Duration = Duration::from_secs(60);
 
 /// The Audit service.
 pub(super) struct AuditService(pub(super) Arc<Shared>);
@@ -87,31 +80,34 @@ impl Audit for AuditService {
         &self,
         request: Request<ExportAuditEntriesRequest>,
     ) -> Result<Response<Self::ExportAuditEntriesStream>, Status> {
+        let deadline = deadline(&request);
         let (caller, ExportAuditEntriesRequest {}) = self.0.open(request)?;
         let permit = Arc::clone(&self.0.exports).try_acquire_owned();
         let full = |_| status::status(&Refusal::new(Reason::Overloaded).limit(EXPORTS_MAX));
         let permit = permit.map_err(full)?;
-        let (parts, receiver) = mpsc::channel(PARTS_WAITING);
-        let (shared, runtime) = (Arc::clone(&self.0), Handle::current());
+        let (outgoing, receiver) = Outgoing::new(&self.0, caller, deadline);
+        let shared = Arc::clone(&self.0);
         self.0.tracker.spawn_blocking(move || {
             let _permit = permit;
-            let send = |part| {
-                let sending = parts.send_timeout(part, STALL_MAX);
-                let is_stopped = shared.shutdown.is_cancelled();
-                is_stopped || runtime.block_on(sending).is_err()
-            };
+            let mut ended = Ok(());
             let mut sink = |found| {
+                let allowed = match &found {
+                    AuditPart::Entries(entries) => outgoing.wait_until_allowed(entries.len()),
+                    _ => Ok(()),
+                };
                 let part = Some(part(found));
-                if send(Ok(ExportAuditEntriesResponse { part })) {
-                    ControlFlow::Break(())
-                } else {
-                    ControlFlow::Continue(())
+                let sent =
+                    allowed.and_then(|()| outgoing.send(ExportAuditEntriesResponse { part }));
+                match sent {
+                    Ok(()) => ControlFlow::Continue(()),
+                    Err(end) => {
+                        ended = Err(end);
+                        ControlFlow::Break(())
+                    }
                 }
             };
-            if let Err(refusal) = shared.node.export_audit(&caller, &mut sink) {
-                // A client that has gone needs no reason.
-                let _gone = send(Err(status::status(&refusal)));
-            }
+            let exported = shared.node.export_audit(outgoing.caller(), &mut sink);
+            outgoing.end(ended.and_then(|()| exported.map_err(End::Refused)));
         });
         Ok(Response::new(ReceiverStream::new(receiver)))
     }

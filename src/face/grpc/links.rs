@@ -169,8 +169,12 @@ impl Links for LinksService {
         &self,
         request: Request<CheckLinksRequest>,
     ) -> Result<Response<CheckLinksResponse>, Status> {
-        let (caller, CheckLinksRequest {}) = self.0.open(request)?;
-        let check = traces::bounded(&self.0, move |node| node.check_links(&caller));
+        let (caller, CheckLinksRequest { counts_only }) = self.0.open(request)?;
+        let work = move |node: &Node| match counts_only {
+            true => node.count_links(&caller),
+            false => node.check_links(&caller),
+        };
+        let check = traces::bounded(&self.0, work);
         answer(check.await.map(check_message))
     }
 }

@@ -15,6 +15,7 @@ mod item;
 mod kind;
 mod kind_draft;
 mod moment;
+mod named;
 mod pattern;
 mod schema;
 pub mod sector;
@@ -27,6 +28,7 @@ pub use draft::Draft;
 pub use history::{Published, Template};
 pub use item::{Item, ItemState};
 pub use kind::{Algorithm, Bounds, Code, Day, Kind, Moment};
+pub use named::{named, value_of};
 pub use pattern::Pattern;
 pub use version::Version;
 

@@ -54,23 +54,25 @@ impl Keeper {
             return Ok(None);
         };
         for direction in [Direction::Down, Direction::Up] {
-            for number in 0..store.node_count() {
-                let is_down = direction == Direction::Down;
-                let mut stored = Vec::new();
-                store.edges_of(&[number], is_down, &mut |_, row| {
-                    stored.push(edge(row));
-                    ControlFlow::Continue(())
-                })?;
-                let Ok(kept) = graph.edges(Number(number), direction) else {
-                    return Ok(None);
-                };
-                if kept != stored {
-                    let name = store.node_name(number)?;
-                    let (kept, stored) = (kept.len(), stored.len());
-                    return Ok(Some(format!(
-                        "{name} has {kept} links in memory, and {stored} in the store"
-                    )));
-                }
+            let is_down = direction == Direction::Down;
+            let mut comparing = Comparing {
+                graph,
+                direction,
+                next: 0,
+                differs: None,
+            };
+            store.each_list(is_down, &mut |number, stored| {
+                comparing.list(number, stored)
+            })?;
+            if comparing.differs.is_none() {
+                let _ended = comparing.list(store.node_count(), &[]);
+            }
+            let differs = comparing.differs;
+            if let Some((number, kept, stored)) = differs {
+                let name = store.node_name(number)?;
+                return Ok(Some(format!(
+                    "{name} has {kept} links in memory, and {stored} in the store"
+                )));
             }
         }
         Ok(None)
@@ -160,6 +162,34 @@ fn change(change: GraphChange) -> Change {
             output: Number(output),
             terms: TermsId(terms),
         },
+    }
+}
+
+/// Compares lists in the order of their nodes.
+struct Comparing<'a> {
+    graph: &'a Graph,
+    direction: Direction,
+    next: u32,
+    /// The node whose lists differ, and how many edges they have.
+    differs: Option<(u32, usize, usize)>,
+}
+
+impl Comparing<'_> {
+    /// Compares the list of a node, and those between the last one and it, which are
+    /// empty.
+    fn list(&mut self, number: u32, stored: &[EdgeRow]) -> ControlFlow<()> {
+        for at in self.next..=number {
+            let stored = if at == number { stored } else { &[] };
+            let Ok(kept) = self.graph.edges(Number(at), self.direction) else {
+                return ControlFlow::Break(());
+            };
+            if !kept.iter().copied().eq(stored.iter().map(|row| edge(*row))) {
+                self.differs = Some((at, kept.len(), stored.len()));
+                return ControlFlow::Break(());
+            }
+        }
+        self.next = number.saturating_add(1);
+        ControlFlow::Continue(())
     }
 }
 

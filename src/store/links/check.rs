@@ -5,10 +5,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::ControlFlow;
 
 use crate::model::LinkState;
-use crate::store::codec::{adjacency, link};
+use crate::store::codec::link;
 use crate::store::columns::Column;
 use crate::store::links::pending::times;
-use crate::store::links::{DOWN, EdgeRow, UP, ends, name_of, node};
+use crate::store::links::{EdgeRow, ends, name_of, node};
 use crate::store::{Error, Store, scan};
 
 /// What edges of links come to, in whatever order they are met.
@@ -84,8 +84,8 @@ impl Store {
                 )));
             }
         }
-        for (direction, which) in [(DOWN, "downstream"), (UP, "upstream")] {
-            let listed = self.listed(direction)?;
+        for (is_down, which) in [(true, "downstream"), (false, "upstream")] {
+            let listed = self.listed(is_down)?;
             if (listed.count, listed.hashes) != (stated.count, stated.hashes) {
                 return Ok(Some(format!(
                     "the edges of {} links are not the {} that are listed {which}",
@@ -100,7 +100,7 @@ impl Store {
     }
 
     /// What is listed in one direction.
-    fn listed(&self, direction: u8) -> Result<Sum, Error> {
+    fn listed(&self, is_down: bool) -> Result<Sum, Error> {
         let mut listed = Sum::default();
         let is_past: Vec<bool> = {
             let terms = self.terms();
@@ -108,24 +108,12 @@ impl Store {
             rows.map(|row| row.terms.state == LinkState::Withdrawn)
                 .collect()
         };
-        let column = Column::Adjacency;
-        scan::each(self, column, &[direction], None, &mut |key, list| {
-            let near = node(key.get(1..).unwrap_or_default())?;
-            adjacency::each(list, &mut |edge| {
-                let (input, output) = match direction {
-                    DOWN => (near, edge.far),
-                    _ => (edge.far, near),
-                };
+        self.each_list(is_down, &mut |_, edges| {
+            for edge in edges {
                 let place = usize::try_from(edge.terms).unwrap_or(usize::MAX);
-                let edge = EdgeRow {
-                    input,
-                    output,
-                    terms: edge.terms,
-                    times: edge.times,
-                };
-                listed.add(&edge, is_past.get(place).copied().unwrap_or_default());
-                ControlFlow::Continue(())
-            })
+                listed.add(edge, is_past.get(place).copied().unwrap_or_default());
+            }
+            ControlFlow::Continue(())
         })?;
         Ok(listed)
     }

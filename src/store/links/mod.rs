@@ -143,17 +143,38 @@ impl Store {
     /// # Errors
     /// As [`Store::record`].
     pub fn each_edge(&self, each: &mut dyn FnMut(EdgeRow) -> ControlFlow<()>) -> Result<(), Error> {
-        scan::each(self, Column::Adjacency, &[DOWN], None, &mut |key, list| {
-            let input = node(key.get(1..).unwrap_or_default())?;
-            adjacency::each(list, &mut |near| {
-                each(EdgeRow {
-                    input,
-                    output: near.far,
-                    terms: near.terms,
-                    times: near.times,
-                })
-            })
+        self.each_list(true, &mut |_, edges| {
+            edges.iter().copied().try_for_each(&mut *each)
         })
+    }
+
+    /// Calls `each` with every node that has edges downstream, or upstream, and these
+    /// by far node and terms, until it breaks.
+    ///
+    /// # Errors
+    /// As [`Store::record`].
+    pub fn each_list(
+        &self,
+        is_down: bool,
+        each: &mut dyn FnMut(u32, &[EdgeRow]) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let beginning = [if is_down { DOWN } else { UP }];
+        let mut edges = Vec::new();
+        scan::each(
+            self,
+            Column::Adjacency,
+            &beginning,
+            None,
+            &mut |key, list| {
+                let number = node(key.get(1..).unwrap_or_default())?;
+                edges.clear();
+                let _all = adjacency::each(list, &mut |near| {
+                    edges.push(row(is_down, number, &near));
+                    ControlFlow::Continue(())
+                })?;
+                Ok(each(number, &edges))
+            },
+        )
     }
 
     /// Calls `each` with the edges of `nodes`, and the place of its node in
@@ -173,21 +194,8 @@ impl Store {
         let lists = self.get_many(Column::Adjacency, keys, sorted)?;
         for (place, (node, list)) in nodes.iter().zip(lists).enumerate() {
             let Some(list) = list else { continue };
-            let progress = adjacency::each(&list, &mut |near| {
-                let (input, output) = if is_down {
-                    (*node, near.far)
-                } else {
-                    (near.far, *node)
-                };
-                let (terms, times) = (near.terms, near.times);
-                let edge = EdgeRow {
-                    input,
-                    output,
-                    terms,
-                    times,
-                };
-                each(place, edge)
-            })?;
+            let progress =
+                adjacency::each(&list, &mut |near| each(place, row(is_down, *node, &near)))?;
             if progress.is_break() {
                 break;
             }
@@ -222,6 +230,21 @@ impl Store {
             Some(key) => Ok(node(&key)?.saturating_add(1)),
             None => Ok(0),
         }
+    }
+}
+
+/// An edge of the list of `node`.
+const fn row(is_down: bool, node: u32, near: &adjacency::Near) -> EdgeRow {
+    let (input, output) = if is_down {
+        (node, near.far)
+    } else {
+        (near.far, node)
+    };
+    EdgeRow {
+        input,
+        output,
+        terms: near.terms,
+        times: near.times,
     }
 }
 

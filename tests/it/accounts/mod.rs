@@ -1,6 +1,7 @@
 //! People, keys and certificates: who they are taken for, and who keeps them.
 
 mod cli;
+mod counted;
 mod keys;
 pub(crate) mod people;
 mod tls;

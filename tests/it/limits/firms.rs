@@ -4,13 +4,16 @@
 use std::time::Duration;
 
 use idnode::model::FirmRole;
+use idnode::wire::handle::{Flags, OpCode, ResponseCode};
 use idnode::wire::proto::v1::{self, batch_write_request};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use super::{BURST, TOO_MANY};
+use crate::handle::{self, admin, secret, values};
 use crate::rights::world::{OTHER_PREFIX, PREFIX, fill, key_of};
-use crate::support::{Clients, TestNode, reason, record, text};
+use crate::support::handle::{HandleClient, Identity, Key, Reply};
+use crate::support::{Clients, TestNode, reason, record, text, wait_until};
 
 /// A node with firms "a" and "c", each of which may write so much.
 async fn node(per_sec: u32, burst: u32) -> TestNode {
@@ -75,6 +78,65 @@ async fn a_firm_is_told_whose_writes_are_used_up_and_others_go_on() {
         let suffix = format!("operator-{number}");
         create(&node.clients(), PREFIX, &suffix).await.unwrap();
     }
+}
+
+/// Registers below [`PREFIX`] as `identity` until that is refused, and returns how
+/// many were made before.
+async fn use_up_by_handle(node: &TestNode, identity: &Identity, stem: &str) -> (usize, Reply) {
+    let mut client = HandleClient::connect_as(node.handle, identity).await;
+    for count in 0..TOO_MANY {
+        let name = format!("{PREFIX}/{stem}-{count}");
+        let body = [(1, "URL", &b"https://a.example/"[..])];
+        let flags = Flags::RESOLUTION;
+        let reply = client
+            .ask(OpCode::CREATE_HANDLE, flags, values(&name, &body))
+            .await;
+        if reply.code() != ResponseCode::SUCCESS {
+            return (count, reply);
+        }
+    }
+    panic!("{TOO_MANY} identifiers were made");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_identity_of_a_firm_makes_counts_with_what_its_members_do() {
+    let node = node(1, BURST).await;
+    let identity = Identity {
+        handle: format!("{PREFIX}/APP"),
+        index: 300,
+        key: Key::Secret(b"password".to_vec(), 0x13),
+    };
+    let clients = node.clients();
+    handle::create(&clients, &identity.handle, vec![secret(300, b"password")]).await;
+    let admins = vec![admin(100, 0x0fff, 300, &identity.handle)];
+    handle::create(&clients, &format!("0.NA/{PREFIX}"), admins).await;
+    let (count, reply) = use_up_by_handle(&node, &identity, "one").await;
+    assert!(count >= 20, "{count}");
+    assert_eq!(reply.code(), ResponseCode::SERVER_TOO_BUSY);
+    assert_eq!(reply.header.op_code, OpCode::CREATE_HANDLE);
+    let text = reply.text();
+    let told = "\"firms/a\" may make 1 requests a second and has 0 left; try again in ";
+    assert!(text.starts_with(told), "{text}");
+    // A member has the same writes, and what is left of them its identities have: one
+    // is earned in a second, not twenty.
+    let owner = member(&node, "a", FirmRole::Owner);
+    let (count, refusal) = use_up(&owner, PREFIX, "two").await;
+    assert!(count < 20, "{count}");
+    assert_eq!(reason(&refusal), "RATE_LIMITED");
+    let (count, reply) = use_up_by_handle(&node, &identity, "three").await;
+    assert!(count < 20, "{count}");
+    assert_eq!(reply.code(), ResponseCode::SERVER_TOO_BUSY);
+    // Others go on, whoever reads does, and so does the firm in time.
+    let other = member(&node, "c", FirmRole::Owner);
+    create(&other, OTHER_PREFIX, "x").await.unwrap();
+    owner.resolve(&format!("{PREFIX}/one-0")).await.unwrap();
+    let mut round = 0;
+    wait_until("the firm may write again", async || {
+        round += 1;
+        let stem = format!("later-{round}");
+        use_up_by_handle(&node, &identity, &stem).await.0 > 0
+    })
+    .await;
 }
 
 #[tokio::test]

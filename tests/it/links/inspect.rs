@@ -173,7 +173,7 @@ async fn goes_on_within_an_identifier_with_many_findings() {
 
 async fn check(town: &Town) -> v1::CheckLinksResponse {
     let mut links = town.node.clients().links();
-    let check = links.check_links(v1::CheckLinksRequest {}).await;
+    let check = links.check_links(v1::CheckLinksRequest::default()).await;
     check.unwrap().into_inner()
 }
 
@@ -197,7 +197,7 @@ async fn all_agrees(town: &Town) -> v1::CheckLinksResponse {
     assert_eq!(checked.fault, "");
     assert_eq!((checked.identifier_count, checked.link_count), (5, 4));
     let mut links = town.of("a").links();
-    let refused = links.check_links(v1::CheckLinksRequest {}).await;
+    let refused = links.check_links(v1::CheckLinksRequest::default()).await;
     assert_refused(refused, (PermissionDenied, "PERMISSION_DENIED", ""));
     checked
 }

@@ -139,7 +139,7 @@ pub(super) const ROWS: &[Row] = &[
         }
     }),
     row!("Links/CheckLinks", "uuu ddd ddd ydd d", |_, _| {
-        CheckLinksRequest {}
+        CheckLinksRequest::default()
     }),
 ];
 

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use idnode::cluster;
 use idnode::model::link::{Behind, Facts};
@@ -22,6 +22,7 @@ use idnode::node::{
 use idnode::store::{self, Batch, Store};
 use proptest::prelude::*;
 use proptest::test_runner::Config as Cases;
+use tokio::time::Instant;
 
 use super::world::{fill, firm, member};
 use crate::registry::{block_on, operator};

@@ -477,18 +477,33 @@ impl HandleClient {
         out
     }
 
-    /// Sets a session up; its replies are signed with `site_key`.
+    /// Sets a session up for `300:TEST/ADMIN`, whoever the client is, and for a day;
+    /// its replies are signed with `site_key`.
     pub(crate) async fn set_up_session(&mut self, site_key: &PublicKey, encrypted: bool) {
+        let claimed = ("TEST/ADMIN", 300);
+        self.set_up_session_for(claimed, 86_400, site_key, encrypted)
+            .await;
+    }
+
+    /// Sets a session up for a handle and index, that ends once it is unused for so
+    /// long.
+    pub(crate) async fn set_up_session_for(
+        &mut self,
+        (handle, index): (&str, u32),
+        timeout_secs: u32,
+        site_key: &PublicKey,
+        encrypted: bool,
+    ) {
         let secret = DhSecret::new(DhGroup::Bits1024, &[0x5a; crypto::DH_RANDOM_BYTES]);
         let public_key = secret.public_key().encode();
         let flags = Flags::RESOLUTION | Flags::CERTIFIED | Flags::REQUEST_DIGEST;
         self.session = None;
         let mut body = Vec::new();
         SessionRequest {
-            timeout_secs: 86_400,
+            timeout_secs,
             identity: Reference {
-                handle: b"TEST/ADMIN",
-                index: 300,
+                handle: handle.as_bytes(),
+                index,
             },
             agreement: KeyAgreement::DiffieHellman(&public_key),
         }

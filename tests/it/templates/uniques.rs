@@ -2,9 +2,11 @@
 //! with one record, also after the store was closed and opened.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use idnode::model::{FirmRole, Reason, Value};
+use idnode::model::{FirmRole, Identifier, Key, Reason, Record, SuffixCase, Timestamp, Value};
 use idnode::node::{RecordAction, TemplateAction};
+use idnode::store::{Batch, UniqueKey};
 use proptest::prelude::*;
 use proptest::test_runner::Config as Cases;
 
@@ -100,6 +102,101 @@ async fn one_record_has_a_unique_value() {
         .create(&registrar, "88.1.1/c", values(Some("7")))
         .await
         .expect("made");
+    office.close().await;
+}
+
+/// The row of the index for a serial number.
+fn row(serial: &str) -> UniqueKey {
+    let rows = UniqueKey::all_of("88.1.1", (TEMPLATE, &breaker()), &values(Some(serial)));
+    rows.into_iter().next().expect("unique").0
+}
+
+fn key(suffix: &str) -> Key {
+    let identifier = Identifier::parse(&format!("88.1.1/{suffix}"));
+    identifier.expect("an identifier").key(SuffixCase::Folded)
+}
+
+/// What the store says of itself once `change` was made behind its back.
+fn checked(office: &Office, change: impl FnOnce(&mut Batch<'_>)) -> Option<String> {
+    let mut batch = Batch::new(&office.store);
+    change(&mut batch);
+    batch.commit().expect("commits");
+    office.store.check_counts().expect("reads")
+}
+
+#[tokio::test]
+async fn an_index_that_does_not_agree_with_the_records_is_found() {
+    let folder = tempfile::tempdir().expect("folder");
+    let office = office(folder.path()).await;
+    let registrar = member(1, FirmRole::Registrar);
+    for (identifier, serial) in [("88.1.1/a", "7"), ("88.1.1/b", "8")] {
+        let made = office.create(&registrar, identifier, values(Some(serial)));
+        made.await.expect("made");
+    }
+    let restricted = RecordAction::Create {
+        values: values(Some("9")),
+        readers: Some(Box::default()),
+        reuse_deleted: false,
+    };
+    let made = office.record(&registrar, "88.1.1/c", restricted).await;
+    made.expect("made");
+    assert_eq!(checked(&office, |_| {}), None);
+    let has = |suffix: &str| format!("record 88.1.1/{suffix} has the unique value 2005");
+    let cases = [
+        ("7", Some("a"), None, has("a")),
+        ("7", Some("a"), Some("b"), has("a")),
+        ("9", Some("c"), None, has("c")),
+        // Of a value that the record has not, and of nobody.
+        ("10", None, Some("a"), "has 4 unique values".into()),
+        ("10", None, Some("z"), "has 4 unique values".into()),
+    ];
+    for (serial, right, wrong, expected) in cases {
+        let put = |owner: Option<&str>| {
+            let owner = owner.map(|owner| owner.as_bytes().to_vec());
+            checked(&office, |batch| {
+                batch.put_unique(row(serial), owner).expect("put");
+            })
+        };
+        let told = put(wrong).expect("a fault");
+        assert!(told.contains(&expected), "{serial} of {wrong:?}: {told}");
+        assert_eq!(put(right), None, "{serial} of {right:?}");
+    }
+    // The record is another.
+    let record = office.store.record(&key("a")).expect("reads");
+    let mut changed = record.clone().expect("a record");
+    changed.values.retain(|value| value.index != 2005);
+    let put = |record: Record| {
+        checked(&office, |batch| {
+            batch.put_record(&key("a"), Arc::new(record)).expect("put");
+        })
+    };
+    let told = put(changed).expect("a fault");
+    assert!(told.contains("records have 2"), "{told}");
+    assert_eq!(put(record.expect("a record")), None);
+    office.close().await;
+}
+
+#[tokio::test]
+async fn a_record_from_before_its_template_needs_no_rows() {
+    let folder = tempfile::tempdir().expect("folder");
+    let office = office(folder.path()).await;
+    let registrar = member(1, FirmRole::Registrar);
+    let made = office.create(&registrar, "88.1.1/a", values(Some("7")));
+    made.await.expect("made");
+    let record = office.store.record(&key("a")).expect("reads");
+    let record = record.expect("a record");
+    let fault = checked(&office, |batch| {
+        batch.put_unique(row("7"), None).expect("put");
+    });
+    assert!(fault.is_some());
+    let older = Record {
+        created: Timestamp::from_millis(1),
+        ..record
+    };
+    let fault = checked(&office, |batch| {
+        batch.put_record(&key("a"), Arc::new(older)).expect("put");
+    });
+    assert_eq!(fault, None);
     office.close().await;
 }
 
