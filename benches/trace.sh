@@ -114,7 +114,7 @@ select_of() {
 digests() {
     local text="string_agg(node::text, ',' ORDER BY node)" from=c
     if [ "$1" = lots-grouped ]; then
-        text="string_agg(prefix || '=' || n, ',' ORDER BY prefix || '=' || n COLLATE \"C\")"
+        text="string_agg(prefix || '=' || n, ',' ORDER BY prefix || '=' || n)"
         from="(SELECT prefix, count(*) AS n FROM c JOIN nodes USING (node) GROUP BY prefix) g"
     fi
     {

@@ -2,6 +2,7 @@
 //! there.
 
 mod faces;
+mod hidden_links;
 mod matrix;
 mod probes;
 mod restricted;

@@ -1,0 +1,91 @@
+//! That links which nobody may see do not show in the time that a trace takes.
+
+use std::time::Duration;
+
+use idnode::model::link::{Behind, Facts};
+use idnode::model::{Caller, FirmRole, Identifier, LinkKind, LinkName, Visibility};
+use idnode::node::{LinkAction, Node, OnConflict, TraceDirection, TraceQuery};
+use idnode::store::Batch;
+use tokio::time::Instant;
+
+use super::tracing::{Question, Traced, query, rows, who};
+use super::world::{fill, member};
+use crate::registry::block_on;
+
+/// The ratio of medians is told, and asserted with `IDNODE_SLOW` only.
+#[test]
+fn hidden_links_take_as_long_as_none() {
+    block_on(async {
+        let folder = tempfile::tempdir().expect("folder");
+        let mut traced = Traced::open(folder.path());
+        let mut batch = Batch::new(&traced.store);
+        fill(&mut batch);
+        batch.commit().expect("written");
+        for number in 0..500 {
+            for target in 0..3 {
+                let name = LinkName {
+                    source: Identifier::parse(&format!("88.118.7/KEPT.{number}")).expect("one"),
+                    kind: LinkKind::parse("made_from").expect("a kind"),
+                    target: Identifier::parse(&format!("88.118.7/PART.{target}")).expect("one"),
+                    owner: None,
+                };
+                let action = LinkAction::State {
+                    facts: Facts::default(),
+                    visibility: Visibility::Owner,
+                    behind: Behind::Nothing,
+                    on_conflict: OnConflict::Fail,
+                    etag: None,
+                };
+                traced.write(&who(Some("a")), name, action).await;
+            }
+        }
+        for is_in_memory in [false, true] {
+            if is_in_memory {
+                traced.keep_graph().await;
+            }
+            for caller in [Caller::ANONYMOUS, member("c", FirmRole::Owner)] {
+                let mut ratios: Vec<f64> = (0..5)
+                    .map(|_| {
+                        let median = |name| median(&traced.node, &caller, name);
+                        median("KEPT").as_secs_f64() / median("NONE").as_secs_f64()
+                    })
+                    .collect();
+                ratios.sort_by(f64::total_cmp);
+                let who = caller.name();
+                eprintln!("hidden over absent, {who}, in memory {is_in_memory}: {ratios:?}");
+                if std::env::var_os("IDNODE_SLOW").is_some() {
+                    assert!((0.9..1.1).contains(&ratios[2]), "{ratios:?}");
+                }
+            }
+        }
+        traced.close().await;
+    });
+}
+
+/// The median time of a trace up from each of 500 identifiers.
+fn median(node: &Node, caller: &Caller, name: &str) -> Duration {
+    let question = Question {
+        start: 0,
+        direction: TraceDirection::Up,
+        kinds: Vec::new(),
+        depth_max: 0,
+        window: None,
+        as_of: None,
+    };
+    let mut times: Vec<Duration> = (0..4000)
+        .map(|number| {
+            let text = format!("88.118.7/{name}.{}", number % 500);
+            let query = TraceQuery {
+                start: Identifier::parse(&text).expect("an identifier"),
+                ..query(&question, 0)
+            };
+            let began = Instant::now();
+            let rows = rows(node, caller, &query);
+            let took = began.elapsed();
+            assert_eq!((rows.len(), rows[0].more), (1, false));
+            took
+        })
+        .collect();
+    times.sort_unstable();
+    times[times.len() / 2]
+}
