@@ -256,9 +256,10 @@ for set in $SETS; do percentiles <"$work/times.$set" >"$work/pg.$set"; done
 table memory "graph in memory, $NODES identifiers"
 
 if [ "$WRITES" -gt 0 ]; then
+    first=0
     say "traces beside $WRITES links a second"
     for set in bom where-used lots; do
-        idnode -o json bench chain-links --nodes "$NODES" --first "$((${first:=0}))" \
+        idnode -o json bench chain-links --nodes "$NODES" --first "$first" \
             --per-second "$WRITES" --seconds 15 >"$work/written" &
         writer=$!
         sleep 1
