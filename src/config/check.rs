@@ -10,6 +10,7 @@ use crate::access::limits::{BURST_SECS_MAX, PER_SEC_MAX};
 use crate::config::Config;
 use crate::config::load::nearest;
 use crate::config::problem::Problem;
+use crate::face::grpc;
 use crate::model::Reference;
 use crate::node;
 use crate::node::config::{
@@ -381,7 +382,7 @@ fn sizes(config: &Config, problems: &mut Vec<Problem>) {
     let Config {
         http,
         tls: _,
-        grpc,
+        grpc: _,
         dns,
         handle: _,
         access: _,
@@ -404,15 +405,6 @@ fn sizes(config: &Config, problems: &mut Vec<Problem>) {
         ),
         ("http.header_timeout_secs", http.header_timeout_secs, 1, 600),
         ("http.streams_per_connection_max", streams, 1, 1 << 20),
-        // A record takes up to 1 MiB, and its framing comes on top.
-        (
-            "grpc.message_bytes_max",
-            wide(grpc.message_bytes_max),
-            2 << 20,
-            1 << 30,
-        ),
-        ("grpc.calls_max", wide(grpc.calls_max), 1, 1 << 24),
-        ("grpc.deadline_secs", grpc.deadline_secs, 1, 3600),
         ("dns.answer_cache_bytes", dns.answer_cache_bytes, 0, 1 << 40),
         ("dns.udp_threads", udp_threads, 0, 1024),
         (
@@ -434,6 +426,7 @@ fn sizes(config: &Config, problems: &mut Vec<Problem>) {
         ("log.group_count_max", wide(log.group_count_max), 1, 1 << 24),
     ];
     bounds(&sizes, problems);
+    bounds(&grpc_sizes(config), problems);
     bounds(&handle_sizes(config), problems);
     bounds(&access_sizes(config), problems);
     if log.group_count_max > log.queue_count_max {
@@ -447,6 +440,24 @@ fn sizes(config: &Config, problems: &mut Vec<Problem>) {
             rule,
         ));
     }
+}
+
+/// Those of `[grpc]`.
+fn grpc_sizes(config: &Config) -> [Size; 4] {
+    let grpc::Config {
+        message_bytes_max,
+        calls_max,
+        deadline_secs,
+        answer_cache_bytes,
+    } = config.grpc;
+    let message_bytes = wide(message_bytes_max);
+    [
+        // A record takes up to 1 MiB, and its framing comes on top.
+        ("grpc.message_bytes_max", message_bytes, 2 << 20, 1 << 30),
+        ("grpc.calls_max", wide(calls_max), 1, 1 << 24),
+        ("grpc.deadline_secs", deadline_secs, 1, 3600),
+        ("grpc.answer_cache_bytes", answer_cache_bytes, 0, 1 << 40),
+    ]
 }
 
 /// Rates, and bursts that are earned back in a sensible time.

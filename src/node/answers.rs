@@ -53,11 +53,13 @@ impl<T: AsRef<[u8]>> Answers<T> {
         self.0.as_ref()?.get(key)
     }
 
-    /// Keeps an answer.
-    pub fn keep(&self, key: &[u8], answer: T, marks: Marks) {
+    /// Keeps an answer, and returns it.
+    pub fn keep(&self, key: &[u8], answer: T, marks: Marks) -> Arc<Kept<T>> {
+        let kept = Arc::new(Kept { answer, marks });
         if let Some(cache) = &self.0 {
-            cache.insert(key.into(), Arc::new(Kept { answer, marks }));
+            cache.insert(key.into(), Arc::clone(&kept));
         }
+        kept
     }
 
     /// How many answers there are, and their bytes.

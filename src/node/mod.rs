@@ -72,9 +72,9 @@ pub use sharing::{Asked, MadeShare, ShareInput};
 pub use site::Referral;
 pub use template::template_faults;
 pub use trace::{
-    Failure, FarEnd, FarRow, FarTerms, Group, GroupBy, Grouped, Onward, OnwardAsk, OnwardEnd,
-    OnwardRow, OtherNodes, TraceDifference, TraceDirection, TraceEnd, TraceLimit, TracePath,
-    TraceQuery, TraceRow,
+    Failure, FarEnd, FarRow, FarTerms, FoundRow, Group, GroupBy, Grouped, Onward, OnwardAsk,
+    OnwardEnd, OnwardRow, OtherNodes, TraceDifference, TraceDirection, TraceEnd, TraceLimit,
+    TracePath, TraceProgress, TraceQuery, TraceRow, TraceTaker, Tracing,
 };
 pub use write::Metrics;
 

@@ -31,6 +31,26 @@ impl Node {
         Ok(record)
     }
 
+    /// Resolves an identifier as [`Node::resolve`] does, and tells whether everyone
+    /// gets the same answer.
+    ///
+    /// # Errors
+    /// As [`Node::resolve`].
+    pub fn resolve_shared(
+        &self,
+        caller: &Caller,
+        query: &Query,
+    ) -> Result<(Record, bool), Refusal> {
+        let found = self.found(caller, query)?;
+        let is_for_all = is_for_all(&found);
+        let mut record = match is_for_all {
+            true => found,
+            false => self.visible(caller, found),
+        };
+        record.values.retain(|value| query.selects(value));
+        Ok((record, is_for_all))
+    }
+
     /// The record of an identifier that is there for `caller`, with all its values.
     fn found(&self, caller: &Caller, query: &Query) -> Result<Record, Refusal> {
         let site = self.inner.site.load();
@@ -106,8 +126,7 @@ impl Node {
     /// Drops from `record`, which has all its values, what `caller` may not read.
     /// Reads the disk for an identity.
     pub fn visible(&self, caller: &Caller, mut record: Record) -> Record {
-        let is_public = |value: &Value| value.permissions.public_read();
-        if !record.is_restricted() && record.values.iter().all(is_public) {
+        if is_for_all(&record) {
             return record;
         }
         let reading = self.reading(caller, &record);
@@ -516,6 +535,12 @@ pub(super) fn read(found: Result<Record, Unresolved>) -> Result<Record, Refusal>
 
 /// The prefix with its counts, which are for its holder and for operators: they
 /// count what others may not know of.
+/// Whether everyone may read all of a record.
+fn is_for_all(record: &Record) -> bool {
+    let is_open = |value: &Value| value.permissions.public_read() && value.readers.is_none();
+    !record.is_restricted() && record.values.iter().all(is_open)
+}
+
 fn view(caller: &Caller, row: &PrefixRow) -> PrefixView {
     let PrefixRow { entry, counts } = row;
     let is_counted = match &caller.who {

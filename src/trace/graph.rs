@@ -24,13 +24,12 @@ use crate::trace::layers::{Layers, Pace, Progress, merged};
 use crate::trace::loader::Loader;
 use crate::trace::names::Names;
 use crate::trace::source::{Hop, Lens, Source};
+use crate::trace::walk::Row;
 
 /// Edges that are looked at under one hold of the lock.
 pub(super) const HOPS_HELD_MAX: usize = 4_096;
 /// Changes that are made under one hold of the lock.
 const CHANGES_HELD_MAX: usize = 256;
-/// Names that are given under one hold of the lock.
-const NAMES_HELD_MAX: usize = 1_024;
 /// Changes that a delta has at least before it is merged.
 const MERGE_MIN: usize = 1 << 14;
 /// The share of the base's edges that a delta grows to: small enough that most
@@ -142,20 +141,17 @@ impl Graph {
         Reader { graph: self }
     }
 
-    /// Gives each node's prefix and suffix, or `None` where it has no name.
+    /// Calls `each` with every row, and prefix and suffix of its node: `None` where it
+    /// has no node, or that has no name. The graph is locked meanwhile.
     ///
     /// # Errors
     /// [`Gone`]: it is not in memory.
-    pub fn names<F>(&self, nodes: &[Node], mut each: F) -> Result<(), Gone>
+    pub fn names<F>(&self, rows: &[Row], each: F) -> Result<(), Gone>
     where
-        F: FnMut(Node, Option<(&str, &str)>),
+        F: FnMut(&Row, Option<(&str, &str)>),
     {
-        for piece in nodes.chunks(NAMES_HELD_MAX) {
-            let state = self.read()?;
-            for &node in piece {
-                each(node, state.names.of(node));
-            }
-        }
+        let state = self.read()?;
+        state.names.each(rows, |row| row.node, each);
         Ok(())
     }
 

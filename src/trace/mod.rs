@@ -10,7 +10,6 @@
 //! once it is durable.
 
 mod base;
-mod compare;
 mod cycle;
 mod delta;
 mod edge;
@@ -23,14 +22,13 @@ mod seen;
 mod source;
 mod walk;
 
-pub use crate::trace::compare::{Difference, compare};
 pub use crate::trace::cycle::{Cycles, cycles};
 pub use crate::trace::edge::{Change, Direction, Edge, Node, TermsId, Times, When, Window};
 pub use crate::trace::graph::{Gone, Graph, Reader};
 pub use crate::trace::loader::Loader;
 pub use crate::trace::path::{Path, Paths, Search, Step, paths};
 pub use crate::trace::source::{Hop, Judge, Lens, Source, Verdict};
-pub use crate::trace::walk::{Ask, Limit, Row, Summary, Walks};
+pub use crate::trace::walk::{Ask, Limit, Row, Summary, Walk, Walks};
 
 #[cfg(test)]
 mod tests;

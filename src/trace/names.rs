@@ -4,6 +4,7 @@
 //! unused: 8 bytes for a node, and 2 beside its suffix.
 
 use std::collections::HashMap;
+use std::hint::black_box;
 use std::sync::Arc;
 
 use crate::trace::edge::Node;
@@ -14,6 +15,8 @@ const BLOCK_NODES: usize = 4_096;
 const BLOCK_BYTES: usize = 1 << 16;
 /// The prefix of a node that has no name.
 const NO_PREFIX: u32 = u32::MAX;
+/// Names that are looked up at once.
+const AT_ONCE: usize = 16;
 /// What a prefix takes beside its text: its places in list and table.
 const PREFIX_BYTES: usize = 72;
 
@@ -63,8 +66,37 @@ impl Names {
     }
 
     /// The prefix and the suffix of `node`.
+    #[cfg(test)]
     pub(super) fn of(&self, node: Node) -> Option<(&str, &str)> {
-        let name = self.name(node)?;
+        self.text(self.name(node)?)
+    }
+
+    /// Calls `each` with every item and what the node of it is called. Several names
+    /// are looked up at once, since each waits for memory twice.
+    pub(super) fn each<T>(
+        &self,
+        items: &[T],
+        node_of: impl Fn(&T) -> Option<Node>,
+        mut each: impl FnMut(&T, Option<(&str, &str)>),
+    ) {
+        for items in items.chunks(AT_ONCE) {
+            let mut names = [None; AT_ONCE];
+            for (name, item) in names.iter_mut().zip(items) {
+                *name = node_of(item).and_then(|node| self.name(node));
+            }
+            let first = |name: &Name| {
+                let text = self.text.get((name.suffix >> 16) as usize)?;
+                text.get((name.suffix & 0xffff) as usize).copied()
+            };
+            let touched = names.iter().flatten().filter_map(first);
+            black_box(touched.fold(0, u8::wrapping_add));
+            for (name, item) in names.iter().zip(items) {
+                each(item, name.and_then(|name| self.text(name)));
+            }
+        }
+    }
+
+    fn text(&self, name: Name) -> Option<(&str, &str)> {
         let prefix = self.prefixes.get(name.prefix as usize)?;
         let text = self.text.get((name.suffix >> 16) as usize)?;
         let rest = text.get((name.suffix & 0xffff) as usize..)?;

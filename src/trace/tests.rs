@@ -540,21 +540,40 @@ proptest! {
     }
 
     #[test]
-    fn compares_two_closures(
+    fn a_walk_that_rests_gives_what_one_that_does_not(
         events in events_strategy(),
         lens in lens_strategy(),
-        (first, second) in (0..NODES, 0..NODES),
+        start in 0..NODES,
+        rests in vec((0u32..4, 0u64..6, any::<bool>()), 0..8),
     ) {
         let (graph, _) = played(&events);
-        let asks = [first, second].map(|start| ask(start, lens, u16::MAX));
-        let [these, those] = asks.map(|ask| {
-            let (rows, _) = walked(&mut graph.reader(), &ask).unwrap();
-            rows.iter().filter_map(|row| row.node).collect::<BTreeSet<_>>()
-        });
+        let whole = ask(start, lens, u16::MAX);
+        let (expected, expected_end) = walked(&mut graph.reader(), &whole).unwrap();
         let walks = Walks::default();
-        let [first, second] = &asks;
-        let found = compare(&walks, &mut graph.reader(), [first, second], &mut verdict).unwrap();
-        prop_assert_eq!(found.only_first, these.difference(&those).copied().collect::<Vec<_>>());
-        prop_assert_eq!(found.only_second, those.difference(&these).copied().collect::<Vec<_>>());
+        let mut walk = walks.begin(Node(start));
+        let mut rows: Vec<Row> = Vec::new();
+        let mut go = |walk: &mut Walk, ask: &Ask<'_>| {
+            let give = |more: &[Row]| {
+                rows.extend_from_slice(more);
+                ControlFlow::Continue(())
+            };
+            walk.go(&mut graph.reader(), ask, &mut verdict, give).unwrap()
+        };
+        let looks = std::cell::Cell::new(0);
+        let is_over = || {
+            looks.set(looks.get() + 1);
+            looks.get() % 2 == 0
+        };
+        for (rows_max, hops_max, is_timed) in rests {
+            let rest = Ask { rows_max, hops_max, ..whole };
+            match is_timed {
+                true => go(&mut walk, &Ask { is_over: &is_over, ..rest }),
+                false => go(&mut walk, &rest),
+            };
+        }
+        let end = go(&mut walk, &whole);
+        prop_assert_eq!(&rows, &expected);
+        // Edges of a row that time cut are looked at again.
+        prop_assert_eq!(Summary { hops: 0, ..end }, Summary { hops: 0, ..expected_end });
     }
 }

@@ -11,6 +11,7 @@
 
 use std::fmt;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use crate::trace::edge::{Node, TermsId};
 use crate::trace::seen::{MET, NAMED, Pool, Seen};
@@ -107,26 +108,45 @@ pub struct Summary {
 /// Walks, and the memory that they leave to those that come after.
 #[derive(Debug)]
 pub struct Walks {
-    pool: Pool<Found>,
+    pool: Arc<Pool<Found>>,
 }
 
 impl Default for Walks {
     fn default() -> Self {
-        Self { pool: Pool::new() }
+        Self {
+            pool: Arc::new(Pool::new()),
+        }
     }
 }
 
 impl Walks {
-    /// Walks from `ask.start` and gives the rows as they are found.
-    ///
-    /// A row is given once it was expanded, since only then is known what is
-    /// hidden behind it; so rows that a limit left unexpanded come with the next
-    /// walk. Between two pieces of the frontier, while no lock of the source is
-    /// held, up to [`Source::FRONTIER_MAX`] rows are given at once.
+    /// A walk from `start` that has not begun.
+    pub fn begin(&self, start: Node) -> Walk {
+        let (mut seen, mut found) = self.pool.take();
+        seen.mark(start, MET | NAMED);
+        found.push(Found {
+            node: start,
+            parent: 0,
+            terms: TermsId(0),
+            depth: 0,
+            is_named: true,
+            is_first: true,
+            more: false,
+        });
+        Walk {
+            pool: Arc::clone(&self.pool),
+            seen,
+            found,
+            done: 0,
+            hops: 0,
+            hops_skipped: 0,
+        }
+    }
+
+    /// Walks from `ask.start` in one go, as [`Walk::go`] does.
     ///
     /// # Errors
-    /// The source's. What was given before is right; another source can go on
-    /// from there with [`Ask::skip`].
+    /// The source's.
     pub fn closure<S, J, G>(
         &self,
         source: &mut S,
@@ -139,26 +159,7 @@ impl Walks {
         J: Judge,
         G: FnMut(&[Row]) -> ControlFlow<()>,
     {
-        let mut walk = Walk::new(*ask, self.pool.take());
-        let outcome = walk.run(source, judge, give);
-        let Walk {
-            seen, found, hops, ..
-        } = walk;
-        let done = outcome.as_ref().map_or(0, |(rows, _)| *rows);
-        let given = done.saturating_sub(ask.skip);
-        let last = done.checked_sub(1).filter(|_| given > 0);
-        let last = last.and_then(|last| found.get(last as usize));
-        let depth = last.map_or(0, |last| last.depth);
-        self.pool.give(seen, found, |found| found.node);
-        let (rows, truncated) = outcome?;
-        Ok(Summary {
-            rows: given,
-            hops,
-            depth,
-            is_depth_cut: given > 0 && depth == ask.depth_max,
-            truncated,
-            next: rows.max(ask.skip),
-        })
+        self.begin(ask.start).go(source, ask, judge, give)
     }
 }
 
@@ -175,80 +176,114 @@ struct Found {
     more: bool,
 }
 
-struct Walk<'a> {
-    ask: Ask<'a>,
+/// A walk that may rest, and go on later or over another source of the same edges.
+#[derive(Debug)]
+pub struct Walk {
+    pool: Arc<Pool<Found>>,
     seen: Seen,
     found: Vec<Found>,
+    /// Rows that were expanded and, behind those to skip, given.
+    done: usize,
     hops: u64,
     /// Hops when the first row to be given was expanded.
     hops_skipped: u64,
 }
 
-impl<'a> Walk<'a> {
-    fn new(ask: Ask<'a>, (mut seen, mut found): (Seen, Vec<Found>)) -> Self {
-        seen.mark(ask.start, MET | NAMED);
-        let start = Found {
-            node: ask.start,
-            parent: 0,
-            terms: TermsId(0),
-            depth: 0,
-            is_named: true,
-            is_first: true,
-            more: false,
-        };
-        found.push(start);
-        Self {
-            ask,
-            seen,
-            found,
-            hops: 0,
-            hops_skipped: 0,
-        }
+impl Drop for Walk {
+    fn drop(&mut self) {
+        let (seen, found) = (
+            std::mem::take(&mut self.seen),
+            std::mem::take(&mut self.found),
+        );
+        self.pool.give(seen, found, |found| found.node);
     }
+}
 
-    /// Expands row by row until nothing is left or a limit is reached. Returns the
-    /// rows that are done, skipped ones too.
-    fn run<S, J, G>(
+impl Walk {
+    /// Walks on and gives the rows as they are found, until all is found or a limit
+    /// is reached. Told with the same `ask` but for its limits, it goes on where it
+    /// was: no row comes twice, and none is left out, whatever has changed meanwhile
+    /// elsewhere; `ask.start` was told when it began. The summary is of all so far.
+    ///
+    /// A row is given once it was expanded, since only then is known what is
+    /// hidden behind it; so rows that a limit left unexpanded come with the next
+    /// go. Between two pieces of the frontier, while no lock of the source is
+    /// held, up to [`Source::FRONTIER_MAX`] rows are given at once.
+    ///
+    /// # Errors
+    /// The source's. What was given before is right; it can go on over another
+    /// source.
+    pub fn go<S, J, G>(
         &mut self,
         source: &mut S,
+        ask: &Ask<'_>,
         judge: &mut J,
-        mut give: G,
-    ) -> Result<(u32, Option<Limit>), S::Error>
+        give: G,
+    ) -> Result<Summary, S::Error>
     where
         S: Source,
         J: Judge,
         G: FnMut(&[Row]) -> ControlFlow<()>,
     {
-        let skip = self.ask.skip as usize;
-        let end = skip.saturating_add(self.ask.rows_max as usize);
+        let truncated = self.run(source, ask, judge, give)?;
+        let done = number(self.done);
+        let given = done.saturating_sub(ask.skip);
+        let last = self.done.checked_sub(1).filter(|_| given > 0);
+        let last = last.and_then(|last| self.found.get(last));
+        let depth = last.map_or(0, |last| last.depth);
+        Ok(Summary {
+            rows: given,
+            hops: self.hops,
+            depth,
+            is_depth_cut: given > 0 && depth == ask.depth_max,
+            truncated,
+            next: done.max(ask.skip),
+        })
+    }
+
+    /// Expands row by row until nothing is left or a limit is reached.
+    fn run<S, J, G>(
+        &mut self,
+        source: &mut S,
+        ask: &Ask<'_>,
+        judge: &mut J,
+        mut give: G,
+    ) -> Result<Option<Limit>, S::Error>
+    where
+        S: Source,
+        J: Judge,
+        G: FnMut(&[Row]) -> ControlFlow<()>,
+    {
+        let skip = ask.skip as usize;
+        let end = skip.saturating_add(ask.rows_max as usize);
         let mut chunk = Vec::new();
         let mut frontier = Frontier::default();
-        let mut done = 0;
-        while done < self.found.len() {
+        while self.done < self.found.len() {
+            let done = self.done;
             if done >= end {
-                return Ok((number(done), Some(Limit::Rows)));
+                return Ok(Some(Limit::Rows));
             }
             // A piece lies before the first row to be given, or behind it.
             let stop = if done < skip { skip.min(end) } else { end };
             let stop = stop.min(done + S::FRONTIER_MAX).min(self.found.len());
-            frontier.fill(&self.found, done..stop, self.ask.depth_max);
-            let (reached, limit) = self.expand(source, judge, &frontier)?;
+            frontier.fill(&self.found, done..stop, ask.depth_max);
+            let (reached, limit) = self.expand(source, ask, judge, &frontier)?;
             let stop = if limit.is_some() { reached } else { stop };
+            self.done = stop;
             if done >= skip && stop > done {
                 chunk.clear();
                 let rows = self.found.get(done..stop).unwrap_or_default();
                 chunk.extend(rows.iter().zip(done..).map(row));
                 if give(&chunk).is_break() {
                     let is_all = limit.is_none() && stop == self.found.len();
-                    return Ok((number(stop), (!is_all).then_some(Limit::Taker)));
+                    return Ok((!is_all).then_some(Limit::Taker));
                 }
             }
-            done = stop;
             if limit.is_some() {
-                return Ok((number(done), limit));
+                return Ok(limit);
             }
         }
-        Ok((number(done), None))
+        Ok(None)
     }
 
     /// Expands one piece. Returns, where a limit was reached, the first row that
@@ -256,6 +291,7 @@ impl<'a> Walk<'a> {
     fn expand<S, J>(
         &mut self,
         source: &mut S,
+        ask: &Ask<'_>,
         judge: &mut J,
         frontier: &Frontier,
     ) -> Result<(usize, Option<Limit>), S::Error>
@@ -263,14 +299,14 @@ impl<'a> Walk<'a> {
         S: Source,
         J: Judge,
     {
-        if (self.ask.is_over)() {
+        if (ask.is_over)() {
             return Ok((frontier.begin, Some(Limit::Time)));
         }
-        if frontier.begin <= self.ask.skip as usize {
+        if frontier.begin <= ask.skip as usize {
             self.hops_skipped = self.hops;
         }
-        let hops_end = self.hops_skipped.saturating_add(self.ask.hops_max);
-        let hops_end = if frontier.begin < self.ask.skip as usize {
+        let hops_end = self.hops_skipped.saturating_add(ask.hops_max);
+        let hops_end = if frontier.begin < ask.skip as usize {
             u64::MAX
         } else {
             hops_end
@@ -280,7 +316,7 @@ impl<'a> Walk<'a> {
         }
         let mut current = usize::MAX;
         let mut stopped = None;
-        let lens = self.ask.lens;
+        let lens = ask.lens;
         source.expand(&frontier.nodes, &lens, |index, hop| {
             let row = frontier.rows.get(index).copied().unwrap_or(0);
             if index != current {
@@ -291,7 +327,7 @@ impl<'a> Walk<'a> {
                 current = index;
             }
             self.hops += 1;
-            if self.hops.is_multiple_of(HOPS_BETWEEN_LOOKS) && (self.ask.is_over)() {
+            if self.hops.is_multiple_of(HOPS_BETWEEN_LOOKS) && (ask.is_over)() {
                 stopped = Some((row, Limit::Time));
                 return ControlFlow::Break(());
             }

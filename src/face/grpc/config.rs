@@ -12,6 +12,8 @@ pub struct Config {
     pub calls_max: usize,
     /// Seconds a unary call may take if the client names no deadline.
     pub deadline_secs: u64,
+    /// Bytes of encoded results of resolution that are kept; 0 keeps none.
+    pub answer_cache_bytes: u64,
 }
 
 impl Default for Config {
@@ -20,6 +22,7 @@ impl Default for Config {
             message_bytes_max: 8 << 20,
             calls_max: 4096,
             deadline_secs: 30,
+            answer_cache_bytes: 256 << 20,
         }
     }
 }

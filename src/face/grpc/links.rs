@@ -12,9 +12,12 @@ use crate::face::grpc::convert::signed;
 use crate::face::grpc::metrics::Operation;
 use crate::face::grpc::records::{ANSWER_BYTES, check_count, write_each};
 use crate::face::grpc::shared::{Shared, answer, deadline};
-use crate::face::grpc::{import, link_convert, link_import, name, page, status, traces};
+use crate::face::grpc::{
+    import, link_convert, link_import, name, page, status, trace_stream, traces,
+};
 use crate::model::{Caller, Identifier, Reason, Refusal};
 use crate::node::{Applied, LinkCheck, LinkFilter, Node, Page, TraceDirection};
+use crate::wire::proto::Encoded;
 use crate::wire::proto::v1::links_server::Links;
 use crate::wire::proto::v1::{
     BatchWriteLinksRequest, BatchWriteLinksResponse, CheckLinksRequest, CheckLinksResponse,
@@ -37,7 +40,7 @@ pub(super) struct LinksService(pub(super) Arc<Shared>);
 #[async_trait]
 impl Links for LinksService {
     type ImportLinksStream = ReceiverStream<Result<ImportLinksResponse, Status>>;
-    type StreamTraceStream = ReceiverStream<Result<TraceResponse, Status>>;
+    type StreamTraceStream = ReceiverStream<Result<Encoded<TraceResponse>, Status>>;
 
     async fn state_link(
         &self,
@@ -112,7 +115,7 @@ impl Links for LinksService {
     async fn trace(
         &self,
         request: Request<TraceRequest>,
-    ) -> Result<Response<TraceResponse>, Status> {
+    ) -> Result<Response<Encoded<TraceResponse>>, Status> {
         let deadline = deadline(&request);
         let (caller, request) = self.0.open(request)?;
         answer(traces::trace(&self.0, caller, request, deadline).await)
@@ -124,7 +127,7 @@ impl Links for LinksService {
     ) -> Result<Response<Self::StreamTraceStream>, Status> {
         let deadline = deadline(&request);
         let (caller, request) = self.0.open(request)?;
-        let answers = traces::stream(&self.0, caller, request, deadline);
+        let answers = trace_stream::stream(&self.0, caller, request, deadline);
         answer(answers.map(ReceiverStream::new))
     }
 

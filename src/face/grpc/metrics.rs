@@ -5,7 +5,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use metrics::{Counter, Histogram, counter, describe_counter, describe_histogram, histogram};
+use metrics::{
+    Counter, Gauge, Histogram, counter, describe_counter, describe_gauge, describe_histogram,
+    gauge, histogram,
+};
 use prost::Message;
 use prost_types::{FileDescriptorSet, MethodDescriptorProto};
 use tonic::Code;
@@ -81,6 +84,15 @@ const OPERATIONS: [(Operation, &str); 8] = [
     (Operation::Link, "link"),
 ];
 
+/// What became of an identifier that was to be resolved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Resolved {
+    /// It was.
+    Found,
+    /// It was not.
+    Refused(Fault),
+}
+
 /// What the gRPC face measures.
 pub struct Metrics {
     /// By path: `/idnode.v1.Registry/CreateRecord`.
@@ -89,6 +101,10 @@ pub struct Metrics {
     pub(super) limited: Counter,
     /// `idnode_resolve_requests_total`, in the order of [`RESOLVED`].
     resolved: [Counter; 5],
+    kept_hits: Counter,
+    kept_misses: Counter,
+    kept_count: Gauge,
+    kept_bytes: Gauge,
     /// `idnode_registry_operations_total`, in the order of [`CHANGED`].
     operations: [(Operation, [Counter; 9]); OPERATIONS.len()],
     /// `idnode_import_rows_total`, in the order of [`IMPORTED`].
@@ -116,6 +132,16 @@ impl Metrics {
             "time from a call's header to its status"
         );
         describe_counter!("idnode_resolve_requests_total", "identifiers resolved");
+        describe_counter!(
+            "idnode_grpc_kept_hits_total",
+            "results of resolution that were kept"
+        );
+        describe_counter!(
+            "idnode_grpc_kept_misses_total",
+            "results of resolution made anew"
+        );
+        describe_gauge!("idnode_grpc_kept_results", "results of resolution kept");
+        describe_gauge!("idnode_grpc_kept_bytes", "bytes of the results kept");
         describe_counter!("idnode_registry_operations_total", "changes asked for");
         describe_counter!("idnode_import_rows_total", "rows of imports");
         describe_counter!(
@@ -128,6 +154,10 @@ impl Metrics {
             resolved: RESOLVED.map(|result| {
                 counter!("idnode_resolve_requests_total", "proto" => "grpc", "result" => result)
             }),
+            kept_hits: counter!("idnode_grpc_kept_hits_total"),
+            kept_misses: counter!("idnode_grpc_kept_misses_total"),
+            kept_count: gauge!("idnode_grpc_kept_results"),
+            kept_bytes: gauge!("idnode_grpc_kept_bytes"),
             operations: OPERATIONS.map(|(operation, op)| {
                 let counters = CHANGED.map(|result| {
                     counter!("idnode_registry_operations_total", "op" => op, "result" => result)
@@ -145,17 +175,33 @@ impl Metrics {
     }
 
     /// Counts an identifier that was resolved.
-    pub(super) fn resolved<T>(&self, result: &Result<T, Refusal>) {
-        let label = match result.as_ref().map_err(|refusal| refusal.fault()) {
-            Ok(_) => "ok",
-            Err(Fault::Missing) => "not_found",
-            Err(Fault::Unauthenticated | Fault::Denied) => "denied",
-            Err(Fault::Invalid) => "bad_request",
-            Err(Fault::Conflict | Fault::Exhausted | Fault::Unavailable | Fault::Broken) => {
-                "server_error"
-            }
+    pub(super) fn resolved(&self, resolved: Resolved) {
+        let label = match resolved {
+            Resolved::Found => "ok",
+            Resolved::Refused(Fault::Missing) => "not_found",
+            Resolved::Refused(Fault::Unauthenticated | Fault::Denied) => "denied",
+            Resolved::Refused(Fault::Invalid) => "bad_request",
+            Resolved::Refused(
+                Fault::Conflict | Fault::Exhausted | Fault::Unavailable | Fault::Broken,
+            ) => "server_error",
         };
         count(&RESOLVED, &self.resolved, label);
+    }
+
+    /// Counts results that were kept, and those that were made.
+    pub(super) fn kept(&self, hits: usize, misses: usize) {
+        let wide = |count| u64::try_from(count).unwrap_or(u64::MAX);
+        self.kept_hits.increment(wide(hits));
+        self.kept_misses.increment(wide(misses));
+    }
+
+    /// Tells how many results are kept, and their bytes.
+    pub(super) fn kept_size(&self, count: usize, bytes: u64) {
+        let shown = |number: u64| f64::from(u32::try_from(number).unwrap_or(u32::MAX));
+        self.kept_count
+            .set(shown(u64::try_from(count).unwrap_or(u64::MAX)));
+        // In whole KiB, which an f64 holds exactly.
+        self.kept_bytes.set(shown(bytes / 1024) * 1024.0);
     }
 
     /// Counts a change that was asked for.

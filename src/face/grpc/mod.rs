@@ -17,6 +17,7 @@ mod firms;
 mod flight;
 mod handle_data;
 mod import;
+mod kept;
 mod link_convert;
 mod link_import;
 mod links;
@@ -37,11 +38,14 @@ mod status;
 mod template_data;
 mod templates;
 mod trace_convert;
+mod trace_part;
+mod trace_stream;
 mod traces;
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -171,8 +175,25 @@ impl fmt::Debug for Grpc {
     }
 }
 
+/// Between two measurements of what is kept.
+const MEASURE_EVERY: Duration = Duration::from_secs(5);
+
+/// Measures what is kept, until the server shuts down.
+async fn measure(shared: Arc<Shared>) {
+    let mut ticks = tokio::time::interval(MEASURE_EVERY);
+    loop {
+        tokio::select! {
+            () = shared.shutdown.cancelled() => return,
+            _ = ticks.tick() => {
+                let (count, bytes) = shared.results.size();
+                shared.metrics.kept_size(count, bytes);
+            }
+        }
+    }
+}
+
 impl Grpc {
-    /// A face that does not serve until [`Grpc::set_serving`].
+    /// A face that does not serve until [`Grpc::set_serving`]. Within a runtime.
     ///
     /// # Errors
     /// If the compiled-in descriptors are broken.
@@ -201,14 +222,11 @@ impl Grpc {
         let routes = Routes::new(health_service)
             .add_service(reflection().build_v1()?)
             .add_service(reflection().build_v1alpha()?);
+        let shared = Shared::new(node, info, &config, metrics, (tracker, shutdown));
+        let shared = Arc::new(shared);
+        shared.tracker.spawn(measure(Arc::clone(&shared)));
         Ok(Self {
-            shared: Arc::new(Shared::new(
-                node,
-                info,
-                &config,
-                metrics,
-                (tracker, shutdown),
-            )),
+            shared,
             rules: Arc::new(rules),
             operations: Arc::new(Operations::default()),
             set_log_filter,

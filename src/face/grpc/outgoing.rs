@@ -98,6 +98,15 @@ impl<T> Outgoing<T> {
         self.put(Ok(message))
     }
 
+    /// Sends the first message without waiting: there is room for it.
+    ///
+    /// # Errors
+    /// `Internal` if it was not the first.
+    pub(super) fn send_first(&self, message: T) -> Result<(), Refusal> {
+        let sent = self.answers.try_send(Ok(message));
+        sent.map_err(|_| Refusal::new(Reason::Internal))
+    }
+
     /// Tells the client why the stream ended, if it did so early.
     pub(super) fn end(&self, ended: Result<(), End>) {
         if let Err(End::Refused(refusal)) = ended {

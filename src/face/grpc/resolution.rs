@@ -2,27 +2,31 @@
 
 use std::sync::Arc;
 
-use prost::Message;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
+use crate::face::grpc::kept;
+use crate::face::grpc::metrics::Resolved;
 use crate::face::grpc::records::{ANSWER_BYTES, check_count};
 use crate::face::grpc::shared::{Incoming, Shared, answer, deadline};
 use crate::face::grpc::status;
-use crate::model::{Caller, Identifier, Reason, Refusal};
-use crate::node::{Query, TypeFilter};
+use crate::model::{Caller, Fault, Identifier, Reason, Refusal};
+use crate::node::{Kept, Marks, Node, Query, TypeFilter};
 use crate::wire::proto::v1::resolution_server::Resolution;
 use crate::wire::proto::v1::{
-    self, BatchResolveRequest, BatchResolveResponse, ResolveRequest, ResolveResponse,
-    ResolveResult, ResolveStreamRequest, ResolveStreamResponse, resolve_result,
+    BatchResolveRequest, BatchResolveResponse, ResolveRequest, ResolveResponse,
+    ResolveStreamRequest, ResolveStreamResponse,
 };
+use crate::wire::proto::{Encoded, ResultsWriter, error_result, record_result};
 
 /// Identifiers that are resolved on the runtime's own threads; more of them at
 /// once go to a thread that may block.
 const INLINE_MAX: usize = 64;
 /// Answers of a stream that wait for the client.
 const ANSWERS_WAITING: usize = 4;
+/// Octets that a result takes beside its own.
+const FRAME_BYTES: usize = 6;
 /// Types and indices by which one query may select, each.
 const SELECTORS_MAX: usize = 64;
 
@@ -31,30 +35,26 @@ pub(super) struct ResolutionService(pub(super) Arc<Shared>);
 
 #[async_trait]
 impl Resolution for ResolutionService {
-    type ResolveStreamStream = ReceiverStream<Result<ResolveStreamResponse, Status>>;
+    type ResolveStreamStream = ReceiverStream<Result<Encoded<ResolveStreamResponse>, Status>>;
 
     async fn resolve(
         &self,
         request: Request<ResolveRequest>,
-    ) -> Result<Response<ResolveResponse>, Status> {
+    ) -> Result<Response<Encoded<ResolveResponse>>, Status> {
         let (caller, request) = self.0.open(request)?;
         let ResolveRequest {
             identifier,
             types,
             indices,
         } = request;
-        let record = Selection::new(&types, indices)
-            .and_then(|selection| selection.resolve(&self.0, &caller, &identifier));
-        self.0.metrics.resolved(&record);
-        answer(record.map(|record| ResolveResponse {
-            record: Some(record),
-        }))
+        let selection = Selection::new(&types, indices);
+        answer(selection.and_then(|selection| selection.one(&self.0, &caller, &identifier)))
     }
 
     async fn batch_resolve(
         &self,
         request: Request<BatchResolveRequest>,
-    ) -> Result<Response<BatchResolveResponse>, Status> {
+    ) -> Result<Response<Encoded<BatchResolveResponse>>, Status> {
         let (caller, request) = self.0.open(request)?;
         let BatchResolveRequest {
             identifiers,
@@ -71,7 +71,7 @@ impl Resolution for ResolutionService {
             Ok(()) => batch.resolve(&self.0, &caller).await,
             Err(refusal) => Err(refusal),
         };
-        answer(results.map(|results| BatchResolveResponse { results }))
+        answer(results.map(ResultsWriter::finish))
     }
 
     async fn resolve_stream(
@@ -116,7 +116,7 @@ async fn stream_answer(
     shared: &Arc<Shared>,
     caller: &Caller,
     message: ResolveStreamRequest,
-) -> Result<ResolveStreamResponse, Status> {
+) -> Result<Encoded<ResolveStreamResponse>, Status> {
     let ResolveStreamRequest {
         identifiers,
         types,
@@ -127,10 +127,10 @@ async fn stream_answer(
         types,
         indices,
     };
-    match batch.resolve(shared, caller).await {
-        Ok(results) => Ok(ResolveStreamResponse { results }),
-        Err(refusal) => Err(status::status(&refusal)),
-    }
+    let results = batch.resolve(shared, caller).await;
+    results
+        .map(ResultsWriter::finish)
+        .map_err(|refusal| status::status(&refusal))
 }
 
 /// Identifiers to resolve alike.
@@ -141,7 +141,8 @@ struct Batch {
 }
 
 impl Batch {
-    /// Resolves each for itself, off the runtime's threads if there are many.
+    /// Resolves each for itself: what is kept at once, and the rest off the runtime's
+    /// threads if it is much.
     ///
     /// # Errors
     /// `BatchEmpty`, `BatchTooLarge`, `FieldInvalid`.
@@ -149,7 +150,7 @@ impl Batch {
         self,
         shared: &Arc<Shared>,
         caller: &Caller,
-    ) -> Result<Vec<ResolveResult>, Refusal> {
+    ) -> Result<ResultsWriter, Refusal> {
         let Self {
             identifiers,
             types,
@@ -157,12 +158,15 @@ impl Batch {
         } = self;
         check_count(identifiers.len(), "identifiers")?;
         let selection = Selection::new(&types, indices)?;
-        if identifiers.len() <= INLINE_MAX {
-            return Ok(selection.resolve_each(shared, caller, &identifiers));
+        let found = selection.find_each(shared, caller, &identifiers);
+        let missing = found.iter().filter(|found| found.is_none()).count();
+        shared.metrics.kept(found.len() - missing, missing);
+        if missing <= INLINE_MAX {
+            return Ok(selection.write_each(shared, caller, (&identifiers, found)));
         }
         let (kept, caller) = (Arc::clone(shared), caller.clone());
         shared
-            .blocking(move |_| selection.resolve_each(&kept, &caller, &identifiers))
+            .blocking(move |_| selection.write_each(&kept, &caller, (&identifiers, found)))
             .await
     }
 }
@@ -171,6 +175,8 @@ impl Batch {
 struct Selection {
     types: Vec<TypeFilter>,
     indices: Vec<u32>,
+    /// The same as octets that tell where they end: how keys of results begin.
+    key: Vec<u8>,
 }
 
 impl Selection {
@@ -185,54 +191,165 @@ impl Selection {
                     .limit(format!("at most {SELECTORS_MAX}")));
             }
         }
+        let mut key = Vec::new();
+        key.extend(types.len().to_le_bytes());
+        for text in types {
+            key.extend(text.len().to_le_bytes());
+            key.extend(text.as_bytes());
+        }
+        key.extend(indices.len().to_le_bytes());
+        key.extend(indices.iter().flat_map(|index| index.to_le_bytes()));
         Ok(Self {
             types: types.iter().map(|text| TypeFilter::new(text)).collect(),
             indices,
+            key,
         })
     }
 
-    fn resolve(
-        &self,
-        shared: &Shared,
-        caller: &Caller,
-        identifier: &str,
-    ) -> Result<v1::Record, Refusal> {
-        let query = Query {
-            identifier: Identifier::parse_or_prefix(identifier)
-                .map_err(|refusal| refusal.field("identifier"))?,
-            types: self.types.clone(),
-            indices: self.indices.clone(),
-        };
-        let record = shared.node.resolve(caller, &query)?;
-        Ok(shared.message(record))
+    /// The key of the result for `identifier`.
+    fn key(&self, identifier: &str) -> Vec<u8> {
+        [&self.key, identifier.as_bytes()].concat()
     }
 
-    /// A result for each. Once the answer holds [`ANSWER_BYTES`], the rest is
-    /// refused as `MessageTooLarge` without being read.
-    fn resolve_each(
+    /// What is kept for each of `identifiers`.
+    fn find_each(
         &self,
         shared: &Shared,
         caller: &Caller,
         identifiers: &[String],
-    ) -> Vec<ResolveResult> {
-        let mut bytes = 0;
-        let one = |identifier: &String| {
-            let record = if bytes < ANSWER_BYTES {
-                self.resolve(shared, caller, identifier)
-            } else {
-                Err(Refusal::new(Reason::MessageTooLarge).limit(ANSWER_BYTES))
-            };
-            shared.metrics.resolved(&record);
-            let outcome = match record {
-                Ok(record) => resolve_result::Outcome::Record(record),
-                Err(refusal) => resolve_result::Outcome::Error(status::item_error(&refusal)),
-            };
-            let result = ResolveResult {
-                outcome: Some(outcome),
-            };
-            bytes += result.encoded_len();
-            result
+    ) -> Vec<Option<kept::Result>> {
+        let is_anonymous = caller.is_anonymous();
+        let mut key = self.key.clone();
+        let find = |identifier: &String| {
+            key.truncate(self.key.len());
+            key.extend_from_slice(identifier.as_bytes());
+            shared.results.find(&key, &shared.node, is_anonymous)
         };
-        identifiers.iter().map(one).collect()
+        identifiers.iter().map(find).collect()
     }
+
+    /// A result for each of `identifiers`: that which was found, or a new one. Once
+    /// the answer holds [`ANSWER_BYTES`], the rest is refused as `MessageTooLarge`.
+    fn write_each(
+        &self,
+        shared: &Shared,
+        caller: &Caller,
+        (identifiers, found): (&[String], Vec<Option<kept::Result>>),
+    ) -> ResultsWriter {
+        let octets = |result: &kept::Result| result.answer.octets.len() + FRAME_BYTES;
+        let room: usize = found.iter().flatten().map(octets).sum();
+        let mut writer = ResultsWriter::with_capacity(room.min(ANSWER_BYTES));
+        for (identifier, found) in identifiers.iter().zip(found) {
+            if writer.len() >= ANSWER_BYTES {
+                let refusal = Refusal::new(Reason::MessageTooLarge).limit(ANSWER_BYTES);
+                shared.metrics.resolved(Resolved::Refused(refusal.fault()));
+                writer.result(&error_result(&status::item_error(&refusal)));
+                continue;
+            }
+            let mut marks = [None; 2];
+            let result = match found {
+                Some(found) => Ok(found),
+                None => self.make(shared, caller, identifier, &mut marks),
+            };
+            let result = result.unwrap_or_else(|refusal| {
+                self.refused(shared, caller, (identifier, &refusal, marks))
+            });
+            shared.metrics.resolved(result.answer.resolved);
+            writer.result(&result.answer.octets);
+        }
+        writer
+    }
+
+    /// Resolves one, kept or anew.
+    fn one(
+        &self,
+        shared: &Shared,
+        caller: &Caller,
+        identifier: &str,
+    ) -> Result<Encoded<ResolveResponse>, Refusal> {
+        let found = shared
+            .results
+            .find(&self.key(identifier), &shared.node, caller.is_anonymous());
+        let found = found.filter(|found| found.answer.resolved == Resolved::Found);
+        let missing = usize::from(found.is_none());
+        shared.metrics.kept(1 - missing, missing);
+        let result = match found {
+            Some(found) => Ok(found),
+            None => self.make(shared, caller, identifier, &mut [None; 2]),
+        };
+        shared.metrics.resolved(match &result {
+            Ok(_) => Resolved::Found,
+            Err(refusal) => Resolved::Refused(refusal.fault()),
+        });
+        // A result with a record is the same octets as the answer.
+        Ok(Encoded::new(result?.answer.octets.to_vec()))
+    }
+
+    /// Resolves one anew and keeps the result, if it is not the caller's alone.
+    ///
+    /// `marks` are those under which it stands, or the refusal does.
+    ///
+    /// # Errors
+    /// Those of the node.
+    fn make(
+        &self,
+        shared: &Shared,
+        caller: &Caller,
+        identifier: &str,
+        marks: &mut Marks,
+    ) -> Result<kept::Result, Refusal> {
+        let parsed = Identifier::parse_or_prefix(identifier);
+        let parsed = parsed.map_err(|refusal| refusal.field("identifier"))?;
+        *marks = marks_of(&shared.node, &parsed);
+        let query = Query {
+            identifier: parsed,
+            types: self.types.clone(),
+            indices: self.indices.clone(),
+        };
+        let (record, is_for_all) = shared.node.resolve_shared(caller, &query)?;
+        let answer = kept::Encoded {
+            octets: record_result(&shared.message(record)).into(),
+            resolved: Resolved::Found,
+            is_for_all,
+        };
+        let is_kept = is_for_all || caller.is_anonymous();
+        Ok(self.kept(shared, (identifier, is_kept), answer, *marks))
+    }
+
+    /// The result of what was refused; kept if nobody who is not known finds it.
+    fn refused(
+        &self,
+        shared: &Shared,
+        caller: &Caller,
+        (identifier, refusal, marks): (&str, &Refusal, Marks),
+    ) -> kept::Result {
+        let answer = kept::Encoded {
+            octets: error_result(&status::item_error(refusal)).into(),
+            resolved: Resolved::Refused(refusal.fault()),
+            is_for_all: false,
+        };
+        let is_kept = caller.is_anonymous() && refusal.fault() == Fault::Missing;
+        self.kept(shared, (identifier, is_kept), answer, marks)
+    }
+
+    fn kept(
+        &self,
+        shared: &Shared,
+        (identifier, is_kept): (&str, bool),
+        answer: kept::Encoded,
+        marks: Marks,
+    ) -> kept::Result {
+        match is_kept && marks.iter().any(Option::is_some) {
+            true => shared.results.keep(&self.key(identifier), answer, marks),
+            false => Arc::new(Kept { answer, marks }),
+        }
+    }
+}
+
+/// The marks under which a result for `identifier` stands, taken before it is made.
+/// None for the record of a prefix, which tells of the node's site too.
+fn marks_of(node: &Node, identifier: &Identifier) -> Marks {
+    let prefix = identifier.prefix();
+    let stamp = || node.stamp(&prefix.canonical(), identifier.suffix().as_str().as_bytes());
+    [(!prefix.holds_prefix_records()).then(stamp), None]
 }

@@ -16,6 +16,7 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::face::grpc::call::Deadline;
 use crate::face::grpc::change::Intent;
 use crate::face::grpc::convert::{self, Zone};
+use crate::face::grpc::kept::Results;
 use crate::face::grpc::metrics::Metrics;
 use crate::face::grpc::{Config, ServerInfo, status};
 use crate::model::{Caller, Identifier, Prefix, Reason, Record, Refusal, SuffixCase};
@@ -36,6 +37,7 @@ pub(super) struct Shared {
     pub(super) node: Node,
     pub(super) info: ServerInfo,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) results: Results,
     pub(super) tracker: TaskTracker,
     pub(super) shutdown: CancellationToken,
     pub(super) ready: AtomicBool,
@@ -59,6 +61,7 @@ impl Shared {
             zone: info.zones.first().cloned().map(Zone::new),
             info,
             metrics,
+            results: Results::new(config.answer_cache_bytes),
             tracker,
             shutdown,
             ready: AtomicBool::new(false),

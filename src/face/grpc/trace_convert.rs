@@ -1,20 +1,15 @@
 //! Traces: requests to queries, and rows to messages.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::Duration;
 
-use prost::Message;
 use tokio::time::Instant;
 
-use crate::face::grpc::convert::signed;
 use crate::face::grpc::shared::Shared;
 use crate::face::grpc::{link_convert, name, page, status};
 use crate::model::limits::{TRACE_DEPTH_MAX, TRACE_HOPS_MAX};
 use crate::model::{Caller, LinkKind, Reason, Refusal, Terms, Timestamp};
-use crate::node::{
-    Failure, FarTerms, Node, Onward, OnwardRow, TraceDirection, TraceEnd, TraceLimit, TraceQuery,
-    TraceRow,
-};
+use crate::node::{Failure, Node, Onward, TraceDirection, TraceEnd, TraceLimit, TraceQuery};
 use crate::wire::proto::v1;
 
 /// Kinds that one request may name.
@@ -23,12 +18,8 @@ const KINDS_MAX: usize = 64;
 const ONWARD_KEYS_MAX: usize = 64;
 /// Bytes of a node's name among those that a trace came through.
 const NODE_NAME_BYTES_MAX: usize = 64;
-/// Terms of other nodes have numbers from here on.
-const FAR_TERMS: u32 = 1 << 31;
 /// How long one trace may take.
 const TRACE_TIME_MAX: Duration = Duration::from_secs(60);
-/// Bytes of a row or of terms beside what they hold.
-const ITEM_BYTES: usize = 4;
 /// Rows of a trace that count as one request of the caller's source.
 const ROWS_PER_REQUEST: u64 = 100;
 
@@ -245,117 +236,8 @@ fn same(shared: &Shared, query: &TraceQuery) -> String {
     )
 }
 
-/// A message in the making, and what was told before it.
-#[derive(Default)]
-pub(super) struct Part {
-    /// What it holds so far.
-    pub(super) message: v1::TraceResponse,
-    /// About how many bytes those are.
-    pub(super) bytes: usize,
-    /// Of all parts so far.
-    pub(super) row_count: u32,
-    /// Of all parts so far.
-    pub(super) depth: u16,
-    /// Of all parts so far.
-    pub(super) more_count: u64,
-    /// The numbers of terms that were told.
-    told: HashSet<u32>,
-    /// The numbers of terms that other nodes told.
-    far: HashMap<FarTerms, u32>,
-}
-
-impl Part {
-    /// Adds a row, and its terms if no part has them.
-    pub(super) fn add(&mut self, node: &Node, row: TraceRow) {
-        self.row_count = self.row_count.saturating_add(1);
-        self.depth = self.depth.max(row.depth);
-        self.more_count += u64::from(row.more);
-        let row = self.row(node, row);
-        self.message.rows.push(row);
-    }
-
-    /// Adds a row that another node may have told.
-    pub(super) fn add_onward(&mut self, node: &Node, row: OnwardRow) {
-        let OnwardRow {
-            row,
-            far,
-            node: teller,
-        } = row;
-        self.add(node, row);
-        let number = far.map(|far| self.far_number(far));
-        if let Some(row) = self.message.rows.last_mut() {
-            row.terms = number.unwrap_or(row.terms);
-            row.node = teller.as_deref().unwrap_or_default().to_owned();
-            self.bytes += row.node.len() + ITEM_BYTES;
-        }
-    }
-
-    fn far_number(&mut self, far: FarTerms) -> u32 {
-        if let Some(number) = self.far.get(&far) {
-            return *number;
-        }
-        let count = u32::try_from(self.far.len()).unwrap_or_default();
-        let number = FAR_TERMS | count;
-        let terms = v1::TraceTerms {
-            number,
-            kind: far.kind.clone(),
-            state: far
-                .state
-                .map_or(v1::link::State::Unspecified, link_convert::state_message)
-                .into(),
-            owner: far.owner.clone(),
-        };
-        self.bytes += terms.encoded_len() + ITEM_BYTES;
-        self.message.terms.push(terms);
-        self.far.insert(far, number);
-        number
-    }
-
-    /// A row as a message; its terms join the part if none has them.
-    pub(super) fn row(&mut self, node: &Node, row: TraceRow) -> v1::TraceRow {
-        let TraceRow {
-            identifier,
-            depth,
-            parent,
-            terms,
-            more,
-        } = row;
-        if let Some(number) = terms
-            && self.told.insert(number)
-            && let Some(terms) = node.link_terms(number)
-        {
-            let terms = terms_message(number, &terms);
-            self.bytes += terms.encoded_len() + ITEM_BYTES;
-            self.message.terms.push(terms);
-        }
-        let row = v1::TraceRow {
-            identifier: identifier.unwrap_or_default(),
-            depth: depth.into(),
-            parent,
-            terms: terms.map_or(0, |number| number.saturating_add(1)),
-            more,
-            node: String::new(),
-        };
-        self.bytes += row.encoded_len() + ITEM_BYTES;
-        row
-    }
-
-    /// How all of it ended.
-    pub(super) fn summary(&self, end: &TraceEnd, next_page_token: String) -> v1::TraceSummary {
-        v1::TraceSummary {
-            row_count: self.row_count.into(),
-            depth: self.depth.into(),
-            more_count: signed(self.more_count),
-            depth_cut: end.is_depth_cut,
-            truncated: limit(end.truncated).into(),
-            next_page_token,
-            failures: Vec::new(),
-            more_rows: Vec::new(),
-        }
-    }
-}
-
-fn terms_message(number: u32, terms: &Terms) -> v1::TraceTerms {
+/// Terms of links, as a message.
+pub(super) fn terms_message(number: u32, terms: &Terms) -> v1::TraceTerms {
     let Terms {
         kind,
         state,

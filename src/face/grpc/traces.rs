@@ -1,28 +1,28 @@
-//! Traces: a page, a stream, groups, paths, the difference of two.
+//! Traces: a page, groups, paths, the difference of two.
 //!
-//! Each runs on a thread of its own, so many at once; what is refused is told before
-//! one begins.
+//! Each runs on a thread of its own, so many at once, unless it is done in a moment;
+//! what is refused is told before one begins.
 
-use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use prost::Message;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::face::grpc::convert::signed;
 use crate::face::grpc::link_convert;
-use crate::face::grpc::outgoing::{Answers, End, Outgoing};
 use crate::face::grpc::records::ANSWER_BYTES;
-use crate::face::grpc::shared::{Shared, TRACE_STREAMS_MAX, TRACES_MAX};
-use crate::face::grpc::trace_convert::{Asked, Part, failures, limit, requests};
+use crate::face::grpc::shared::{Shared, TRACES_MAX};
+use crate::face::grpc::trace_convert::{Asked, limit, requests, terms_message};
+use crate::face::grpc::trace_part::{Page, Part, Told};
 use crate::model::limits::{
     TRACE_GROUPS_MAX, TRACE_PAGE_ROWS_MAX, TRACE_PATHS_MAX, TRACE_ROWS_MAX,
 };
 use crate::model::{Caller, Reason, Refusal};
 use crate::node::{
-    Group, GroupBy, Grouped, Node, OnwardEnd, OnwardRow, TraceDifference, TraceEnd, TraceLimit,
-    TraceRow,
+    Group, GroupBy, Grouped, Node, TraceDifference, TraceEnd, TraceLimit, TraceProgress, TraceRow,
+    TraceTaker, Tracing,
 };
 use crate::wire::proto::v1::group_trace_request;
 use crate::wire::proto::v1::{
@@ -30,22 +30,22 @@ use crate::wire::proto::v1::{
     GroupTraceRequest, GroupTraceResponse, TraceRequest, TraceResponse, TraceSummary,
     find_paths_response, group_trace_response,
 };
+use crate::wire::proto::{Encoded, v1};
 
 pub(super) use crate::face::grpc::trace_convert::{direction, direction_name, until};
 
 /// Rows of an answer, if the client names no number.
 const PAGE_ROWS: u32 = 1_000;
-/// Rows of one part of a stream.
-const PART_ROWS: usize = 1_000;
-/// A part is sent after that time, however few rows it has.
-const PART_AFTER: Duration = Duration::from_millis(20);
 /// Groups that are told, if the client names no number.
 const GROUPS: usize = 1_000;
 /// Paths that are told, if the client names no number.
 const PATHS: usize = 10;
+/// What takes no longer over the graph in memory is done where the call is read: to
+/// wake a thread, and be woken by it, costs about as much.
+const AT_ONCE: Duration = Duration::from_micros(300);
 
 /// The sizes of a trace that is looked at as a whole.
-const WHOLE: (u32, u32) = (TRACE_ROWS_MAX, TRACE_ROWS_MAX);
+pub(super) const WHOLE: (u32, u32) = (TRACE_ROWS_MAX, TRACE_ROWS_MAX);
 
 /// Does `work` on a thread that may block, if not too many are in work.
 ///
@@ -65,6 +65,19 @@ pub(super) async fn bounded<T: Send + 'static>(
     shared.blocking(bound).await?
 }
 
+/// Begins a trace where the call was read, for a moment. `None`: it needs a thread
+/// for that.
+pub(super) fn begin(
+    node: &Node,
+    tracing: &mut Tracing,
+    taker: &mut dyn TraceTaker,
+) -> Result<Option<TraceProgress>, Refusal> {
+    match tracing.is_in_memory() {
+        true => tracing.go(node.elapsed() + AT_ONCE, taker).map(Some),
+        false => Ok(None),
+    }
+}
+
 /// Traces, and answers with a page of rows.
 ///
 /// # Errors
@@ -74,33 +87,38 @@ pub(super) async fn trace(
     caller: Caller,
     request: TraceRequest,
     deadline: Option<Instant>,
-) -> Result<TraceResponse, Refusal> {
+) -> Result<Encoded<TraceResponse>, Refusal> {
     let (until, _) = until(&shared.node, deadline);
     let mut asked = Asked::new(shared, request, (PAGE_ROWS, TRACE_PAGE_ROWS_MAX), until)?;
     asked.go_on(&caller)?;
     // A client that goes away ends the walk.
     let gone = CancellationToken::new();
     let _guard = gone.clone().drop_guard();
-    bounded(shared, move |node| page(node, &caller, &asked, &gone)).await
+    let mut tracing = shared.node.begin_trace(&caller, &asked.query)?;
+    let mut page = Page::new(&shared.node, gone);
+    let progress = begin(&shared.node, &mut tracing, &mut page)?;
+    let is_done = |progress: &TraceProgress| !progress.rests || page.part.is_full();
+    let end = match progress.filter(is_done) {
+        Some(progress) => progress.end,
+        None => {
+            let work = move |_: &Node| {
+                let end = tracing.go(until, &mut page)?.end;
+                Ok((page, end))
+            };
+            let (went_on, end) = bounded(shared, work).await?;
+            page = went_on;
+            end
+        }
+    };
+    page_message(&shared.node, (&caller, &asked), page.part, end)
 }
 
-fn page(
+fn page_message(
     node: &Node,
-    caller: &Caller,
-    asked: &Asked,
-    gone: &CancellationToken,
-) -> Result<TraceResponse, Refusal> {
-    let mut part = Part::default();
-    let mut give = |rows: Vec<TraceRow>| {
-        for row in rows {
-            if part.bytes >= ANSWER_BYTES || gone.is_cancelled() {
-                return ControlFlow::Break(());
-            }
-            part.add(node, row);
-        }
-        ControlFlow::Continue(())
-    };
-    let mut end = node.trace(caller, &asked.query, &mut give)?;
+    (caller, asked): (&Caller, &Asked),
+    mut part: Part,
+    mut end: TraceEnd,
+) -> Result<Encoded<TraceResponse>, Refusal> {
     if part.row_count < end.row_count {
         // The page is full of bytes: it ends within what was given at once.
         end = TraceEnd {
@@ -111,128 +129,8 @@ fn page(
         };
     }
     node.admit_items(caller, requests(part.row_count.into()))?;
-    part.message.summary = Some(part.summary(&end, asked.token(caller, &end)));
-    Ok(part.message)
-}
-
-/// Begins to trace and returns the parts.
-///
-/// # Errors
-/// As [`trace`].
-pub(super) fn stream(
-    shared: &Arc<Shared>,
-    caller: Caller,
-    request: TraceRequest,
-    deadline: Option<Instant>,
-) -> Result<Answers<TraceResponse>, Refusal> {
-    let (until, _) = until(&shared.node, deadline);
-    let mut asked = Asked::new(shared, request, WHOLE, until)?;
-    asked.go_on(&caller)?;
-    let permit = Arc::clone(&shared.trace_streams)
-        .try_acquire_owned()
-        .map_err(|_| Refusal::new(Reason::Overloaded).limit(TRACE_STREAMS_MAX))?;
-    let (outgoing, answers) = Outgoing::new(shared, caller, deadline);
-    let mut giving = Giving {
-        node: shared.node.clone(),
-        outgoing,
-        part: Part::default(),
-        counted: 1,
-        sent: None,
-    };
-    shared.tracker.spawn_blocking(move || {
-        let _permit = permit;
-        let ended = giving.run(&asked);
-        giving.outgoing.end(ended);
-    });
-    Ok(answers)
-}
-
-/// A trace whose rows are given as they are found.
-struct Giving {
-    node: Node,
-    outgoing: Outgoing<TraceResponse>,
-    part: Part,
-    /// Requests that the rows were counted as so far: the call itself was one.
-    counted: usize,
-    /// When the last part left.
-    sent: Option<Instant>,
-}
-
-impl Giving {
-    fn run(&mut self, asked: &Asked) -> Result<(), End> {
-        let (node, caller) = (self.node.clone(), self.outgoing.caller().clone());
-        let mut broken = None;
-        let mut give = |rows| match self.take(rows) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(end) => {
-                broken = Some(end);
-                ControlFlow::Break(())
-            }
-        };
-        let which = (&asked.query, &asked.onward);
-        let traced = match asked.onward.hops_max > 0 || !asked.onward.via.is_empty() {
-            true => node.trace_onward(&caller, which, &mut give),
-            false => {
-                let mut give = |rows: Vec<TraceRow>| give(rows.into_iter().map(own).collect());
-                let ended = node.trace(&caller, &asked.query, &mut give);
-                ended.map(|end| OnwardEnd {
-                    end,
-                    ..OnwardEnd::default()
-                })
-            }
-        };
-        if let Some(end) = broken {
-            return Err(end);
-        }
-        let OnwardEnd {
-            end,
-            failures: failed,
-            more_rows,
-        } = traced.map_err(End::Refused)?;
-        self.part.more_count += wide(more_rows.len());
-        let mut summary = self.part.summary(&end, asked.token(&caller, &end));
-        summary.failures = failures(failed);
-        summary.more_rows = more_rows;
-        self.part.message.summary = Some(summary);
-        self.flush()
-    }
-
-    fn take(&mut self, rows: Vec<OnwardRow>) -> Result<(), End> {
-        for row in rows {
-            self.part.add_onward(&self.node, row);
-            let is_full = self.part.message.rows.len() >= PART_ROWS;
-            if is_full || self.part.bytes >= ANSWER_BYTES {
-                self.flush()?;
-            }
-        }
-        let is_due = self.sent.is_none_or(|sent| sent.elapsed() >= PART_AFTER);
-        match is_due && !self.part.message.rows.is_empty() {
-            true => self.flush(),
-            false => Ok(()),
-        }
-    }
-
-    fn flush(&mut self) -> Result<(), End> {
-        let counted = requests(self.part.row_count.into());
-        let further = counted.saturating_sub(self.counted);
-        self.outgoing
-            .wait_until_allowed(further.saturating_add(1))?;
-        self.counted = counted.max(self.counted);
-        self.part.bytes = 0;
-        let message = std::mem::take(&mut self.part.message);
-        self.outgoing.send(message)?;
-        self.sent = Some(Instant::now());
-        Ok(())
-    }
-}
-
-/// A row of this node.
-const fn own(row: TraceRow) -> OnwardRow {
-    OnwardRow {
-        row,
-        far: None,
-        node: None,
-    }
+    let summary = part.summary(&end, asked.token(caller, &end));
+    Ok(part.end(&summary))
 }
 
 /// A request for a whole trace, within another.
@@ -323,7 +221,7 @@ fn group_message(grouped: Grouped) -> GroupTraceResponse {
         }
     };
     let fits = |group: &group_trace_response::Group| {
-        bytes += prost::Message::encoded_len(group);
+        bytes += group.encoded_len();
         bytes <= ANSWER_BYTES
     };
     GroupTraceResponse {
@@ -364,33 +262,42 @@ pub(super) async fn paths(
     let work = move |node: &Node| {
         let found = node.trace_paths(&caller, &asked.query, &to, paths_max)?;
         let (found, mut truncated) = found;
-        let mut part = Part::default();
-        let mut paths = Vec::new();
-        let mut rows = 0_usize;
+        let mut answer = FindPathsResponse::default();
+        let (mut told, mut rows, mut bytes) = (Told::default(), 0_usize, 0);
         for path in found {
-            if part.bytes >= ANSWER_BYTES {
+            if bytes >= ANSWER_BYTES {
                 truncated = Some(TraceLimit::Rows);
                 break;
             }
             rows = rows.saturating_add(path.len());
-            let bare = |row: TraceRow| TraceRow {
-                parent: 0,
-                more: false,
-                ..row
+            let new = path.iter().filter_map(|row| row.terms);
+            let new = new.filter(|number| told.is_new(*number));
+            let terms = new.filter_map(|number| Some((number, node.link_terms(number)?)));
+            let terms = terms.map(|(number, terms)| terms_message(number, &terms));
+            answer.terms.extend(terms);
+            let path = find_paths_response::Path {
+                rows: path.into_iter().map(path_row).collect(),
             };
-            let path = path.into_iter().map(|row| part.row(node, bare(row)));
-            paths.push(find_paths_response::Path {
-                rows: path.collect(),
-            });
+            bytes += path.encoded_len();
+            answer.paths.push(path);
         }
         node.admit_items(&caller, requests(wide(rows)))?;
-        Ok(FindPathsResponse {
-            paths,
-            terms: part.message.terms,
-            truncated: limit(truncated).into(),
-        })
+        answer.truncated = limit(truncated).into();
+        Ok(answer)
     };
     bounded(shared, work).await
+}
+
+/// A row of a path, which has no parent.
+fn path_row(row: TraceRow) -> v1::TraceRow {
+    v1::TraceRow {
+        identifier: row.identifier.unwrap_or_default(),
+        depth: row.depth.into(),
+        parent: 0,
+        terms: row.terms.map_or(0, |number| number.saturating_add(1)),
+        more: false,
+        node: String::new(),
+    }
 }
 
 /// Compares two traces, each of which has half of the time.

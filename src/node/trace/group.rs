@@ -4,8 +4,8 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
-use crate::model::{Caller, Identifier, LinkKind, Prefix, Refusal};
-use crate::node::trace::{TraceEnd, TraceQuery, TraceRow, Work};
+use crate::model::{Caller, LinkKind, Prefix, Refusal};
+use crate::node::trace::{FoundRow, TraceEnd, TraceQuery, TraceTaker, Work};
 use crate::node::{Node, told};
 use crate::trace::{Direction, Hop, Judge, Lens, Node as Number, Source, Verdict};
 
@@ -61,34 +61,26 @@ impl Node {
         groups_max: usize,
     ) -> Result<Grouped, Refusal> {
         let mut grouped = Grouped::default();
-        let mut found: HashMap<String, (u64, u16)> = HashMap::new();
-        let mut add = |key: &str, depth: u16, count: u64| match found.get_mut(key) {
-            Some((sum, least)) => (*sum, *least) = (*sum + count, depth.min(*least)),
-            None => {
-                found.insert(key.to_owned(), (count, depth));
-            }
+        let mut counting = Grouping {
+            by,
+            found: HashMap::new(),
+            packed: Packed::default(),
+            direction: query.direction,
+            node: self,
+            more_count: 0,
         };
-        let mut packed = Packed::default();
-        let mut more_count = 0;
-        let mut take = |rows: Vec<TraceRow>| {
-            for row in rows {
-                more_count += u64::from(row.more);
-                match (by, &row.identifier) {
-                    (GroupBy::Prefix, Some(identifier)) => {
-                        let prefix = identifier.split('/').next().unwrap_or_default();
-                        add(prefix, row.depth, 1);
-                    }
-                    (GroupBy::Prefix, None) => {}
-                    (GroupBy::Package, _) => packed.add(self, &row, query.direction),
-                }
-            }
-            ControlFlow::Continue(())
-        };
-        grouped.end = self.trace(caller, query, &mut take)?;
+        let mut tracing = self.begin_trace(caller, query)?;
+        grouped.end = tracing.go(query.until, &mut counting)?.end;
+        let Grouping {
+            mut found,
+            packed,
+            more_count,
+            ..
+        } = counting;
         grouped.more_count = more_count;
         if by == GroupBy::Package {
             for (package, depth, count) in self.contents(caller, query, packed)? {
-                add(&package, depth, count);
+                add(&mut found, &package, (count, depth));
             }
         }
         grouped.group_count = found.len();
@@ -150,6 +142,41 @@ impl Node {
     }
 }
 
+/// Counts the rows of a trace.
+struct Grouping<'a> {
+    by: GroupBy,
+    /// How many each group has, and the least number of hops.
+    found: HashMap<String, (u64, u16)>,
+    packed: Packed,
+    direction: Direction,
+    node: &'a Node,
+    more_count: u64,
+}
+
+impl TraceTaker for Grouping<'_> {
+    fn row(&mut self, row: FoundRow<'_>) {
+        self.more_count += u64::from(row.more);
+        match (self.by, row.name) {
+            (GroupBy::Prefix, Some((prefix, _))) => add(&mut self.found, prefix, (1, row.depth)),
+            (GroupBy::Prefix, None) => {}
+            (GroupBy::Package, _) => self.packed.add(self.node, &row, self.direction),
+        }
+    }
+
+    fn pause(&mut self) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+}
+
+fn add(found: &mut HashMap<String, (u64, u16)>, key: &str, (count, depth): (u64, u16)) {
+    match found.get_mut(key) {
+        Some((sum, least)) => (*sum, *least) = (*sum + count, depth.min(*least)),
+        None => {
+            found.insert(key.to_owned(), (count, depth));
+        }
+    }
+}
+
 /// The packages of a trace, with their depths, and all that it has.
 #[derive(Default)]
 struct Packed {
@@ -160,10 +187,9 @@ struct Packed {
 }
 
 impl Packed {
-    fn add(&mut self, node: &Node, row: &TraceRow, direction: Direction) {
-        let identifier = row.identifier.as_deref().map(Identifier::parse);
-        let number = identifier.and_then(Result::ok);
-        let number = number.and_then(|identifier| node.number_of(&identifier).ok()?);
+    fn add(&mut self, node: &Node, row: &FoundRow<'_>, direction: Direction) {
+        // A placeholder has no number here.
+        let number = row.name.and(row.node);
         self.rows.push(number.map(|number| (number, row.depth)));
         self.all.extend(number);
         let terms = row.terms.and_then(|terms| node.link_terms(terms));

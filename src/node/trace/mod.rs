@@ -10,6 +10,7 @@ mod judge;
 mod keeper;
 mod onward;
 mod stored;
+mod tracing;
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -20,19 +21,17 @@ pub(super) use keeper::Keeper;
 pub use onward::{
     Failure, FarEnd, FarRow, FarTerms, Onward, OnwardAsk, OnwardEnd, OnwardRow, OtherNodes,
 };
+pub use tracing::{FoundRow, TraceProgress, TraceTaker, Tracing};
 
 use crate::access::LinkReader;
-use crate::model::limits::{
-    TRACE_DEPTH_MAX, TRACE_LINKS_MAX, TRACE_PATHS_MAX, TRACE_REACH_MAX, TRACE_ROWS_MAX,
-};
+use crate::model::limits::{TRACE_DEPTH_MAX, TRACE_LINKS_MAX, TRACE_PATHS_MAX, TRACE_REACH_MAX};
 use crate::model::{Caller, Identifier, Key, LinkKind, Reason, Refusal, Terms, Timestamp};
 use crate::node::trace::judge::{InGraph, InStore, Judging};
 use crate::node::trace::stored::Stored;
 use crate::node::{Node, told};
 use crate::store::links::edge_seconds;
 use crate::trace::{
-    self, Ask, Direction, Graph, Hop, Judge, Lens, Limit, Node as Number, Row, Search, Source,
-    Summary, When, Window,
+    self, Direction, Judge, Lens, Limit, Node as Number, Row, Search, Source, When, Window,
 };
 
 pub use crate::trace::{Direction as TraceDirection, Limit as TraceLimit};
@@ -110,56 +109,6 @@ pub struct TraceDifference {
 }
 
 impl Node {
-    /// Traces, and gives the rows as they are found, the start first. The start of
-    /// no link that the caller sees has no row but its own.
-    ///
-    /// # Errors
-    /// `FieldInvalid` beyond a limit; `Internal`.
-    pub fn trace(
-        &self,
-        caller: &Caller,
-        query: &TraceQuery,
-        give: &mut dyn FnMut(Vec<TraceRow>) -> ControlFlow<()>,
-    ) -> Result<TraceEnd, Refusal> {
-        let asked = Asked::new(self, query)?;
-        // What no link names takes the way, and the time, of what is linked unseen.
-        let start = asked.start.unwrap_or(Number(0));
-        let is_blind = asked.start.is_none();
-        let own = query.start.to_string();
-        let reader = self.link_reader(caller);
-        let is_over = || self.elapsed() >= query.until;
-        let mut ask = asked.ask(start, query, &is_over);
-        let mut given = TraceEnd::default();
-        if let Some(graph) = self.inner.graph.ready() {
-            let owns = InGraph::new(&self.inner.store, &reader, graph);
-            let mut judging = Judging::new(&self.inner.store, (&reader, &query.kinds), owns);
-            let mut rows_given = 0;
-            let mut source = Blinded(graph.reader(), is_blind);
-            let walked = self.walk(&mut source, &ask, &mut judging, &mut |rows| {
-                rows_given += count(rows.len());
-                give(self.named_rows(rows, Some(graph), &own))
-            });
-            match walked {
-                Ok(summary) => return Ok(end(&summary)),
-                // What was given before is right: the lists go on from there.
-                Err(trace::Gone) => {
-                    ask.skip = ask.skip.saturating_add(rows_given);
-                    ask.rows_max = ask.rows_max.saturating_sub(rows_given);
-                    given.row_count = rows_given;
-                }
-            }
-        }
-        let owns = InStore::new(&self.inner.store, &reader);
-        let mut judging = Judging::new(&self.inner.store, (&reader, &query.kinds), owns);
-        let mut source = Blinded(Stored(&self.inner.store), is_blind);
-        let walked = self.walk(&mut source, &ask, &mut judging, &mut |rows| {
-            give(self.named_rows(rows, None, &own))
-        });
-        let mut ended = end(&walked.map_err(|error| told(&error))?);
-        ended.row_count = ended.row_count.saturating_add(given.row_count);
-        Ok(ended)
-    }
-
     /// Finds at most `paths_max` shortest paths from the start of `query` to `to`.
     ///
     /// # Errors
@@ -191,7 +140,7 @@ impl Node {
         let own = query.start.to_string();
         let named = |path: trace::Path| -> TracePath {
             let rows: Vec<Row> = path.iter().zip(0..).map(step_row).collect();
-            self.named_rows(&rows, self.inner.graph.ready(), &own)
+            self.named_rows(&rows, &own)
         };
         let paths = found.paths.into_iter().map(named).collect();
         Ok((paths, found.truncated))
@@ -278,77 +227,6 @@ impl Node {
         let done = work.run(&mut Stored(store), &mut judging);
         done.map_err(|error| told(&error))
     }
-
-    fn walk<S: Source>(
-        &self,
-        source: &mut S,
-        ask: &Ask<'_>,
-        judge: &mut impl Judge,
-        give: &mut dyn FnMut(&[Row]) -> ControlFlow<()>,
-    ) -> Result<Summary, S::Error> {
-        let walks = &self.inner.graph.walks;
-        walks.closure(source, ask, judge, give)
-    }
-
-    /// Rows with the names of their nodes, from the graph if it has them. The start,
-    /// which alone has depth 0, is spelled as `own`: how a link that may not be seen
-    /// spelled it is nobody's business.
-    fn named_rows(&self, rows: &[Row], graph: Option<&Graph>, own: &str) -> Vec<TraceRow> {
-        let others = rows.iter().filter(|row| row.depth > 0);
-        let numbers: Vec<Number> = others.filter_map(|row| row.node).collect();
-        let mut names = Vec::with_capacity(numbers.len());
-        let from_graph = graph.is_some_and(|graph| {
-            let name = |_, name: Option<(&str, &str)>| names.push(name.map(joined));
-            graph.names(&numbers, name).is_ok() && names.iter().all(Option::is_some)
-        });
-        if !from_graph {
-            names = self.stored_names(&numbers);
-        }
-        let mut names = names.into_iter();
-        let named = |row: &Row| TraceRow {
-            identifier: match (row.depth, row.node) {
-                (0, _) => Some(own.to_owned()),
-                (_, Some(_)) => names.next().flatten(),
-                (_, None) => None,
-            },
-            depth: row.depth,
-            parent: row.parent,
-            terms: row.node.and(row.terms).map(|terms| terms.0),
-            more: row.more,
-        };
-        rows.iter().map(named).collect()
-    }
-
-    fn stored_names(&self, numbers: &[Number]) -> Vec<Option<String>> {
-        let numbers: Vec<u32> = numbers.iter().map(|number| number.0).collect();
-        match self.inner.store.node_names(&numbers) {
-            Ok(names) => names.iter().map(|name| Some(name.to_string())).collect(),
-            Err(error) => {
-                let _refusal = told(&error);
-                vec![None; numbers.len()]
-            }
-        }
-    }
-}
-
-/// A source that, if it is blinded, is asked and tells of nothing.
-struct Blinded<S>(S, bool);
-
-impl<S: Source> Source for Blinded<S> {
-    type Error = S::Error;
-
-    const FRONTIER_MAX: usize = S::FRONTIER_MAX;
-
-    fn expand<F>(&mut self, frontier: &[Number], lens: &Lens, each: F) -> Result<(), S::Error>
-    where
-        F: FnMut(usize, Hop) -> ControlFlow<()>,
-    {
-        let Self(source, is_blinded) = self;
-        match is_blinded {
-            true => source.expand(frontier, lens, |_, _| ControlFlow::Break(())),
-            false => source.expand(frontier, lens, each),
-        }
-    }
 }
 
 /// What is done over either source of links.
@@ -380,6 +258,7 @@ impl Work for Finding<'_> {
 }
 
 /// A query, checked, with the node that it begins at.
+#[derive(Clone, Copy, Debug)]
 struct Asked {
     start: Option<Number>,
     lens: Lens,
@@ -422,18 +301,6 @@ impl Asked {
             depth_max,
         })
     }
-
-    fn ask<'a>(&self, start: Number, query: &TraceQuery, is_over: &'a dyn Fn() -> bool) -> Ask<'a> {
-        Ask {
-            start,
-            lens: self.lens,
-            depth_max: self.depth_max,
-            skip: query.skip,
-            rows_max: query.rows_max.min(TRACE_ROWS_MAX),
-            hops_max: TRACE_LINKS_MAX,
-            is_over,
-        }
-    }
 }
 
 fn beyond(field: &'static str, value: u32, limit: u32) -> Refusal {
@@ -441,16 +308,6 @@ fn beyond(field: &'static str, value: u32, limit: u32) -> Refusal {
         .field(field)
         .value(value)
         .limit(format!("at most {limit}"))
-}
-
-fn end(summary: &Summary) -> TraceEnd {
-    TraceEnd {
-        row_count: summary.rows,
-        depth: summary.depth,
-        is_depth_cut: summary.is_depth_cut,
-        truncated: summary.truncated,
-        next: summary.next,
-    }
 }
 
 fn step_row((step, number): (&trace::Step, u32)) -> Row {
@@ -461,16 +318,4 @@ fn step_row((step, number): (&trace::Step, u32)) -> Row {
         terms: step.terms,
         more: false,
     }
-}
-
-fn joined((prefix, suffix): (&str, &str)) -> String {
-    let mut name = String::with_capacity(prefix.len() + 1 + suffix.len());
-    name.push_str(prefix);
-    name.push('/');
-    name.push_str(suffix);
-    name
-}
-
-fn count(rows: usize) -> u32 {
-    u32::try_from(rows).unwrap_or(u32::MAX)
 }

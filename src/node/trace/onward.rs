@@ -48,6 +48,13 @@ pub struct Onward {
     pub keys: BTreeMap<String, String>,
 }
 
+impl Onward {
+    /// Whether there is anything to do for it.
+    pub fn goes_on(&self) -> bool {
+        self.hops_max > 0 || !self.via.is_empty()
+    }
+}
+
 /// What another node is asked.
 #[derive(Clone, Debug)]
 pub struct OnwardAsk<'a> {
@@ -114,6 +121,16 @@ pub struct OnwardEnd {
     pub failures: Vec<Failure>,
     /// Rows behind which another node has more that the caller may not see.
     pub more_rows: Vec<u32>,
+}
+
+impl OnwardEnd {
+    /// Of a trace that stayed on this node.
+    pub fn of(end: TraceEnd) -> Self {
+        Self {
+            end,
+            ..Self::default()
+        }
+    }
 }
 
 /// A row of a trace that goes on at other nodes.

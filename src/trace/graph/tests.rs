@@ -242,15 +242,27 @@ fn a_loaded_graph_takes_at_most_24_bytes_an_edge_and_32_a_node() {
     let limit = nodes as usize * 32 + (nodes * fan_out) as usize * 24;
     let bytes = graph.memory_bytes();
     assert!(bytes <= limit, "{bytes} of {limit}");
+    let row = |node| Row {
+        node,
+        depth: 1,
+        parent: 0,
+        terms: None,
+        more: false,
+    };
+    let rows = [Some(Node(7)), None, Some(Node(nodes))].map(row);
     let mut named = Vec::new();
     graph
-        .names(&[Node(7), Node(nodes)], |node, name| {
+        .names(&rows, |row, name| {
             named.push((
-                node.0,
+                row.node,
                 name.map(|(prefix, suffix)| format!("{prefix}/{suffix}")),
             ));
         })
         .unwrap();
-    assert_eq!(named[0], (7, Some("88.104.1031/000000007".to_owned())));
-    assert_eq!(named[1], (nodes, None));
+    let expected = [
+        (Some(Node(7)), Some("88.104.1031/000000007".to_owned())),
+        (None, None),
+        (Some(Node(nodes)), None),
+    ];
+    assert_eq!(named, expected);
 }

@@ -260,8 +260,8 @@ async fn pages_and_streams_agree(town: &Town) {
     assert_eq!(default.rows, whole.rows[..1000]);
     assert_eq!(pages(&nobody, &request, 700).await, whole.rows);
     let parts = streamed(&nobody, request.clone()).await;
-    // The first leaves at once, and only the last is summed up.
-    assert_eq!(parts[0].rows, whole.rows[..1]);
+    // The first leaves at once, with what is there, and only the last is summed up.
+    assert!(!parts[0].rows.is_empty() && whole.rows.starts_with(&parts[0].rows));
     let (last, before) = parts.split_last().unwrap();
     assert!(before.iter().all(|part| part.summary.is_none()));
     let rows: Vec<_> = parts.iter().flat_map(|part| part.rows.clone()).collect();

@@ -1,0 +1,198 @@
+//! Traces as streams: parts as soon as there is something to tell.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::face::grpc::outgoing::{Answers, End, Outgoing};
+use crate::face::grpc::shared::{Shared, TRACE_STREAMS_MAX};
+use crate::face::grpc::trace_convert::{Asked, failures, requests, until};
+use crate::face::grpc::trace_part::{Page, Part};
+use crate::face::grpc::traces::{WHOLE, begin};
+use crate::model::{Caller, Reason, Refusal};
+use crate::node::{FoundRow, Node, OnwardEnd, OnwardRow, TraceTaker, Tracing};
+use crate::wire::proto::Encoded;
+use crate::wire::proto::v1::{TraceRequest, TraceResponse};
+
+/// Rows of one part of a stream.
+const PART_ROWS: usize = 1_000;
+/// A part is sent after that time, however few rows it has.
+const PART_AFTER: Duration = Duration::from_millis(20);
+
+/// Begins to trace and returns the parts. What is found at once goes out as one
+/// part, without a thread.
+///
+/// # Errors
+/// As [`trace`](super::traces::trace).
+pub(super) fn stream(
+    shared: &Arc<Shared>,
+    caller: Caller,
+    request: TraceRequest,
+    deadline: Option<Instant>,
+) -> Result<Answers<Encoded<TraceResponse>>, Refusal> {
+    let (until, _) = until(&shared.node, deadline);
+    let mut asked = Asked::new(shared, request, WHOLE, until)?;
+    asked.go_on(&caller)?;
+    let node = &shared.node;
+    let (mut page, mut tracing) = (Page::new(node, CancellationToken::new()), None);
+    let mut ended = None;
+    if !asked.onward.goes_on() {
+        let begun = tracing.insert(node.begin_trace(&caller, &asked.query)?);
+        let progress = begin(node, begun, &mut page)?;
+        ended = progress.filter(|progress| !progress.rests);
+    }
+    let (outgoing, answers) = Outgoing::new(shared, caller, deadline);
+    let mut giving = Giving::new(node, outgoing, page.part);
+    if let Some(progress) = ended
+        && giving.may_have_all()
+    {
+        let end = OnwardEnd::of(progress.end);
+        let whole = giving.last_part(&asked, end);
+        giving.outgoing.send_first(whole)?;
+        return Ok(answers);
+    }
+    let permit = Arc::clone(&shared.trace_streams)
+        .try_acquire_owned()
+        .map_err(|_| Refusal::new(Reason::Overloaded).limit(TRACE_STREAMS_MAX))?;
+    shared.tracker.spawn_blocking(move || {
+        let _permit = permit;
+        let ended = giving.run(&asked, tracing);
+        giving.outgoing.end(ended);
+    });
+    Ok(answers)
+}
+
+/// A trace whose rows are given as they are found.
+struct Giving {
+    node: Node,
+    outgoing: Outgoing<Encoded<TraceResponse>>,
+    part: Part,
+    /// Parts that are to be sent.
+    full: Vec<Encoded<TraceResponse>>,
+    /// Requests that the rows were counted as so far: the call itself was one.
+    counted: usize,
+    /// When the last part left.
+    sent: Option<Instant>,
+    /// Why no more can be sent.
+    broken: Option<End>,
+}
+
+impl Giving {
+    fn new(node: &Node, outgoing: Outgoing<Encoded<TraceResponse>>, part: Part) -> Self {
+        Self {
+            node: node.clone(),
+            outgoing,
+            part,
+            full: Vec::new(),
+            counted: 1,
+            sent: None,
+            broken: None,
+        }
+    }
+
+    fn run(&mut self, asked: &Asked, tracing: Option<Tracing>) -> Result<(), End> {
+        let traced = match tracing {
+            Some(mut tracing) => {
+                // What was found before is told first.
+                let flushed = self.pause();
+                let traced = match flushed {
+                    ControlFlow::Continue(()) => tracing.go(asked.query.until, self),
+                    ControlFlow::Break(()) => Err(Refusal::new(Reason::Internal)),
+                };
+                traced.map(|progress| OnwardEnd::of(progress.end))
+            }
+            None => {
+                let (node, caller) = (self.node.clone(), self.outgoing.caller().clone());
+                let mut give = |rows: Vec<OnwardRow>| {
+                    for row in rows {
+                        self.part.add_onward(row);
+                        self.part_at_limit();
+                    }
+                    self.pause()
+                };
+                node.trace_onward(&caller, (&asked.query, &asked.onward), &mut give)
+            }
+        };
+        if let Some(end) = self.broken.take() {
+            return Err(end);
+        }
+        let end = traced.map_err(End::Refused)?;
+        self.flush()?;
+        self.count()?;
+        let last = self.last_part(asked, end);
+        self.outgoing.send(last)
+    }
+
+    /// The part that is in the making, with how all of it ended.
+    fn last_part(&mut self, asked: &Asked, ended: OnwardEnd) -> Encoded<TraceResponse> {
+        let OnwardEnd {
+            end,
+            failures: failed,
+            more_rows,
+        } = ended;
+        self.part.more_count += u64::try_from(more_rows.len()).unwrap_or(u64::MAX);
+        let token = asked.token(self.outgoing.caller(), &end);
+        let mut summary = self.part.summary(&end, token);
+        summary.failures = failures(failed);
+        summary.more_rows = more_rows;
+        self.part.end(&summary)
+    }
+
+    /// Whether the caller may have what is there without waiting.
+    fn may_have_all(&self) -> bool {
+        let caller = self.outgoing.caller();
+        let count = requests(self.part.row_count.into()).max(1);
+        self.node.admit_items(caller, count).is_ok()
+    }
+
+    /// Waits until the caller may have what is there.
+    fn count(&mut self) -> Result<(), End> {
+        let counted = requests(self.part.row_count.into());
+        let further = counted.saturating_sub(self.counted);
+        self.outgoing
+            .wait_until_allowed(further.saturating_add(1))?;
+        self.counted = counted.max(self.counted);
+        Ok(())
+    }
+
+    fn part_at_limit(&mut self) {
+        if self.part.rows >= PART_ROWS || self.part.is_full() {
+            self.full.push(self.part.take());
+        }
+    }
+
+    fn flush(&mut self) -> Result<(), End> {
+        if !self.full.is_empty() {
+            self.count()?;
+            for part in std::mem::take(&mut self.full) {
+                self.outgoing.send(part)?;
+            }
+            self.sent = Some(Instant::now());
+        }
+        Ok(())
+    }
+}
+
+impl TraceTaker for Giving {
+    fn row(&mut self, row: FoundRow<'_>) {
+        self.part.add(&row);
+        self.part_at_limit();
+    }
+
+    fn pause(&mut self) -> ControlFlow<()> {
+        let is_due = self.sent.is_none_or(|sent| sent.elapsed() >= PART_AFTER);
+        if is_due && self.part.rows > 0 {
+            self.full.push(self.part.take());
+        }
+        match self.flush() {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(end) => {
+                self.broken = Some(end);
+                ControlFlow::Break(())
+            }
+        }
+    }
+}

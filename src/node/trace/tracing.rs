@@ -1,0 +1,357 @@
+//! A trace at work: it may rest and go on, where the call is read or on a thread of
+//! its own, over the graph in memory or over the stored lists.
+
+use std::hint::spin_loop;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::access::LinkReader;
+use crate::model::limits::{TRACE_LINKS_MAX, TRACE_ROWS_MAX};
+use crate::model::{Caller, Refusal};
+use crate::node::trace::judge::{InGraph, InStore, Judging, Owns};
+use crate::node::trace::stored::Stored;
+use crate::node::trace::{Asked, TraceEnd, TraceQuery, TraceRow};
+use crate::node::{Node, told};
+use crate::trace::{Ask, Graph, Hop, Lens, Limit, Node as Number, Row, Source, Summary, Walk};
+
+/// A trace that finds nothing but its start takes a multiple of this time: whether
+/// there are links that may not be seen is not to be told from how long it took to
+/// look at them.
+const ALONE: Duration = Duration::from_micros(50);
+
+/// One identifier that a trace came to, or a placeholder for one.
+#[derive(Clone, Copy, Debug)]
+pub struct FoundRow<'a> {
+    /// Prefix and suffix; `None` for a placeholder.
+    pub name: Option<(&'a str, &'a str)>,
+    /// Hops from the start.
+    pub depth: u16,
+    /// Number of the row that it was reached from.
+    pub parent: u32,
+    /// The number of the terms of the link that it was reached by; `None` of the
+    /// start and of a placeholder.
+    pub terms: Option<u32>,
+    /// Whether there is more behind it that the caller may not see.
+    pub more: bool,
+    /// Its node, if it is no placeholder and any link names it.
+    pub(super) node: Option<Number>,
+}
+
+/// Takes what a trace finds.
+pub trait TraceTaker {
+    /// Takes a row. Soon done: the graph may be locked.
+    fn row(&mut self, row: FoundRow<'_>);
+
+    /// After some rows, while nothing is locked: breaks if no more are wanted, or not
+    /// now.
+    fn pause(&mut self) -> ControlFlow<()>;
+}
+
+/// A trace that may rest.
+#[derive(Debug)]
+pub struct Tracing {
+    node: Node,
+    query: TraceQuery,
+    reader: Arc<LinkReader>,
+    asked: Asked,
+    /// The start as the caller spells it: how a link that may not be seen spelled it
+    /// is nobody's business.
+    own: String,
+    walk: Walk,
+    began: Duration,
+}
+
+impl Node {
+    /// A trace that has not begun.
+    ///
+    /// # Errors
+    /// `FieldInvalid` beyond a limit; `Internal`.
+    pub fn begin_trace(&self, caller: &Caller, query: &TraceQuery) -> Result<Tracing, Refusal> {
+        let began = self.elapsed();
+        let asked = Asked::new(self, query)?;
+        Ok(Tracing {
+            node: self.clone(),
+            query: query.clone(),
+            reader: Arc::new(self.link_reader(caller)),
+            own: query.start.to_string(),
+            // What no link names takes the way of what is linked unseen.
+            walk: self.inner.graph.walks.begin(asked.start.unwrap_or(NOWHERE)),
+            asked,
+            began,
+        })
+    }
+
+    /// Traces, and gives the rows as they are found, the start first. The start of
+    /// no link that the caller sees has no row but its own.
+    ///
+    /// # Errors
+    /// `FieldInvalid` beyond a limit; `Internal`.
+    pub fn trace(
+        &self,
+        caller: &Caller,
+        query: &TraceQuery,
+        give: &mut dyn FnMut(Vec<TraceRow>) -> ControlFlow<()>,
+    ) -> Result<TraceEnd, Refusal> {
+        let mut giving = Giving {
+            rows: Vec::new(),
+            give,
+        };
+        let mut tracing = self.begin_trace(caller, query)?;
+        Ok(tracing.go(query.until, &mut giving)?.end)
+    }
+}
+
+/// How far a trace has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TraceProgress {
+    /// How it ended, or would if it did not go on.
+    pub end: TraceEnd,
+    /// Whether it can go on: it rests because of the time it was given or because its
+    /// taker wanted no more, not because of what was asked for.
+    pub rests: bool,
+}
+
+impl Tracing {
+    /// What is traced.
+    pub const fn query(&self) -> &TraceQuery {
+        &self.query
+    }
+
+    /// Whether it would go over memory alone, and so not wait for a disk.
+    pub fn is_in_memory(&self) -> bool {
+        self.node.inner.graph.ready().is_some()
+    }
+
+    /// Goes on until all is found, a limit is reached, the taker wants no more, or
+    /// [`Node::elapsed`] is `until`, and gives the rows as they are found. Blocks, for
+    /// about as long as that.
+    ///
+    /// # Errors
+    /// `Internal`.
+    pub fn go(
+        &mut self,
+        until: Duration,
+        taker: &mut dyn TraceTaker,
+    ) -> Result<TraceProgress, Refusal> {
+        let until = until.min(self.query.until);
+        let (node, reader) = (self.node.clone(), Arc::clone(&self.reader));
+        let mut summary = None;
+        if let Some(graph) = node.inner.graph.ready() {
+            let owns = InGraph::new(&node.inner.store, &reader, graph);
+            let source = Blinded(graph.reader(), self.asked.start.is_none());
+            // If it is gone meanwhile, what was given is right: the lists go on.
+            summary = self.over((source, owns, Some(graph)), until, taker).ok();
+        }
+        let summary = match summary {
+            Some(summary) => summary,
+            None => {
+                let owns = InStore::new(&node.inner.store, &reader);
+                let source = Blinded(Stored(&node.inner.store), self.asked.start.is_none());
+                let over = self.over((source, owns, None), until, taker);
+                over.map_err(|error| told(&error))?
+            }
+        };
+        if summary.rows == 1 && summary.truncated.is_none() {
+            self.wait_alone();
+        }
+        let rests = match summary.truncated {
+            Some(Limit::Time) => self.node.elapsed() < self.query.until,
+            Some(Limit::Taker) => true,
+            _ => false,
+        };
+        Ok(TraceProgress {
+            end: end(&summary),
+            rests,
+        })
+    }
+
+    fn over<S: Source, O: Owns>(
+        &mut self,
+        (mut source, owns, graph): (S, O, Option<&Graph>),
+        until: Duration,
+        taker: &mut dyn TraceTaker,
+    ) -> Result<Summary, S::Error> {
+        let node = &self.node;
+        let is_over = || node.elapsed() >= until;
+        let ask = self.asked.ask(&self.query, &is_over);
+        let mut judging = Judging::new(&node.inner.store, (&self.reader, &self.query.kinds), owns);
+        let own = self.own.split_once('/').unwrap_or((&self.own, ""));
+        let is_linked = self.asked.start.is_some();
+        self.walk.go(&mut source, &ask, &mut judging, |rows| {
+            node.name_rows((rows, graph), own, &mut |row| {
+                let node = row.node.filter(|_| is_linked);
+                taker.row(FoundRow { node, ..row });
+            });
+            taker.pause()
+        })
+    }
+
+    /// Fills up the time to a multiple of [`ALONE`].
+    fn wait_alone(&self) {
+        let took = self.node.elapsed().saturating_sub(self.began);
+        let parts = took.as_nanos().div_ceil(ALONE.as_nanos());
+        let parts = u32::try_from(parts).unwrap_or(u32::MAX);
+        let until = self.began.saturating_add(ALONE.saturating_mul(parts));
+        while self.node.elapsed() < until {
+            spin_loop();
+        }
+    }
+}
+
+impl Node {
+    /// Calls `each` with rows and the names of their nodes, from the graph if it has
+    /// them. The start, which alone has depth 0, is called `own`.
+    pub(super) fn name_rows(
+        &self,
+        (rows, graph): (&[Row], Option<&Graph>),
+        own: (&str, &str),
+        each: &mut dyn FnMut(FoundRow<'_>),
+    ) {
+        let mut one = |row: &Row, name: Option<(&str, &str)>| match (row.depth, row.node, name) {
+            (0, ..) => each(found(row, Some(own))),
+            (_, None, _) | (_, _, Some(_)) => each(found(row, name)),
+            (_, Some(node), None) => {
+                let name = self.inner.store.node_name(node.0);
+                let name = name.map(|name| name.to_string());
+                let name = name.map_err(|error| told(&error)).ok();
+                each(found(
+                    row,
+                    name.as_deref().and_then(|name| name.split_once('/')),
+                ));
+            }
+        };
+        if let Some(graph) = graph
+            && graph.names(rows, &mut one).is_ok()
+        {
+            return;
+        }
+        let others = rows.iter().filter(|row| row.depth > 0);
+        let numbers: Vec<u32> = others
+            .filter_map(|row| row.node)
+            .map(|node| node.0)
+            .collect();
+        let names = self.inner.store.node_names(&numbers);
+        let names = names.map_err(|error| told(&error)).unwrap_or_default();
+        let mut names = names.iter().map(ToString::to_string);
+        for row in rows {
+            let is_named = row.depth > 0 && row.node.is_some();
+            let name = is_named.then(|| names.next()).flatten();
+            one(row, name.as_deref().and_then(|name| name.split_once('/')));
+        }
+    }
+
+    /// Rows with names, as [`Node::name_rows`] has them, to be kept.
+    pub(super) fn named_rows(&self, rows: &[Row], own: &str) -> Vec<TraceRow> {
+        let mut named = Vec::with_capacity(rows.len());
+        let own = own.split_once('/').unwrap_or((own, ""));
+        let graph = self.inner.graph.ready();
+        self.name_rows((rows, graph), own, &mut |row| named.push(row.into_row()));
+        named
+    }
+}
+
+impl<'a> FoundRow<'a> {
+    /// A row that was found elsewhere.
+    pub const fn new(
+        name: Option<(&'a str, &'a str)>,
+        (depth, parent): (u16, u32),
+        terms: Option<u32>,
+        more: bool,
+    ) -> Self {
+        Self {
+            name,
+            depth,
+            parent,
+            terms,
+            more,
+            node: None,
+        }
+    }
+
+    /// The row, to be kept.
+    pub fn into_row(self) -> TraceRow {
+        let joined = |(prefix, suffix)| [prefix, "/", suffix].concat();
+        TraceRow {
+            identifier: self.name.map(joined),
+            depth: self.depth,
+            parent: self.parent,
+            terms: self.terms,
+            more: self.more,
+        }
+    }
+}
+
+fn found<'a>(row: &Row, name: Option<(&'a str, &'a str)>) -> FoundRow<'a> {
+    FoundRow {
+        name,
+        depth: row.depth,
+        parent: row.parent,
+        terms: row.node.and(row.terms).map(|terms| terms.0),
+        more: row.more,
+        node: row.node,
+    }
+}
+
+fn end(summary: &Summary) -> TraceEnd {
+    TraceEnd {
+        row_count: summary.rows,
+        depth: summary.depth,
+        is_depth_cut: summary.is_depth_cut,
+        truncated: summary.truncated,
+        next: summary.next,
+    }
+}
+
+impl Asked {
+    fn ask<'a>(&self, query: &TraceQuery, is_over: &'a dyn Fn() -> bool) -> Ask<'a> {
+        Ask {
+            start: self.start.unwrap_or(NOWHERE),
+            lens: self.lens,
+            depth_max: self.depth_max,
+            skip: query.skip,
+            rows_max: query.rows_max.min(TRACE_ROWS_MAX),
+            hops_max: TRACE_LINKS_MAX,
+            is_over,
+        }
+    }
+}
+
+/// Gives owned rows on.
+struct Giving<'a> {
+    rows: Vec<TraceRow>,
+    give: &'a mut dyn FnMut(Vec<TraceRow>) -> ControlFlow<()>,
+}
+
+impl TraceTaker for Giving<'_> {
+    fn row(&mut self, row: FoundRow<'_>) {
+        self.rows.push(row.into_row());
+    }
+
+    fn pause(&mut self) -> ControlFlow<()> {
+        (self.give)(std::mem::take(&mut self.rows))
+    }
+}
+
+/// Stands for a start that no link names; its source is blinded.
+const NOWHERE: Number = Number(0);
+
+/// A source that, if it is blinded, is asked and tells of nothing.
+struct Blinded<S>(S, bool);
+
+impl<S: Source> Source for Blinded<S> {
+    type Error = S::Error;
+
+    const FRONTIER_MAX: usize = S::FRONTIER_MAX;
+
+    fn expand<F>(&mut self, frontier: &[Number], lens: &Lens, each: F) -> Result<(), S::Error>
+    where
+        F: FnMut(usize, Hop) -> ControlFlow<()>,
+    {
+        let Self(source, is_blinded) = self;
+        match is_blinded {
+            true => source.expand(frontier, lens, |_, _| ControlFlow::Break(())),
+            false => source.expand(frontier, lens, each),
+        }
+    }
+}

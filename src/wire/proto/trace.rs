@@ -1,0 +1,188 @@
+//! Answers of traces, written row by row: a message and strings for each of a
+//! hundred thousand rows would cost more than to find them.
+
+use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint, key_len, message};
+
+use crate::wire::proto::{Encoded, v1};
+
+/// Fields of `TraceResponse`.
+const ROWS: u32 = 1;
+const TERMS: u32 = 2;
+const SUMMARY: u32 = 3;
+
+/// What a `TraceRow` holds.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RowParts<'a> {
+    /// Prefix and suffix of the identifier, between which a slash goes.
+    pub name: Option<(&'a str, &'a str)>,
+    /// `TraceRow.depth`.
+    pub depth: u32,
+    /// `TraceRow.parent`.
+    pub parent: u32,
+    /// `TraceRow.terms`.
+    pub terms: u32,
+    /// `TraceRow.more`.
+    pub more: bool,
+    /// `TraceRow.node`.
+    pub node: &'a str,
+}
+
+/// A `TraceResponse` in the making.
+#[derive(Debug, Default)]
+pub struct TraceWriter {
+    octets: Vec<u8>,
+}
+
+impl TraceWriter {
+    /// Octets so far.
+    pub const fn len(&self) -> usize {
+        self.octets.len()
+    }
+
+    /// Whether nothing was written yet.
+    pub const fn is_empty(&self) -> bool {
+        self.octets.is_empty()
+    }
+
+    /// Writes a row behind those before.
+    pub fn row(&mut self, row: &RowParts<'_>) {
+        let name = row
+            .name
+            .map_or(0, |(prefix, suffix)| prefix.len() + 1 + suffix.len());
+        let length = text_len(1, name)
+            + number_len(2, row.depth)
+            + number_len(3, row.parent)
+            + number_len(4, row.terms)
+            + number_len(5, row.more.into())
+            + text_len(6, row.node.len());
+        let out = &mut self.octets;
+        out.reserve(length + 2 * MOST);
+        begin(out, ROWS, length);
+        if let Some((prefix, suffix)) = row.name {
+            begin(out, 1, name);
+            out.extend_from_slice(prefix.as_bytes());
+            out.push(b'/');
+            out.extend_from_slice(suffix.as_bytes());
+        }
+        number(out, 2, row.depth);
+        number(out, 3, row.parent);
+        number(out, 4, row.terms);
+        number(out, 5, row.more.into());
+        if !row.node.is_empty() {
+            begin(out, 6, row.node.len());
+            out.extend_from_slice(row.node.as_bytes());
+        }
+    }
+
+    /// Writes terms.
+    pub fn terms(&mut self, terms: &v1::TraceTerms) {
+        message::encode(TERMS, terms, &mut self.octets);
+    }
+
+    /// Writes the summary.
+    pub fn summary(&mut self, summary: &v1::TraceSummary) {
+        message::encode(SUMMARY, summary, &mut self.octets);
+    }
+
+    /// What was written since the last time.
+    pub fn take(&mut self) -> Encoded<v1::TraceResponse> {
+        Encoded::new(std::mem::take(&mut self.octets))
+    }
+}
+
+/// Octets of a number at most.
+const MOST: usize = 10;
+
+/// Begins a field of `length` octets.
+fn begin(out: &mut Vec<u8>, field: u32, length: usize) {
+    encode_key(field, WireType::LengthDelimited, out);
+    encode_varint(wide(length), out);
+}
+
+fn number(out: &mut Vec<u8>, field: u32, number: u32) {
+    if number != 0 {
+        encode_key(field, WireType::Varint, out);
+        encode_varint(number.into(), out);
+    }
+}
+
+const fn text_len(field: u32, length: usize) -> usize {
+    match length {
+        0 => 0,
+        length => key_len(field) + encoded_len_varint(length as u64) + length,
+    }
+}
+
+const fn number_len(field: u32, number: u32) -> usize {
+    match number {
+        0 => 0,
+        number => key_len(field) + encoded_len_varint(number as u64),
+    }
+}
+
+fn wide(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use prost::Message;
+
+    use super::*;
+    use crate::wire::proto::Write;
+
+    fn row_strategy() -> impl Strategy<Value = v1::TraceRow> {
+        let identifier = prop_oneof![1 => Just(String::new()), 4 => "[0-9.]{1,20}/.{0,200}"];
+        let number = || prop_oneof![Just(0_u32), 0..300_u32, any::<u32>()];
+        let rest = (number(), number(), number(), any::<bool>(), ".{0,9}");
+        (identifier, rest).prop_map(|(identifier, (depth, parent, terms, more, node))| {
+            v1::TraceRow {
+                identifier,
+                depth,
+                parent,
+                terms,
+                more,
+                node,
+            }
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn is_read_as_it_was_meant(
+            rows in vec(row_strategy(), 0..5),
+            number in any::<u32>(),
+            kind in ".{0,9}",
+        ) {
+            let terms = v1::TraceTerms { number, kind, ..v1::TraceTerms::default() };
+            let summary = v1::TraceSummary { depth: 7, ..v1::TraceSummary::default() };
+            let mut writer = TraceWriter::default();
+            for row in &rows {
+                writer.row(&RowParts {
+                    name: row.identifier.split_once('/'),
+                    depth: row.depth,
+                    parent: row.parent,
+                    terms: row.terms,
+                    more: row.more,
+                    node: &row.node,
+                });
+                writer.terms(&terms);
+            }
+            writer.summary(&summary);
+            let count = rows.len();
+            let expected = v1::TraceResponse {
+                rows,
+                terms: vec![terms; count],
+                summary: Some(summary),
+            };
+            let length = writer.len();
+            let mut octets = Vec::new();
+            writer.take().write(&mut octets);
+            prop_assert_eq!((length, writer.is_empty()), (octets.len(), true));
+            prop_assert_eq!(octets.len(), expected.encoded_len());
+            prop_assert_eq!(v1::TraceResponse::decode(octets.as_slice()), Ok(expected));
+        }
+    }
+}
