@@ -11,6 +11,7 @@ mod encoded;
 mod error;
 mod expected;
 mod flood;
+mod fresh;
 mod handle;
 mod histogram;
 mod message;
@@ -33,6 +34,7 @@ pub use crate::bench::chain::{
 };
 pub use crate::bench::error::Error;
 pub use crate::bench::flood::{Flood, flood};
+pub use crate::bench::fresh::{Freshness, Seen, freshness};
 pub use crate::bench::handle::{
     Carrier, HandleCreating, HandleFlood, HandlePool, handle_create, handle_resolve,
 };

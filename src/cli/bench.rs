@@ -2,6 +2,7 @@
 //! what it measured. The engine is `crate::bench`.
 
 mod chain;
+mod fresh;
 mod handle;
 
 use std::net::SocketAddr;
@@ -85,6 +86,11 @@ Examples:
 Examples:
   idnode bench verify --identifiers 1000000 --dns 127.0.0.1:5380")]
     Verify(Verify),
+    /// Change identifiers, and look whether every face answers with it next
+    #[command(before_help = "\
+Examples:
+  idnode bench fresh --operations 1000000")]
+    Fresh(fresh::FreshArgs),
     /// Write questions to a file, as dnsperf reads them
     #[command(before_help = "\
 Examples:
@@ -304,6 +310,7 @@ pub async fn run(args: BenchArgs, connection: &Connection, output: &Output) -> R
         Command::ChainLinks(args) => chain::links(args, connection, output).await,
         Command::ChainFiles(args) => chain::write(args, output).await,
         Command::Verify(args) => verify(args, connection, output).await,
+        Command::Fresh(args) => fresh::fresh(args, connection, output).await,
         Command::Names(args) => {
             blocking(move || {
                 let workload = args.asked.workload();

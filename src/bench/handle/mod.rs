@@ -17,6 +17,7 @@ use crate::bench::workload::Bound;
 
 pub use crate::bench::handle::create::{HandleCreating, handle_create};
 pub use crate::bench::handle::pool::HandlePool;
+pub(super) use crate::bench::handle::pool::request;
 
 /// What carries the requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -67,7 +67,14 @@ impl HandlePool {
     }
 }
 
-fn request(handle: &[u8], value_type: Option<&str>) -> Result<Vec<u8>, Malformed> {
+/// An encoded request for the values of a handle, or those of one type.
+///
+/// # Errors
+/// [`Malformed::Above`] if it is longer than a message.
+pub(in crate::bench) fn request(
+    handle: &[u8],
+    value_type: Option<&str>,
+) -> Result<Vec<u8>, Malformed> {
     let header = Header::request(OpCode::RESOLUTION, Flags::RESOLUTION, EXPIRES_SECS);
     let types = value_type.map(str::as_bytes);
     let body = ResolutionRequest {
