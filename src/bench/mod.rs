@@ -39,7 +39,7 @@ pub use crate::bench::handle::{
     Carrier, HandleCreating, HandleFlood, HandlePool, handle_create, handle_resolve,
 };
 pub use crate::bench::question::{Kind, Pool, write_names};
-pub use crate::bench::raw::raw_store;
+pub use crate::bench::raw::{raw_copy, raw_store};
 pub use crate::bench::report::{Latency, Report, ServerCost};
 pub use crate::bench::resolve::{Mode, Resolving, resolve};
 pub use crate::bench::target::Target;

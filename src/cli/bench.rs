@@ -290,6 +290,10 @@ struct RawStore {
     /// The folder to write in; it must not exist
     #[arg(long = "data", value_name = "FOLDER")]
     data_dir: PathBuf,
+    /// Write all rows of the store of a node that has ended, not only records: the
+    /// folder `store` of its data
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["identifiers", "seed"])]
+    like: Option<PathBuf>,
 }
 
 /// Runs what is asked for.
@@ -326,7 +330,10 @@ pub async fn run(args: BenchArgs, connection: &Connection, output: &Output) -> R
             Ok(())
         }
         Command::RawStore(args) => {
-            let report = blocking(move || bench::raw_store(&args.data.demo(), &args.data_dir));
+            let report = blocking(move || match &args.like {
+                Some(like) => bench::raw_copy(like, &args.data_dir),
+                None => bench::raw_store(&args.data.demo(), &args.data_dir),
+            });
             show(&report.await?, output)
         }
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use rocksdb::{Cache, DB, WriteBatch, WriteOptions};
+use rocksdb::{Cache, ColumnFamily, DB, IteratorMode, WriteBatch, WriteOptions};
 
 use crate::model::{Key, Record};
 use crate::store::columns::{self, Column};
@@ -65,14 +65,24 @@ impl RawStore {
     /// # Errors
     /// [`Error::Engine`].
     pub fn write(&self, rows: &RawRows) -> Result<(), Error> {
-        let name = Column::Records.name();
-        let column = self
-            .db
-            .cf_handle(name)
-            .ok_or(Error::Corrupt { what: name })?;
+        let column = handle(&self.db, Column::Records)?;
         let mut batch = WriteBatch::default();
         for (key, value) in &rows.rows {
             batch.put_cf(column, key.as_bytes(), value);
+        }
+        let mut options = WriteOptions::default();
+        options.set_sync(true);
+        Ok(self.db.write_opt(batch, &options)?)
+    }
+
+    /// Writes the rows of a batch of another database in one batch, synced.
+    ///
+    /// # Errors
+    /// [`Error::Engine`].
+    pub fn write_copied(&self, copied: &CopiedRows) -> Result<(), Error> {
+        let mut batch = WriteBatch::default();
+        for row in &copied.rows {
+            batch.put_cf(handle(&self.db, row.column)?, &row.key, &row.value);
         }
         let mut options = WriteOptions::default();
         options.set_sync(true);
@@ -84,11 +94,7 @@ impl RawStore {
     /// # Errors
     /// [`Error::Engine`], [`Error::Corrupt`], [`Error::Version`].
     pub fn read(&self, key: &Key) -> Result<Option<Record>, Error> {
-        let name = Column::Records.name();
-        let column = self
-            .db
-            .cf_handle(name)
-            .ok_or(Error::Corrupt { what: name })?;
+        let column = handle(&self.db, Column::Records)?;
         let row = self.db.get_pinned_cf(column, key.as_bytes())?;
         row.map(|bytes| decoded(key, &bytes)).transpose()
     }
@@ -98,18 +104,102 @@ impl RawStore {
     /// # Errors
     /// [`Error::Engine`].
     pub fn flushed_bytes(&self) -> Result<u64, Error> {
-        let name = Column::Records.name();
-        let column = self
-            .db
-            .cf_handle(name)
-            .ok_or(Error::Corrupt { what: name })?;
-        self.db.flush_cf(column)?;
+        for column in Column::ALL {
+            self.db.flush_cf(handle(&self.db, column)?)?;
+        }
         let files = self.db.live_files()?;
         Ok(files
             .iter()
             .map(|file| u64::try_from(file.size).unwrap_or_default())
             .sum())
     }
+}
+
+/// The rows of a store that is closed, to be copied.
+pub struct RawSource {
+    db: DB,
+}
+
+impl std::fmt::Debug for RawSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "RawSource({})", self.db.path().display())
+    }
+}
+
+#[derive(Debug)]
+struct CopiedRow {
+    column: Column,
+    key: Box<[u8]>,
+    value: Box<[u8]>,
+}
+
+/// Some rows of every column.
+#[derive(Debug, Default)]
+pub struct CopiedRows {
+    rows: Vec<CopiedRow>,
+    /// Of these, records.
+    pub record_count: usize,
+}
+
+impl RawSource {
+    /// Opens the database in `folder` for reading.
+    ///
+    /// # Errors
+    /// [`Error::Engine`].
+    pub fn open(folder: &Path) -> Result<Self, Error> {
+        let config = Config::default();
+        let cache = Cache::new_lru_cache(64 << 20);
+        let now_millis = Arc::new(AtomicU64::new(0));
+        let db = DB::open_cf_descriptors_read_only(
+            &columns::database_options(&config),
+            folder,
+            columns::descriptors(&config, &cache, &now_millis),
+            false,
+        )?;
+        Ok(Self { db })
+    }
+
+    /// Gives all rows to `each`, as many records at a time as `records`, with their
+    /// share of the rows of every other column: as a group of changes writes them.
+    ///
+    /// # Errors
+    /// [`Error::Engine`]; those of `each`.
+    pub fn each_batch(
+        &self,
+        records: usize,
+        each: &mut dyn FnMut(&CopiedRows) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut columns = Vec::new();
+        for column in Column::ALL {
+            let handle = handle(&self.db, column)?;
+            let count = self.db.iterator_cf(handle, IteratorMode::Start).count();
+            let rows = self.db.iterator_cf(handle, IteratorMode::Start);
+            columns.push((column, count, rows));
+        }
+        let of_records = columns
+            .iter()
+            .find(|(column, ..)| *column == Column::Records);
+        let record_count = of_records.map_or(0, |(_, count, _)| *count);
+        let batch_count = record_count.div_ceil(records.max(1)).max(1);
+        for _ in 0..batch_count {
+            let mut copied = CopiedRows::default();
+            for (column, count, rows) in &mut columns {
+                for row in rows.take(count.div_ceil(batch_count)) {
+                    let (key, value) = row?;
+                    copied.record_count += usize::from(*column == Column::Records);
+                    let column = *column;
+                    copied.rows.push(CopiedRow { column, key, value });
+                }
+            }
+            each(&copied)?;
+        }
+        Ok(())
+    }
+}
+
+fn handle(db: &DB, column: Column) -> Result<&ColumnFamily, Error> {
+    let name = column.name();
+    db.cf_handle(name).ok_or(Error::Corrupt { what: name })
 }
 
 /// The stored form of `record` under `key`.
