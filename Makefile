@@ -25,7 +25,7 @@ test-slow: ## The same with the long rounds
 	@scripts/setup --tests && IDNODE_SLOW=1 cargo test --locked
 bench: ## Micro benchmarks
 	cargo bench --locked
-bench-peers: ## Compare with NSD and Knot on this machine
+bench-peers: ## Compare with other name servers on this machine: PEERS="nsd knot"
 	benches/peers/run
 bench-trace: ## Compare traces with PostgreSQL on this machine
 	benches/trace.sh

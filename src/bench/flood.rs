@@ -1,25 +1,30 @@
-//! Questions over UDP with a fixed window: so many are outstanding on each socket
-//! at any time, and each answer lets the next one go.
+//! Questions over UDP: with a fixed window, where so many are outstanding on each
+//! socket at any time and each answer lets the next one go, or at a fixed rate,
+//! where each goes when it is due.
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsFd;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::time::TimeSpec;
 
 use crate::bench::clock;
 use crate::bench::encoded::{Outcome, Questions};
 use crate::bench::error::Error;
 use crate::bench::histogram::Tally;
+use crate::bench::pace::Pace;
 use crate::bench::process::Watch;
 use crate::bench::question::Pool;
 use crate::bench::report::Report;
+use crate::bench::turn::{Schedule, Turn};
 use crate::bench::udp::{BATCH_MAX, Batch, connected};
 use crate::bench::workload::Bound;
 
-/// How long an answer may take before it counts as lost.
+/// How long an answer may take before it counts as lost; at a fixed rate, from when
+/// its question was due.
 const LOST_AFTER: Duration = Duration::from_secs(1);
 /// How often lost answers are looked for.
 const SWEEP_EVERY: Duration = Duration::from_millis(100);
@@ -28,8 +33,8 @@ const SWEEP_EVERY: Duration = Duration::from_millis(100);
 const WINDOW_MAX: usize = 4096;
 /// Sockets of one thread at most.
 const SOCKETS_MAX: usize = 1024;
-/// Milliseconds after which a wait for answers looks at the clock again.
-const POLL_MS: u8 = 10;
+/// After which a wait for answers looks at the clock again.
+const POLL: Duration = Duration::from_millis(10);
 
 /// How a server is asked over UDP.
 #[derive(Clone, Debug)]
@@ -42,6 +47,10 @@ pub struct Flood {
     pub sockets: usize,
     /// Questions outstanding on each socket, 1 to 4,096.
     pub window: usize,
+    /// Questions a second of all threads, each due whatever became of others; those
+    /// that find the windows full wait, and are lost after a second. `None`: as
+    /// many as are answered.
+    pub per_second: Option<u64>,
     /// When it ends.
     pub bound: Bound,
     /// Processes of the server, to be watched.
@@ -70,8 +79,8 @@ pub(super) fn ask<Q: Questions>(pool: &Q, how: &Flood) -> Result<Report, Error> 
     let tallies = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..how.threads.max(1))
             .map(|number| {
-                let asked = &asked;
-                scope.spawn(move || Worker::new(pool, how, number)?.run(start, asked))
+                let turn = turn(how, number, start, &asked);
+                scope.spawn(move || Worker::new(pool, how, number, turn)?.run(start))
             })
             .collect();
         let ended = workers.into_iter().map(|worker| worker.join());
@@ -89,11 +98,28 @@ pub(super) fn ask<Q: Questions>(pool: &Q, how: &Flood) -> Result<Report, Error> 
     Ok(Report::new(Q::NAME, &sum, time, before.zip(after)))
 }
 
+/// What lets the questions of the thread with this number go.
+fn turn<'a>(how: &Flood, number: usize, start: Instant, asked: &'a AtomicU64) -> Turn<'a> {
+    let bound = how.bound;
+    match how.per_second {
+        None => Turn::Free {
+            asked,
+            bound,
+            start,
+        },
+        Some(per_second) => {
+            let pace = Pace::new(start, per_second);
+            Turn::Due(Schedule::new(pace, (number, how.threads.max(1)), bound))
+        }
+    }
+}
+
 /// One question that waits for its answer.
 #[derive(Clone)]
 struct Waiting {
     number: u32,
-    sent: Instant,
+    /// When it was sent; at a fixed rate, when it was due.
+    since: Instant,
     index: usize,
     /// Datagrams of the answer that came.
     came: usize,
@@ -111,8 +137,10 @@ struct Lane {
 
 struct Worker<'a, Q> {
     pool: &'a Q,
-    how: &'a Flood,
+    turn: Turn<'a>,
     lanes: Vec<Lane>,
+    /// The lane that is served first; each in turn.
+    first: usize,
     /// Slots of a lane, a power of two so that the number's lower bits name one.
     slots: usize,
     next: usize,
@@ -120,7 +148,7 @@ struct Worker<'a, Q> {
 }
 
 impl<'a, Q: Questions> Worker<'a, Q> {
-    fn new(pool: &'a Q, how: &'a Flood, number: usize) -> io::Result<Self> {
+    fn new(pool: &'a Q, how: &Flood, number: usize, turn: Turn<'a>) -> io::Result<Self> {
         let window = how.window.clamp(1, WINDOW_MAX);
         let lane = |_| {
             Ok(Lane {
@@ -133,8 +161,9 @@ impl<'a, Q: Questions> Worker<'a, Q> {
         let lanes = (0..how.sockets.clamp(1, SOCKETS_MAX)).map(lane);
         Ok(Self {
             pool,
-            how,
+            turn,
             lanes: lanes.collect::<io::Result<_>>()?,
+            first: 0,
             slots: window.next_power_of_two(),
             // Threads begin far apart, so that they ask different questions.
             next: pool.count() / how.threads.max(1) * number,
@@ -142,56 +171,52 @@ impl<'a, Q: Questions> Worker<'a, Q> {
         })
     }
 
-    fn run(mut self, start: Instant, asked: &AtomicU64) -> io::Result<Tally> {
+    fn run(mut self, start: Instant) -> io::Result<Tally> {
         let mut batch = Batch::new();
         let mut swept = start;
         let mut sending = true;
         loop {
             let mut received = 0;
-            for lane in 0..self.lanes.len() {
+            for offset in 0..self.lanes.len() {
+                let lane = (self.first + offset) % self.lanes.len();
                 if sending {
-                    sending = self.send(lane, &mut batch, asked)?;
+                    sending = self.send(lane, &mut batch)?;
                 }
                 received += self.receive(lane, &mut batch)?;
             }
+            self.first = (self.first + 1) % self.lanes.len();
             let now = clock::now();
-            sending = sending && !self.how.bound.over(start, now);
             if now.saturating_duration_since(swept) >= SWEEP_EVERY {
                 swept = now;
                 self.sweep(now);
             }
+            sending = sending && !self.turn.is_over(now);
             if !sending && self.lanes.iter().all(Lane::is_idle) {
                 return Ok(self.tally);
             }
             if received == 0 {
-                self.wait()?;
+                self.wait(sending)?;
             }
         }
     }
 
-    /// Fills a lane's window. False once no more may be asked.
-    fn send(&mut self, lane: usize, batch: &mut Batch, asked: &AtomicU64) -> io::Result<bool> {
-        let slots = self.slots;
+    /// Sends what may go and has a place in a lane's window. False once no more may
+    /// be asked.
+    fn send(&mut self, lane: usize, batch: &mut Batch) -> io::Result<bool> {
+        let (slots, lanes) = (self.slots, self.lanes.len());
         let Some(lane) = self.lanes.get_mut(lane) else {
             return Ok(false);
         };
-        let mut wanted = lane.free.len().min(BATCH_MAX);
-        if let Some(requests_max) = self.how.bound.requests {
-            let count = u64::try_from(wanted).unwrap_or_default();
-            let before = asked.fetch_add(count, Ordering::Relaxed);
-            let left = requests_max.saturating_sub(before).min(count);
-            wanted = usize::try_from(left).unwrap_or_default();
-            if wanted == 0 && count > 0 {
-                return Ok(false);
-            }
-        }
-        if wanted == 0 {
+        let room = lane.free.len().min(BATCH_MAX);
+        let Some(waiting) = self.turn.take(room, lanes, clock::now()) else {
+            return Ok(false);
+        };
+        if waiting.is_empty() {
             return Ok(true);
         }
-        let now = clock::now();
-        let mut datagrams = Vec::with_capacity(wanted);
-        let mut taken = Vec::with_capacity(wanted);
-        for _ in 0..wanted {
+        let mut datagrams = Vec::with_capacity(waiting.len());
+        let mut taken = Vec::with_capacity(waiting.len());
+        for since in waiting {
             let index = self.next;
             self.next = if index + 1 < self.pool.count() {
                 index + 1
@@ -208,7 +233,7 @@ impl<'a, Q: Questions> Worker<'a, Q> {
             datagrams.push(datagram);
             let waiting = Waiting {
                 number,
-                sent: now,
+                since,
                 index,
                 came: 0,
                 outcome: None,
@@ -268,7 +293,8 @@ impl<'a, Q: Questions> Worker<'a, Q> {
             }
             if let Some(waiting) = place.take() {
                 lane.free.push(slot);
-                self.tally.took(now.saturating_duration_since(waiting.sent));
+                self.tally
+                    .took(now.saturating_duration_since(waiting.since));
                 let outcome = waiting.outcome;
                 let outcome = outcome.unwrap_or_else(|| Outcome::Wrong("no answer in it".into()));
                 outcome.count(&mut self.tally);
@@ -279,9 +305,10 @@ impl<'a, Q: Questions> Worker<'a, Q> {
 
     /// Gives up what has waited too long.
     fn sweep(&mut self, now: Instant) {
+        self.tally.lost += self.turn.give_up(LOST_AFTER, now);
         for lane in &mut self.lanes {
             for (slot, place) in lane.slots.iter_mut().enumerate() {
-                let late = |w: &mut Waiting| now.saturating_duration_since(w.sent) >= LOST_AFTER;
+                let late = |w: &mut Waiting| now.saturating_duration_since(w.since) >= LOST_AFTER;
                 if place.as_mut().is_some_and(late) {
                     *place = None;
                     lane.free.push(slot);
@@ -291,14 +318,20 @@ impl<'a, Q: Questions> Worker<'a, Q> {
         }
     }
 
-    /// Waits until an answer is there, for a moment at most.
-    fn wait(&self) -> io::Result<()> {
+    /// Waits until an answer is there or a question may go, for a moment at most.
+    fn wait(&self, sending: bool) -> io::Result<()> {
+        let has_room = self.lanes.iter().any(|lane| !lane.free.is_empty());
+        let time = if sending && has_room {
+            self.turn.wait(POLL, clock::now())
+        } else {
+            POLL
+        };
         let mut sockets: Vec<_> = self
             .lanes
             .iter()
             .map(|lane| PollFd::new(lane.socket.as_fd(), PollFlags::POLLIN))
             .collect();
-        match poll(&mut sockets, PollTimeout::from(POLL_MS)) {
+        match ppoll(&mut sockets, Some(TimeSpec::from_duration(time)), None) {
             Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(()),
             Err(errno) => Err(errno.into()),
         }
@@ -321,7 +354,7 @@ impl Lane {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicBool;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
     use crate::bench::message::{NOERROR, NXDOMAIN};
@@ -329,7 +362,11 @@ mod tests {
     use crate::demo::Demo;
 
     /// A server that says of each name what `rcode` says, with one answer.
-    fn against(rcode: impl Fn(&[u8]) -> Option<u8> + Sync, requests: u64) -> Report {
+    fn against(
+        rcode: impl Fn(&[u8]) -> Option<u8> + Sync,
+        requests: u64,
+        per_second: Option<u64>,
+    ) -> Report {
         let server = UdpSocket::bind("127.0.0.1:0").expect("a port");
         server
             .set_read_timeout(Some(Duration::from_millis(20)))
@@ -339,6 +376,7 @@ mod tests {
             threads: 2,
             sockets: 3,
             window: 5,
+            per_second,
             bound: Bound {
                 requests: Some(requests),
                 time: None,
@@ -373,17 +411,45 @@ mod tests {
 
     #[test]
     fn counts_right_wrong_and_lost_answers() {
-        let right = against(|_| Some(NOERROR), 1_000);
+        let right = against(|_| Some(NOERROR), 1_000, None);
         assert_eq!((right.requests, right.found), (1_000, 1_000));
         assert_eq!((right.wrong, right.lost), (0, 0));
         assert!(right.server.is_some() && right.latency.max_us > 0.0);
 
-        let wrong = against(|_| Some(NXDOMAIN), 100);
+        let wrong = against(|_| Some(NXDOMAIN), 100, None);
         assert_eq!((wrong.requests, wrong.wrong), (0, 100));
         assert!(wrong.first_wrong.is_some());
 
-        let lost = against(|_| None, 30);
+        let lost = against(|_| None, 30, None);
         assert_eq!((lost.requests, lost.lost), (0, 30));
+    }
+
+    #[test]
+    fn asks_at_a_fixed_rate_and_counts_from_when_a_question_was_due() {
+        let right = against(|_| Some(NOERROR), 400, Some(2_000));
+        assert_eq!((right.requests, right.wrong, right.lost), (400, 0, 0));
+        // The last one is due 199.5 ms after the first.
+        assert!(right.seconds >= 0.199, "{}", right.seconds);
+        assert!(right.per_second <= 2_005.0, "{}", right.per_second);
+
+        // A server that stands still for 200 ms keeps all waiting that were due
+        // meanwhile: some hundred of 400, though only 30 find a place in a window.
+        let stood = AtomicBool::new(false);
+        let pausing = |_: &[u8]| {
+            if !stood.swap(true, Ordering::Relaxed) {
+                std::thread::park_timeout(Duration::from_millis(200));
+            }
+            Some(NOERROR)
+        };
+        let late = against(pausing, 400, Some(1_000));
+        assert_eq!((late.requests, late.lost), (400, 0));
+        assert!(late.latency.max_us >= 190_000.0, "{:?}", late.latency);
+        assert!(late.latency.p90_us >= 100_000.0, "{:?}", late.latency);
+
+        // Nobody answers: what found a place and what did not are lost alike.
+        let lost = against(|_| None, 300, Some(1_000));
+        assert_eq!((lost.requests, lost.lost), (0, 300));
+        assert!(lost.seconds < 5.0, "{}", lost.seconds);
     }
 
     #[test]
@@ -393,6 +459,7 @@ mod tests {
             threads: 1,
             sockets: 1,
             window: 1,
+            per_second: None,
             bound: Bound {
                 requests: None,
                 time: None,

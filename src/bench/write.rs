@@ -14,6 +14,7 @@ use tonic::transport::Channel;
 use crate::bench::clock;
 use crate::bench::error::Error;
 use crate::bench::histogram::Tally;
+use crate::bench::pace::Pace;
 use crate::bench::process::Watch;
 use crate::bench::proto::record;
 use crate::bench::report::Report;
@@ -28,12 +29,17 @@ use crate::wire::proto::v1::import_records_request::OnConflict;
 /// How identifiers are registered, one after the other from `first` on.
 #[derive(Clone, Debug)]
 pub struct Registering {
-    /// Position of the first one in the data.
+    /// Position of the first one in the data. At its end or behind it, identifiers
+    /// follow that the data does not have, without an end.
     pub first: u64,
     /// Calls outstanding on each connection.
     pub window: usize,
     /// Identifiers in a call: 1 is `CreateRecord`, more are `BatchWrite`.
     pub batch: usize,
+    /// Identifiers a second, each call due whatever became of others; those that
+    /// are due and find no call free by the end are lost. `None`: as many as are
+    /// answered.
+    pub per_second: Option<u64>,
     /// When it ends; at the end of the data in any case.
     pub bound: Bound,
     /// Processes of the server, to be watched.
@@ -64,7 +70,9 @@ pub async fn register(target: &Target, demo: Demo, how: &Registering) -> Result<
     }
     let watch = Watch::new(&how.pids);
     let before = watch.used()?;
-    let source = Arc::new(Source::new(demo, how.first, how.batch, how.bound));
+    let mut source = Source::new(demo, how.first, how.batch, how.bound);
+    source.pace = how.per_second.map(|rate| Pace::new(source.start, rate));
+    let source = Arc::new(source);
     let mut workers = JoinSet::new();
     for channel in target.channels() {
         for _ in 0..how.window.max(1) {
@@ -77,6 +85,7 @@ pub async fn register(target: &Target, demo: Demo, how: &Registering) -> Result<
     while let Some(ended) = workers.join_next().await {
         sum.add(ended.map_err(|_| Error::Worker)?);
     }
+    sum.lost += source.left_over();
     let time = clock::now().saturating_duration_since(source.start);
     let used = before.zip(watch.used()?);
     let name = if how.batch > 1 {
@@ -122,38 +131,67 @@ pub async fn import(target: &Target, demo: Demo, how: &Importing) -> Result<Repo
 /// Gives out the records of the data, some at a time, each once.
 struct Source {
     demo: Demo,
+    first: u64,
     next: AtomicU64,
     end: u64,
     batch: u64,
     bound: Bound,
     start: Instant,
+    /// When records are due; `None` where they go as soon as may be.
+    pace: Option<Pace>,
 }
 
 impl Source {
     fn new(demo: Demo, first: u64, batch: usize, bound: Bound) -> Self {
-        let end = demo.identifiers();
+        let data_end = demo.identifiers();
+        let end = if first < data_end { data_end } else { u64::MAX };
         Self {
             demo,
+            first,
             next: AtomicU64::new(first),
             end: first.saturating_add(bound.requests_max()).min(end),
             batch: u64::try_from(batch.max(1)).unwrap_or(1),
             bound,
             start: clock::now(),
+            pace: None,
         }
     }
 
-    /// The next records; none at the end.
-    fn records(&self) -> Vec<v1::Record> {
-        if self.bound.over(self.start, clock::now()) {
-            return Vec::new();
+    /// The next records, as soon as they are due; none at the end.
+    async fn records(&self) -> (Instant, Vec<v1::Record>) {
+        let now = clock::now();
+        if self.bound.over(self.start, now) {
+            return (now, Vec::new());
         }
         let first = self.next.fetch_add(self.batch, Ordering::Relaxed);
-        let positions = first..(first + self.batch).min(self.end);
+        let positions = first..first.saturating_add(self.batch).min(self.end);
         let record = |at| {
             let (identifier, values) = self.demo.record(at);
             record(&identifier, &values)
         };
-        positions.map(record).collect()
+        let Some(pace) = self.pace.filter(|_| !positions.is_empty()) else {
+            return (now, positions.map(record).collect());
+        };
+        let due = pace.due(first.saturating_sub(self.first));
+        if self.bound.over(self.start, due) {
+            return (due, Vec::new());
+        }
+        let records = positions.map(record).collect();
+        tokio::time::sleep_until(due.into()).await;
+        (due, records)
+    }
+
+    /// How many records were due within the time and not taken, of calls that had
+    /// none free to carry them.
+    fn left_over(&self) -> u64 {
+        let (Some(pace), Some(time)) = (self.pace, self.bound.time) else {
+            return 0;
+        };
+        let due = pace
+            .count_within(time)
+            .min(self.end.saturating_sub(self.first));
+        let taken = self.next.load(Ordering::Relaxed).saturating_sub(self.first);
+        due.saturating_sub(taken)
     }
 }
 
@@ -161,9 +199,9 @@ async fn register_some(source: &Source, target: &Target, channel: &Channel) -> T
     let mut client = registry(channel);
     let mut tally = Tally::new();
     loop {
-        let mut records = source.records();
+        let (due, mut records) = source.records().await;
         let count = u64::try_from(records.len()).unwrap_or_default();
-        let sent = clock::now();
+        let sent = source.pace.map_or_else(clock::now, |_| due);
         let answer = match (source.batch, records.pop()) {
             (_, None) => return tally,
             (1, Some(only)) => {
@@ -284,7 +322,7 @@ struct Feed<'a> {
 impl Feed<'_> {
     /// Sends the next message, while there is one.
     async fn send(&mut self) {
-        let records = self.source.records();
+        let (_, records) = self.source.records().await;
         if records.is_empty() {
             return;
         }

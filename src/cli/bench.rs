@@ -16,6 +16,9 @@ use crate::cli::failure::{Exit, Failure};
 use crate::cli::output::{Output, Rows};
 use crate::demo::Demo;
 
+/// Requests a second that can be asked for; no generator makes more.
+const PER_SECOND_MAX: u64 = 10_000_000;
+
 /// Puts load on a node and measures it.
 #[derive(Debug, clap::Args)]
 pub struct BenchArgs {
@@ -35,7 +38,8 @@ Examples:
     #[command(before_help = "\
 Examples:
   idnode bench dns --dns 127.0.0.1:5380 --identifiers 1000000 --pid $(pidof idnode)
-  idnode bench dns --dns 127.0.0.1:5300 --names names.txt --seconds 5")]
+  idnode bench dns --dns 127.0.0.1:5300 --names names.txt --seconds 5
+  idnode bench dns --per-second 50000 --window 512 --seconds 5")]
     Dns(Dns),
     /// Resolve over the Handle protocol
     #[command(before_help = "\
@@ -54,7 +58,8 @@ Examples:
     #[command(before_help = "\
 Examples:
   idnode bench register --identifiers 100000 --window 64
-  idnode bench register --identifiers 100000 --batch 2000 --window 4")]
+  idnode bench register --identifiers 100000 --batch 2000 --window 4
+  idnode bench register --first 2000 --per-second 1000 --seconds 10")]
     Register(Register),
     /// Import records over one stream for each connection
     #[command(before_help = "\
@@ -188,6 +193,10 @@ struct Dns {
     /// Questions outstanding on each socket
     #[arg(long, value_name = "N", default_value_t = 32)]
     window: usize,
+    /// Ask so many a second, and count from when each was due [default: as many
+    /// as are answered]
+    #[arg(long, visible_alias = "rate", value_name = "N", value_parser = per_second())]
+    per_second: Option<u64>,
     /// Ask the questions of this file: a name and a type on each line
     #[arg(long, value_name = "FILE", conflicts_with_all = ["identifiers", "seed", "existing"])]
     names: Option<PathBuf>,
@@ -204,7 +213,8 @@ struct Dns {
 struct Register {
     #[command(flatten)]
     data: Data,
-    /// Position of the first identifier in the data; prefixes are registered at 0
+    /// Position of the first identifier in the data, or beyond it; prefixes are
+    /// registered at 0
     #[arg(long, value_name = "N", default_value_t = 0)]
     first: u64,
     /// Connections to the node
@@ -216,6 +226,10 @@ struct Register {
     /// Identifiers in a call
     #[arg(long, value_name = "N", default_value_t = 1)]
     batch: usize,
+    /// Register so many a second, and count from when each call was due [default:
+    /// as many as are answered]
+    #[arg(long, visible_alias = "rate", value_name = "N", value_parser = per_second())]
+    per_second: Option<u64>,
     #[command(flatten)]
     until: Until,
 }
@@ -366,6 +380,7 @@ async fn dns(args: Dns, output: &Output) -> Result<(), Failure> {
         threads: args.threads,
         sockets: args.connections,
         window: args.window,
+        per_second: args.per_second,
         bound: args.until.bound(),
         pids: args.until.pid.clone(),
     };
@@ -385,6 +400,7 @@ async fn register(args: Register, connection: &Connection, output: &Output) -> R
         first: args.first,
         window: args.window,
         batch: args.batch,
+        per_second: args.per_second,
         bound: args.until.bound(),
         pids: args.until.pid.clone(),
     };
@@ -468,6 +484,10 @@ impl Until {
             time: seconds.map(Duration::from_secs),
         }
     }
+}
+
+fn per_second() -> clap::builder::RangedU64ValueParser {
+    clap::value_parser!(u64).range(1..=PER_SECOND_MAX)
 }
 
 fn share(text: &str) -> Result<f64, String> {

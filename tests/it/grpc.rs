@@ -1,6 +1,7 @@
 //! The gRPC face from outside: what it answers, and what it refuses and how.
 
 mod changes;
+mod load;
 mod refusals;
 mod streams;
 mod transport;

@@ -73,6 +73,7 @@ pub async fn handle_resolve(pool: HandlePool, how: HandleFlood) -> Result<Report
                 threads: how.threads,
                 sockets: how.connections,
                 window: how.window,
+                per_second: None,
                 bound: how.bound,
                 pids: how.pids,
             };
