@@ -25,6 +25,12 @@ pub struct Kept<T> {
     pub marks: Marks,
 }
 
+impl<T: AsRef<[u8]>> AsRef<[u8]> for Kept<T> {
+    fn as_ref(&self) -> &[u8] {
+        self.answer.as_ref()
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Bytes;
 

@@ -198,6 +198,13 @@ impl Node {
         open > 0 || self.tells_site(&prefix.prefix) && prefix.state == PrefixState::Active
     }
 
+    /// Whether any identifier below a prefix is there for some only. In memory.
+    pub fn has_restricted(&self, prefix: &Prefix) -> bool {
+        let prefixes = self.inner.store.prefixes();
+        let row = prefixes.get(&prefix.canonical());
+        row.is_some_and(|row| row.counts.has_restricted())
+    }
+
     /// Whether the records of `prefix` are those of prefixes, and tell the site.
     fn tells_site(&self, prefix: &Prefix) -> bool {
         prefix.holds_prefix_records() && self.inner.site.load().is_some()

@@ -25,8 +25,6 @@ use crate::wire::proto::{Encoded, ResultsWriter, error_result, record_result};
 const INLINE_MAX: usize = 64;
 /// Answers of a stream that wait for the client.
 const ANSWERS_WAITING: usize = 4;
-/// Octets that a result takes beside its own.
-const FRAME_BYTES: usize = 6;
 /// Types and indices by which one query may select, each.
 const SELECTORS_MAX: usize = 64;
 
@@ -236,14 +234,12 @@ impl Selection {
         caller: &Caller,
         (identifiers, found): (&[String], Vec<Option<kept::Result>>),
     ) -> ResultsWriter {
-        let octets = |result: &kept::Result| result.answer.octets.len() + FRAME_BYTES;
-        let room: usize = found.iter().flatten().map(octets).sum();
-        let mut writer = ResultsWriter::with_capacity(room.min(ANSWER_BYTES));
+        let mut writer = ResultsWriter::with_capacity(found.len());
         for (identifier, found) in identifiers.iter().zip(found) {
             if writer.len() >= ANSWER_BYTES {
                 let refusal = Refusal::new(Reason::MessageTooLarge).limit(ANSWER_BYTES);
                 shared.metrics.resolved(Resolved::Refused(refusal.fault()));
-                writer.result(&error_result(&status::item_error(&refusal)));
+                writer.result(Arc::new(error_result(&status::item_error(&refusal))));
                 continue;
             }
             let mut marks = [None; 2];
@@ -255,7 +251,7 @@ impl Selection {
                 self.refused(shared, caller, (identifier, &refusal, marks))
             });
             shared.metrics.resolved(result.answer.resolved);
-            writer.result(&result.answer.octets);
+            writer.result(result);
         }
         writer
     }
@@ -282,7 +278,7 @@ impl Selection {
             Err(refusal) => Resolved::Refused(refusal.fault()),
         });
         // A result with a record is the same octets as the answer.
-        Ok(Encoded::new(result?.answer.octets.to_vec()))
+        Ok(Encoded::of_pieces(Vec::new(), vec![(0, result?)]))
     }
 
     /// Resolves one anew and keeps the result, if it is not the caller's alone.
@@ -316,19 +312,24 @@ impl Selection {
         Ok(self.kept(shared, (identifier, is_kept), answer, *marks))
     }
 
-    /// The result of what was refused; kept if nobody who is not known finds it.
+    /// The result of what was refused; kept if nobody finds it who is not known, and
+    /// for all if none below its prefix is seen by some only.
     fn refused(
         &self,
         shared: &Shared,
         caller: &Caller,
         (identifier, refusal, marks): (&str, &Refusal, Marks),
     ) -> kept::Result {
+        let is_missing = refusal.fault() == Fault::Missing;
+        let is_for_all = is_missing
+            && Identifier::parse_or_prefix(identifier)
+                .is_ok_and(|identifier| !shared.node.has_restricted(identifier.prefix()));
         let answer = kept::Encoded {
             octets: error_result(&status::item_error(refusal)).into(),
             resolved: Resolved::Refused(refusal.fault()),
-            is_for_all: false,
+            is_for_all,
         };
-        let is_kept = caller.is_anonymous() && refusal.fault() == Fault::Missing;
+        let is_kept = is_for_all || is_missing && caller.is_anonymous();
         self.kept(shared, (identifier, is_kept), answer, marks)
     }
 

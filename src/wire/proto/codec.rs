@@ -1,6 +1,7 @@
 //! How messages are read and written.
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use bytes::{Buf, BufMut};
 use prost::Message;
@@ -48,44 +49,9 @@ impl<M: Write> Encoder for Whole<M> {
     type Error = Status;
 
     fn encode(&mut self, message: M, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        out.reserve(message.length());
         message.write(out);
         Ok(())
-    }
-}
-
-/// What can go out as a message.
-pub trait Write {
-    /// Puts all of it behind `out`.
-    fn write(&self, out: &mut impl BufMut);
-}
-
-impl<M: Message> Write for M {
-    fn write(&self, out: &mut impl BufMut) {
-        out.put_slice(&self.encode_to_vec());
-    }
-}
-
-/// A message of type `M`, encoded already: for answers of many small parts, which
-/// need not be messages of their own before.
-#[derive(Debug)]
-pub struct Encoded<M> {
-    octets: Vec<u8>,
-    of: PhantomData<fn(M)>,
-}
-
-impl<M> Encoded<M> {
-    /// Takes the octets of a message.
-    pub const fn new(octets: Vec<u8>) -> Self {
-        Self {
-            octets,
-            of: PhantomData,
-        }
-    }
-}
-
-impl<M> Write for Encoded<M> {
-    fn write(&self, out: &mut impl BufMut) {
-        out.put_slice(&self.octets);
     }
 }
 
@@ -102,5 +68,80 @@ impl<M: Message + Default> Decoder for Whole<M> {
         let decoded = M::decode(octets).map_err(|error| Status::internal(error.to_string()));
         from.advance(count);
         decoded.map(Some)
+    }
+}
+
+/// What can go out as a message.
+pub trait Write {
+    /// Puts all of it behind `out`.
+    fn write(&self, out: &mut impl BufMut);
+
+    /// Octets to make room for, if that is known.
+    fn length(&self) -> usize {
+        0
+    }
+}
+
+impl<M: Message> Write for M {
+    fn write(&self, out: &mut impl BufMut) {
+        out.put_slice(&self.encode_to_vec());
+    }
+}
+
+/// A piece of an encoded message that others hold too.
+pub type Piece = Arc<dyn AsRef<[u8]> + Send + Sync>;
+
+/// A message of type `M`, encoded already: for answers of many small parts, which
+/// need not be messages of their own before.
+pub struct Encoded<M> {
+    /// Octets between which the pieces go.
+    octets: Vec<u8>,
+    /// Pieces, and before which octet each goes; ascending.
+    pieces: Vec<(usize, Piece)>,
+    of: PhantomData<fn(M)>,
+}
+
+impl<M> std::fmt::Debug for Encoded<M> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Encoded")
+            .field("octets", &self.octets.len())
+            .field("pieces", &self.pieces.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<M> Encoded<M> {
+    /// Takes the octets of a message.
+    pub const fn new(octets: Vec<u8>) -> Self {
+        Self::of_pieces(octets, Vec::new())
+    }
+
+    /// Takes octets, and pieces with the number of octets before each.
+    pub const fn of_pieces(octets: Vec<u8>, pieces: Vec<(usize, Piece)>) -> Self {
+        Self {
+            octets,
+            pieces,
+            of: PhantomData,
+        }
+    }
+}
+
+impl<M> Write for Encoded<M> {
+    fn write(&self, out: &mut impl BufMut) {
+        let mut done = 0;
+        for (before, piece) in &self.pieces {
+            out.put_slice(self.octets.get(done..*before).unwrap_or_default());
+            out.put_slice((**piece).as_ref());
+            done = *before;
+        }
+        out.put_slice(self.octets.get(done..).unwrap_or_default());
+    }
+
+    fn length(&self) -> usize {
+        let pieces = self
+            .pieces
+            .iter()
+            .map(|(_, piece)| (**piece).as_ref().len());
+        self.octets.len() + pieces.sum::<usize>()
     }
 }

@@ -5,7 +5,7 @@ mod codec;
 mod results;
 mod trace;
 
-pub use codec::{Codec, Encoded, Whole, Write};
+pub use codec::{Codec, Encoded, Piece, Whole, Write};
 pub use results::{ResultsWriter, error_result, record_result};
 pub use trace::{RowParts, TraceWriter};
 

@@ -3,6 +3,7 @@
 
 mod faces;
 mod hidden_links;
+mod kept;
 mod matrix;
 mod probes;
 mod restricted;

@@ -1,0 +1,141 @@
+//! Results of resolution that are kept: nobody gets what was kept for another, and
+//! nobody an old one.
+
+use idnode::model::FirmRole;
+use idnode::wire::proto::v1;
+use idnode::wire::proto::v1::resolve_result::Outcome;
+use tonic::Code;
+
+use super::world::{PREFIX, fill, key_of};
+use crate::support::{Clients, TestNode, record, text};
+
+/// The texts of a record as one caller sees them, alone and in a batch; `None` if
+/// it is not there.
+async fn seen(clients: &Clients, identifier: &str) -> Option<Vec<String>> {
+    let mut resolution = clients.resolution();
+    let request = v1::ResolveRequest {
+        identifier: identifier.to_owned(),
+        ..v1::ResolveRequest::default()
+    };
+    let alone = match resolution.resolve(request).await {
+        Ok(answer) => answer.into_inner().record,
+        Err(status) => {
+            assert_eq!(status.code(), Code::NotFound);
+            None
+        }
+    };
+    let batch = v1::BatchResolveRequest {
+        identifiers: vec![identifier.to_owned()],
+        ..v1::BatchResolveRequest::default()
+    };
+    let mut results = resolution.batch_resolve(batch).await.unwrap().into_inner();
+    let of_batch = match results.results.pop().unwrap().outcome.unwrap() {
+        Outcome::Record(record) => Some(record),
+        Outcome::Error(error) => {
+            assert_eq!(error.code, i32::from(Code::NotFound));
+            None
+        }
+    };
+    assert_eq!(alone, of_batch);
+    let texts = |record: v1::Record| {
+        let data = record.values.into_iter().filter_map(|value| value.data);
+        data.map(|data| match data {
+            v1::value::Data::Text(text) => text,
+            v1::value::Data::Binary(_) => panic!("all are texts"),
+        })
+        .collect()
+    };
+    alone.map(texts)
+}
+
+/// Who may see a record.
+#[derive(Clone, Copy, Debug)]
+enum Sight {
+    Nobody,
+    Firm,
+    Everyone,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_gets_what_was_kept_for_another() {
+    let node = TestNode::start().await.seed_by(fill).await;
+    let owner = node.clients_with(&key_of("a", FirmRole::Owner));
+    let other = node.clients_with(&key_of("b", FirmRole::Owner));
+    let anyone = node.anonymous();
+    let operator = node.clients();
+    let url = |at: usize| text(1, "URL", &format!("https://a.example/{at}"));
+    let aside = |at: usize, readers| v1::Value {
+        readers,
+        ..text(7, "URL", &format!("https://aside.example/{at}"))
+    };
+    // What comes behind what, so that each was kept before the next.
+    let states = [
+        (Sight::Nobody, false),
+        (Sight::Everyone, false),
+        (Sight::Firm, false),
+        (Sight::Nobody, false),
+        (Sight::Firm, true),
+        (Sight::Everyone, true),
+        (Sight::Everyone, false),
+        (Sight::Nobody, false),
+        (Sight::Everyone, true),
+    ];
+    let identifier = format!("{PREFIX}/Kept-result");
+    for (at, (sight, has_aside)) in states.into_iter().enumerate() {
+        let whole = match sight {
+            Sight::Nobody => {
+                let request = v1::DeleteRecordRequest {
+                    name: format!("records/{identifier}"),
+                    ..v1::DeleteRecordRequest::default()
+                };
+                // The first time there is nothing to delete.
+                let _gone = operator.registry().delete_record(request).await;
+                None
+            }
+            Sight::Firm | Sight::Everyone => {
+                let hidden = Some(v1::Readers::default());
+                let readers = match sight {
+                    Sight::Firm => hidden.clone(),
+                    _ => None,
+                };
+                let mut values = vec![url(at)];
+                values.extend(has_aside.then(|| aside(at, hidden)));
+                let told = v1::Record {
+                    readers: readers.clone(),
+                    ..record(&identifier, values)
+                };
+                let request = v1::UpdateRecordRequest {
+                    record: Some(told),
+                    allow_missing: true,
+                    ..v1::UpdateRecordRequest::default()
+                };
+                operator.registry().update_record(request).await.unwrap();
+                let request = v1::SetReadersRequest {
+                    name: format!("records/{identifier}"),
+                    readers,
+                    ..v1::SetReadersRequest::default()
+                };
+                operator.registry().set_readers(request).await.unwrap();
+                let mut texts = vec![format!("https://a.example/{at}")];
+                texts.extend(has_aside.then(|| format!("https://aside.example/{at}")));
+                Some(texts)
+            }
+        };
+        let part = whole.clone().map(|texts| texts[..1].to_vec());
+        let outside = match sight {
+            Sight::Firm => None,
+            Sight::Nobody | Sight::Everyone => part,
+        };
+        // Each twice: what one was told is kept when the next one asks.
+        for round in 0..2 {
+            let state = format!("state {at} {sight:?} {has_aside}, round {round}");
+            let mut asking = [(&owner, &whole), (&other, &outside), (&anyone, &outside)];
+            asking.rotate_left(at % 3);
+            // What one who sees all was told is not for others either.
+            let _all = seen(&operator, &identifier).await;
+            for (clients, expected) in asking {
+                assert_eq!(seen(clients, &identifier).await, *expected, "{state}");
+            }
+        }
+    }
+}
