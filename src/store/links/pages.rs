@@ -372,7 +372,7 @@ mod tests {
                 let key = (kind, node);
                 let kind = [Kind::Down, Kind::Up, Kind::Name][kind as usize];
                 if is_change {
-                    rows.insert(key, vec![step as u8; length]);
+                    rows.insert(key, vec![u8::try_from(step % 256).expect("small"); length]);
                     pages.forget(kind, node);
                 }
                 let row = rows.get(&key);

@@ -169,3 +169,147 @@ impl Rows {
         self.spans.iter().map(row)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::model::link::{Behind, Facts};
+    use crate::model::{Link, LinkKind, LinkName, LinkState, Timestamp, Visibility};
+    use crate::store::links::Pages;
+    use crate::store::{Batch, Config, Metrics};
+
+    fn opened(folder: &std::path::Path, pages_bytes: usize) -> Store {
+        let config = Config {
+            data_dir: folder.to_owned(),
+            disk_reserve_bytes: 0,
+            ..Config::default()
+        };
+        let mut store = Store::open(config, Metrics::new()).expect("opens");
+        store.pages = Pages::new(pages_bytes);
+        store
+    }
+
+    fn link(source: u32, target: u32, state: LinkState) -> Link {
+        let thing = |number| Identifier::parse(&format!("88.118.7/{number}")).expect("valid");
+        Link {
+            name: LinkName {
+                source: thing(source),
+                kind: LinkKind::parse("contains").expect("a kind"),
+                target: thing(target),
+                owner: None,
+            },
+            facts: Facts::default(),
+            state,
+            visibility: Visibility::Public,
+            behind: Behind::Nothing,
+            note: String::new(),
+            revision: 1,
+            created: Timestamp::from_millis(1_700_000_000_000),
+            changed: Timestamp::from_millis(1_700_000_000_000),
+        }
+    }
+
+    fn put(store: &Store, link: Link) {
+        let mut batch = Batch::new(store);
+        let before = batch.link(&link.name).expect("reads");
+        let put = batch.put_link(before.as_deref(), Arc::new(link));
+        let _row = put.expect("encodes");
+        let _changes = batch.commit().expect("written");
+    }
+
+    fn edges(store: &Store, nodes: &[u32], is_down: bool) -> Vec<(usize, EdgeRow)> {
+        let mut found = Vec::new();
+        let mut take = |place, edge| {
+            found.push((place, edge));
+            ControlFlow::Continue(())
+        };
+        store.edges_of(nodes, is_down, &mut take).expect("reads");
+        found
+    }
+
+    /// What [`edges`] should find, from the stored lists alone.
+    fn listed(store: &Store, nodes: &[u32], is_down: bool) -> Vec<(usize, EdgeRow)> {
+        let mut lists = std::collections::HashMap::new();
+        let mut take = |node, edges: &[EdgeRow]| {
+            lists.insert(node, edges.to_vec());
+            ControlFlow::Continue(())
+        };
+        store.each_list(is_down, &mut take).expect("reads");
+        let of = |(place, node)| {
+            let edges = lists.get(node).cloned().unwrap_or_default();
+            edges.into_iter().map(move |edge| (place, edge))
+        };
+        nodes.iter().enumerate().flat_map(of).collect()
+    }
+
+    #[test]
+    fn rows_are_the_stored_ones_whatever_is_kept() {
+        for pages_bytes in [0, 2 << 10, 1 << 20] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let store = opened(folder.path(), pages_bytes);
+            for step in 0u32..300 {
+                let (source, target) = (step * step % 7, step * 31 % 97 + 7);
+                let state = match step % 5 {
+                    0 => LinkState::Withdrawn,
+                    1 => LinkState::Disputed,
+                    _ => LinkState::Stated,
+                };
+                put(&store, link(source, target, state));
+                let count = store.node_count();
+                // In an order of their own, and one of them twice.
+                let nodes: Vec<_> = (0..=count).map(|node| node * 37 % count).collect();
+                for is_down in [true, false] {
+                    let expected = listed(&store, &nodes, is_down);
+                    assert_eq!(edges(&store, &nodes, is_down), expected);
+                    assert_eq!(edges(&store, &nodes, is_down), expected);
+                }
+                let mut names = Vec::new();
+                let named = store.each_name(&nodes, &mut |name| names.push(name.to_owned()));
+                named.expect("reads");
+                let expected = nodes.iter().map(|node| store.node_name(*node));
+                let expected: Vec<_> = expected.map(|name| name.expect("reads")).collect();
+                assert_eq!(store.node_names(&nodes).expect("reads"), expected);
+                assert!(expected.iter().map(ToString::to_string).eq(names));
+            }
+            assert_eq!(store.check_links().expect("reads"), None);
+            assert!(store.each_name(&[0, 9_999], &mut |_| {}).is_err());
+        }
+    }
+
+    #[test]
+    fn the_check_tells_of_a_kept_row_that_is_not_the_stored_one() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = opened(folder.path(), 1 << 20);
+        put(&store, link(1, 2, LinkState::Stated));
+        store.pages.keep(Kind::Up, 0, 0, Some(b"no list"));
+        let fault = store.check_links().expect("reads");
+        assert!(fault.is_some_and(|fault| fault.contains("list of links of node 0")));
+    }
+
+    #[test]
+    fn what_is_acknowledged_is_seen_at_once() {
+        const LINKS: usize = 400;
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = opened(folder.path(), 1 << 20);
+        put(&store, link(0, 1, LinkState::Stated));
+        let acknowledged = AtomicUsize::new(1);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while acknowledged.load(Ordering::Acquire) < LINKS {
+                        let least = acknowledged.load(Ordering::Acquire);
+                        assert!(edges(&store, &[0], true).len() >= least);
+                    }
+                });
+            }
+            for target in 2..=u32::try_from(LINKS).expect("few") {
+                put(&store, link(0, target, LinkState::Stated));
+                acknowledged.fetch_add(1, Ordering::Release);
+            }
+        });
+        assert_eq!(edges(&store, &[0], true).len(), LINKS);
+    }
+}
