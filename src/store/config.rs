@@ -12,7 +12,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The folder that holds backups; `backups` below `data_dir` if empty.
     pub backup_dir: PathBuf,
-    /// Bytes of the block cache, shared by all columns.
+    /// Bytes of the block cache, shared by all columns. Lists and names that traces
+    /// read from the store are kept in up to a quarter as many beside it.
     pub cache_bytes: u64,
     /// Bytes of one memtable before it is flushed.
     pub write_buffer_bytes: u64,

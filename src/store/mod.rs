@@ -35,7 +35,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use nix::fcntl::Flock;
 use parking_lot::{Mutex, RwLock};
-use rocksdb::{BottommostLevelCompaction, Cache, CompactOptions, DB, WriteBatch, WriteOptions};
+use rocksdb::{
+    BottommostLevelCompaction, Cache, CompactOptions, DB, DBPinnableSlice, WriteBatch, WriteOptions,
+};
 
 pub use batch::Batch;
 pub use config::Config;
@@ -64,6 +66,9 @@ const META_POSITION: &[u8] = b"position";
 const META_OPERATOR_KEY: &[u8] = b"operator_key/";
 /// Estimated bytes of a cached block, for the clock cache's table.
 const CACHE_ENTRY_BYTES: usize = 4096;
+/// The part of the bytes of the block cache that lists and names of links take beside
+/// it at most.
+const LINKS_SHARE: usize = 4;
 /// Keys that one question about names above identifiers looks at.
 const KEYS_LOOKED_AT_MAX: u32 = 64;
 /// The engine's folder below the data folder.
@@ -87,6 +92,7 @@ pub struct Store {
     directory: RwLock<Directory>,
     terms: RwLock<TermsTable>,
     next_node: AtomicU32,
+    pages: links::Pages,
     position: AtomicU64,
     trail: RwLock<Arc<Trail>>,
     now_millis: Arc<AtomicU64>,
@@ -132,6 +138,7 @@ impl Store {
             directory: RwLock::default(),
             terms: RwLock::default(),
             next_node: AtomicU32::new(0),
+            pages: links::Pages::new(cache_bytes / LINKS_SHARE),
             position: AtomicU64::new(0),
             trail: RwLock::default(),
             now_millis,
@@ -401,19 +408,15 @@ impl Store {
         Ok(self.db.get_cf(self.column(column)?, key)?)
     }
 
-    /// The values under `keys`, in their order.
+    /// The values under `keys`, which ascend, in their order.
     fn get_many<K: AsRef<[u8]>>(
         &self,
         column: Column,
         keys: impl Iterator<Item = K>,
-        is_sorted: bool,
-    ) -> Result<Vec<Option<Vec<u8>>>, Error> {
+    ) -> Result<Vec<Result<Option<DBPinnableSlice<'_>>, rocksdb::Error>>, Error> {
         let keys: Vec<_> = keys.collect();
-        let found = self
-            .db
-            .batched_multi_get_cf(self.column(column)?, &keys, is_sorted);
-        let owned = |row: Option<rocksdb::DBPinnableSlice<'_>>| row.map(|row| row.to_vec());
-        found.into_iter().map(|row| Ok(row.map(owned)?)).collect()
+        let column = self.column(column)?;
+        Ok(self.db.batched_multi_get_cf(column, &keys, true))
     }
 
     fn property_sum(&self, property: &str) -> u64 {

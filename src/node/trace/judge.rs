@@ -192,9 +192,12 @@ impl Owns for InStore<'_> {
         if let Some(owned) = self.nodes.get(&node) {
             return *owned;
         }
-        let name = self.store.node_name(node.0);
-        let prefix = name.map(|name| name.prefix().to_string());
-        let owned = prefix.is_ok_and(|prefix| has(self.store, self.reader, &prefix));
+        let mut owned = false;
+        // What cannot be read is nobody's.
+        let _read = self.store.each_name(&[node.0], &mut |name| {
+            let prefix = name.split_once('/').map(|(prefix, _)| prefix);
+            owned = prefix.is_some_and(|prefix| has(self.store, self.reader, prefix));
+        });
         if self.nodes.len() >= REMEMBERED_MAX {
             self.nodes.clear();
         }

@@ -44,8 +44,9 @@ impl Sum {
 
 impl Store {
     /// Compares links with the edges at both their ends, with the counts of their
-    /// terms, and nodes with their names. What does not agree, if anything. Reads
-    /// everything of links, once.
+    /// terms, nodes with their names, and what is kept in memory of lists and names with
+    /// the stored ones. What does not agree, if anything. Reads everything of links,
+    /// once.
     ///
     /// # Errors
     /// [`Error::Engine`], [`Error::Corrupt`], [`Error::Version`].
@@ -96,7 +97,10 @@ impl Store {
                 return Ok(Some(format!("a withdrawn link is not listed {which}")));
             }
         }
-        self.check_nodes()
+        match self.check_nodes()? {
+            None => self.check_pages(),
+            fault => Ok(fault),
+        }
     }
 
     /// What is listed in one direction.

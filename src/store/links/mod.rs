@@ -7,7 +7,9 @@
 //! them.
 
 mod check;
+mod pages;
 mod pending;
+mod rows;
 mod terms;
 
 use std::ops::ControlFlow;
@@ -20,6 +22,7 @@ use crate::store::codec_types::EdgeTimes;
 use crate::store::columns::Column;
 use crate::store::{Error, Store, scan};
 
+pub(super) use pages::Pages;
 pub(super) use pending::Pending;
 pub use pending::check_room;
 pub use terms::{TermsRow, TermsTable};
@@ -90,17 +93,6 @@ impl Store {
     pub fn node_name(&self, number: u32) -> Result<Identifier, Error> {
         let bytes = self.get(Column::Names, &number.to_be_bytes())?;
         identifier(&bytes.ok_or(NODE)?)
-    }
-
-    /// The identifiers of nodes, as [`Store::node_name`] gives each.
-    ///
-    /// # Errors
-    /// As [`Store::node_name`].
-    pub fn node_names(&self, numbers: &[u32]) -> Result<Vec<Identifier>, Error> {
-        let keys = numbers.iter().map(|number| number.to_be_bytes());
-        let rows = self.get_many(Column::Names, keys, false)?;
-        let name = |row: Option<Vec<u8>>| identifier(&row.ok_or(NODE)?);
-        rows.into_iter().map(name).collect()
     }
 
     /// Calls `each` with every node in the order of their numbers, until it breaks.
@@ -175,32 +167,6 @@ impl Store {
                 Ok(each(number, &edges))
             },
         )
-    }
-
-    /// Calls `each` with the edges of `nodes`, and the place of its node in
-    /// `nodes`: those downstream of it, or those upstream, by far node and terms,
-    /// until it breaks.
-    ///
-    /// # Errors
-    /// As [`Store::record`].
-    pub fn edges_of(
-        &self,
-        nodes: &[u32],
-        is_down: bool,
-        each: &mut dyn FnMut(usize, EdgeRow) -> ControlFlow<()>,
-    ) -> Result<(), Error> {
-        let sorted = nodes.is_sorted();
-        let keys = nodes.iter().map(|node| list_key(is_down, *node));
-        let lists = self.get_many(Column::Adjacency, keys, sorted)?;
-        for (place, (node, list)) in nodes.iter().zip(lists).enumerate() {
-            let Some(list) = list else { continue };
-            let progress =
-                adjacency::each(&list, &mut |near| each(place, row(is_down, *node, &near)))?;
-            if progress.is_break() {
-                break;
-            }
-        }
-        Ok(())
     }
 
     /// The link `name` between two nodes.

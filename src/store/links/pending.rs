@@ -235,6 +235,7 @@ impl Pending {
         }
         let added = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
         store.next_node.fetch_add(added, Ordering::AcqRel);
+        store.forget_lists(&self.changes);
         self.changes
     }
 }
