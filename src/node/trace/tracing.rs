@@ -226,19 +226,25 @@ impl Node {
         {
             return;
         }
-        let others = rows.iter().filter(|row| row.depth > 0);
-        let numbers: Vec<u32> = others
+        let is_named = |row: &Row| row.depth > 0 && row.node.is_some();
+        let nodes = rows.iter().filter(|row| is_named(row));
+        let numbers: Vec<u32> = nodes
             .filter_map(|row| row.node)
             .map(|node| node.0)
             .collect();
-        let names = self.inner.store.node_names(&numbers);
-        let names = names.map_err(|error| told(&error)).unwrap_or_default();
-        let mut names = names.iter().map(ToString::to_string);
-        for row in rows {
-            let is_named = row.depth > 0 && row.node.is_some();
-            let name = is_named.then(|| names.next()).flatten();
-            one(row, name.as_deref().and_then(|name| name.split_once('/')));
+        let mut rest = rows.iter();
+        let told = self.inner.store.each_name(&numbers, &mut |name| {
+            for row in rest.by_ref() {
+                match is_named(row) {
+                    true => return one(row, name.split_once('/')),
+                    false => one(row, None),
+                }
+            }
+        });
+        if let Err(error) = told {
+            let _refusal = crate::node::told(&error);
         }
+        rest.for_each(|row| one(row, None));
     }
 
     /// Rows with names, as [`Node::name_rows`] has them, to be kept.

@@ -56,18 +56,61 @@ enum Sight {
     Everyone,
 }
 
+/// Has the record be there as `sight` and `has_aside` say; returns all its texts.
+async fn put(
+    operator: &Clients,
+    identifier: &str,
+    (at, sight, has_aside): (usize, Sight, bool),
+) -> Option<Vec<String>> {
+    let name = format!("records/{identifier}");
+    let mut registry = operator.registry();
+    let hidden = Some(v1::Readers::default());
+    let readers = match sight {
+        Sight::Nobody => {
+            let request = v1::DeleteRecordRequest {
+                name,
+                ..v1::DeleteRecordRequest::default()
+            };
+            // The first time there is nothing to delete.
+            let _gone = registry.delete_record(request).await;
+            return None;
+        }
+        Sight::Firm => hidden.clone(),
+        Sight::Everyone => None,
+    };
+    let mut texts = vec![format!("https://a.example/{at}")];
+    let mut values = vec![text(1, "URL", &texts[0])];
+    if has_aside {
+        texts.push(format!("https://aside.example/{at}"));
+        values.push(v1::Value {
+            readers: hidden,
+            ..text(7, "URL", &texts[1])
+        });
+    }
+    let request = v1::UpdateRecordRequest {
+        record: Some(v1::Record {
+            readers: readers.clone(),
+            ..record(identifier, values)
+        }),
+        allow_missing: true,
+        ..v1::UpdateRecordRequest::default()
+    };
+    registry.update_record(request).await.unwrap();
+    let request = v1::SetReadersRequest {
+        name,
+        readers,
+        ..v1::SetReadersRequest::default()
+    };
+    registry.set_readers(request).await.unwrap();
+    Some(texts)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_gets_what_was_kept_for_another() {
     let node = TestNode::start().await.seed_by(fill).await;
     let owner = node.clients_with(&key_of("a", FirmRole::Owner));
     let other = node.clients_with(&key_of("b", FirmRole::Owner));
-    let anyone = node.anonymous();
-    let operator = node.clients();
-    let url = |at: usize| text(1, "URL", &format!("https://a.example/{at}"));
-    let aside = |at: usize, readers| v1::Value {
-        readers,
-        ..text(7, "URL", &format!("https://aside.example/{at}"))
-    };
+    let (anyone, operator) = (node.anonymous(), node.clients());
     // What comes behind what, so that each was kept before the next.
     let states = [
         (Sight::Nobody, false),
@@ -82,56 +125,17 @@ async fn nobody_gets_what_was_kept_for_another() {
     ];
     let identifier = format!("{PREFIX}/Kept-result");
     for (at, (sight, has_aside)) in states.into_iter().enumerate() {
-        let whole = match sight {
-            Sight::Nobody => {
-                let request = v1::DeleteRecordRequest {
-                    name: format!("records/{identifier}"),
-                    ..v1::DeleteRecordRequest::default()
-                };
-                // The first time there is nothing to delete.
-                let _gone = operator.registry().delete_record(request).await;
-                None
-            }
-            Sight::Firm | Sight::Everyone => {
-                let hidden = Some(v1::Readers::default());
-                let readers = match sight {
-                    Sight::Firm => hidden.clone(),
-                    _ => None,
-                };
-                let mut values = vec![url(at)];
-                values.extend(has_aside.then(|| aside(at, hidden)));
-                let told = v1::Record {
-                    readers: readers.clone(),
-                    ..record(&identifier, values)
-                };
-                let request = v1::UpdateRecordRequest {
-                    record: Some(told),
-                    allow_missing: true,
-                    ..v1::UpdateRecordRequest::default()
-                };
-                operator.registry().update_record(request).await.unwrap();
-                let request = v1::SetReadersRequest {
-                    name: format!("records/{identifier}"),
-                    readers,
-                    ..v1::SetReadersRequest::default()
-                };
-                operator.registry().set_readers(request).await.unwrap();
-                let mut texts = vec![format!("https://a.example/{at}")];
-                texts.extend(has_aside.then(|| format!("https://aside.example/{at}")));
-                Some(texts)
-            }
-        };
-        let part = whole.clone().map(|texts| texts[..1].to_vec());
+        let whole = put(&operator, &identifier, (at, sight, has_aside)).await;
         let outside = match sight {
             Sight::Firm => None,
-            Sight::Nobody | Sight::Everyone => part,
+            Sight::Nobody | Sight::Everyone => whole.as_ref().map(|texts| texts[..1].to_vec()),
         };
         // Each twice: what one was told is kept when the next one asks.
         for round in 0..2 {
             let state = format!("state {at} {sight:?} {has_aside}, round {round}");
             let mut asking = [(&owner, &whole), (&other, &outside), (&anyone, &outside)];
             asking.rotate_left(at % 3);
-            // What one who sees all was told is not for others either.
+            // What one who may see more was told is not for others either.
             let _all = seen(&operator, &identifier).await;
             for (clients, expected) in asking {
                 assert_eq!(seen(clients, &identifier).await, *expected, "{state}");
