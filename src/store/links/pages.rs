@@ -338,9 +338,7 @@ mod tests {
         let pages = Pages::new(bytes_max);
         for node in 0..100_000 {
             pages.keep(Kind::Down, node, 0, Some(&[1; 40]));
-            // What is read now and then stays.
-            let known = look(&pages, Kind::Down, 0).0;
-            assert_eq!(known, Known::Here, "{node}");
+            assert_eq!(look(&pages, Kind::Down, node).0, Known::Here);
             assert!(pages.bytes.load(Ordering::Relaxed) <= bytes_max);
         }
         let mut bytes = 0;
