@@ -55,7 +55,7 @@ pub struct TraceQuery {
     pub as_of: Option<Timestamp>,
     /// Rows to leave out, as [`TraceEnd::next`] had it.
     pub skip: u32,
-    /// Rows to give; at most [`TRACE_ROWS_MAX`].
+    /// Rows to give; at most [`TRACE_ROWS_MAX`](crate::model::limits::TRACE_ROWS_MAX).
     pub rows_max: u32,
     /// The time of [`Node::elapsed`] at which it ends.
     pub until: Duration,
