@@ -141,43 +141,58 @@ impl Worker {
 
     async fn run(mut self, count: &AtomicU64, end: u64) -> Result<Seen, Error> {
         let mut round = 0;
+        // What an earlier run left, if any.
+        let _gone = self.change(None, false).await;
         // A change, and four answers.
         while count.fetch_add(5, Ordering::Relaxed) < end {
             round += 1;
             let is_there = round % DELETE_EVERY != 0;
             let told = is_there.then(|| format!("https://fresh.example/{round:012}"));
-            self.change(told.as_deref()).await?;
+            let is_new = round % DELETE_EVERY == 1;
+            self.change(told.as_deref(), is_new).await?;
             self.seen.writes += 1;
             self.compare(told.as_deref()).await?;
         }
         Ok(self.seen)
     }
 
-    /// Has the identifier lead to `told`, or deletes it, and asks meanwhile.
-    async fn change(&mut self, told: Option<&str>) -> Result<(), Error> {
+    /// Has the identifier lead to `told`, or deletes it, and asks meanwhile. The first
+    /// change, and the one behind a deletion, register it.
+    async fn change(&mut self, told: Option<&str>, is_new: bool) -> Result<(), Error> {
         let name = record_name(&self.identifier);
-        let mut client = registry(&self.channel);
+        let (target, mut client) = (&self.target, registry(&self.channel));
+        let record = told.map(|told| v1::Record {
+            name: name.clone(),
+            values: vec![v1::Value {
+                index: 1,
+                r#type: "URL".to_owned(),
+                data: Some(v1::value::Data::Text(told.to_owned())),
+                ..v1::Value::default()
+            }],
+            ..v1::Record::default()
+        });
         let write = async {
-            match told {
-                Some(told) => {
-                    let value = v1::Value {
-                        index: 1,
-                        r#type: "URL".to_owned(),
-                        data: Some(v1::value::Data::Text(told.to_owned())),
-                        ..v1::Value::default()
+            match record {
+                Some(record) if is_new => {
+                    let request = v1::CreateRecordRequest {
+                        record: Some(record),
+                        reuse_deleted: true,
+                        ..v1::CreateRecordRequest::default()
                     };
-                    let record = v1::Record {
-                        name,
-                        values: vec![value],
-                        ..v1::Record::default()
-                    };
+                    client
+                        .create_record(target.request(request))
+                        .await
+                        .map(drop)
+                }
+                Some(record) => {
                     let request = v1::UpdateRecordRequest {
                         record: Some(record),
-                        allow_missing: true,
                         ..v1::UpdateRecordRequest::default()
                     };
-                    let updated = client.update_record(self.target.request(request));
-                    updated.await.map(drop)
+                    client
+                        .update_record(target.request(request))
+                        .await
+                        .map(drop)
                 }
                 None => {
                     let request = v1::DeleteRecordRequest {
@@ -185,14 +200,14 @@ impl Worker {
                         ..v1::DeleteRecordRequest::default()
                     };
                     client
-                        .delete_record(self.target.request(request))
+                        .delete_record(target.request(request))
                         .await
                         .map(drop)
                 }
             }
         };
         let identifier = self.identifier.to_string();
-        let (target, mut asked) = (&self.target, resolution(&self.channel));
+        let mut asked = resolution(&self.channel);
         let request = v1::BatchResolveRequest {
             identifiers: vec![identifier],
             ..v1::BatchResolveRequest::default()

@@ -1,12 +1,12 @@
 //! Answers of traces, written row by row: a message and strings for each of a
 //! hundred thousand rows would cost more than to find them.
 
-use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint, key_len, message};
+use prost::encoding::{encoded_len_varint, message};
 
 use crate::wire::proto::{Encoded, v1};
 
 /// Fields of `TraceResponse`.
-const ROWS: u32 = 1;
+const ROWS: u8 = 1;
 const TERMS: u32 = 2;
 const SUMMARY: u32 = 3;
 
@@ -49,14 +49,15 @@ impl TraceWriter {
         let name = row
             .name
             .map_or(0, |(prefix, suffix)| prefix.len() + 1 + suffix.len());
-        let length = text_len(1, name)
-            + number_len(2, row.depth)
-            + number_len(3, row.parent)
-            + number_len(4, row.terms)
-            + number_len(5, row.more.into())
-            + text_len(6, row.node.len());
+        let length = text_len(name)
+            + number_len(row.depth)
+            + number_len(row.parent)
+            + number_len(row.terms)
+            + number_len(row.more.into())
+            + text_len(row.node.len());
         let out = &mut self.octets;
-        out.reserve(length + 2 * MOST);
+        let room = if out.is_empty() { ROOM } else { 0 };
+        out.reserve(room.max(length + 2 * MOST));
         begin(out, ROWS, length);
         if let Some((prefix, suffix)) = row.name {
             begin(out, 1, name);
@@ -92,31 +93,48 @@ impl TraceWriter {
 
 /// Octets of a number at most.
 const MOST: usize = 10;
+/// Octets for which there is room at first: some hundred rows.
+const ROOM: usize = 1 << 14;
+/// Wire types of a number and of what has a length, in the key of a field below 16.
+const NUMBER: u8 = 0;
+const LENGTH: u8 = 2;
 
 /// Begins a field of `length` octets.
-fn begin(out: &mut Vec<u8>, field: u32, length: usize) {
-    encode_key(field, WireType::LengthDelimited, out);
-    encode_varint(wide(length), out);
+#[inline]
+fn begin(out: &mut Vec<u8>, field: u8, length: usize) {
+    out.push(field << 3 | LENGTH);
+    varint(out, wide(length));
 }
 
-fn number(out: &mut Vec<u8>, field: u32, number: u32) {
+#[inline]
+fn number(out: &mut Vec<u8>, field: u8, number: u32) {
     if number != 0 {
-        encode_key(field, WireType::Varint, out);
-        encode_varint(number.into(), out);
+        out.push(field << 3 | NUMBER);
+        varint(out, number.into());
     }
 }
 
-const fn text_len(field: u32, length: usize) -> usize {
+/// Seven bits at a time, the low ones first.
+#[inline]
+fn varint(out: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        out.push(u8::try_from(number & 0x7f).unwrap_or_default() | 0x80);
+        number >>= 7;
+    }
+    out.push(u8::try_from(number).unwrap_or_default());
+}
+
+const fn text_len(length: usize) -> usize {
     match length {
         0 => 0,
-        length => key_len(field) + encoded_len_varint(length as u64) + length,
+        length => 1 + encoded_len_varint(length as u64) + length,
     }
 }
 
-const fn number_len(field: u32, number: u32) -> usize {
+const fn number_len(number: u32) -> usize {
     match number {
         0 => 0,
-        number => key_len(field) + encoded_len_varint(number as u64),
+        number => 1 + encoded_len_varint(number as u64),
     }
 }
 

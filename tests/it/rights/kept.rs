@@ -87,21 +87,29 @@ async fn put(
             ..text(7, "URL", &texts[1])
         });
     }
-    let request = v1::UpdateRecordRequest {
-        record: Some(v1::Record {
-            readers: readers.clone(),
-            ..record(identifier, values)
-        }),
-        allow_missing: true,
-        ..v1::UpdateRecordRequest::default()
+    let told = v1::Record {
+        readers: readers.clone(),
+        ..record(identifier, values)
     };
-    registry.update_record(request).await.unwrap();
-    let request = v1::SetReadersRequest {
-        name,
-        readers,
-        ..v1::SetReadersRequest::default()
+    let create = v1::CreateRecordRequest {
+        record: Some(told.clone()),
+        reuse_deleted: true,
+        ..v1::CreateRecordRequest::default()
     };
-    registry.set_readers(request).await.unwrap();
+    if registry.create_record(create).await.is_err() {
+        // It is there.
+        let update = v1::UpdateRecordRequest {
+            record: Some(told),
+            ..v1::UpdateRecordRequest::default()
+        };
+        registry.update_record(update).await.unwrap();
+        let set = v1::SetReadersRequest {
+            name,
+            readers,
+            ..v1::SetReadersRequest::default()
+        };
+        registry.set_readers(set).await.unwrap();
+    }
     Some(texts)
 }
 
