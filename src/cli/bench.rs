@@ -305,7 +305,7 @@ struct RawStore {
     #[arg(long = "data", value_name = "FOLDER")]
     data_dir: PathBuf,
     /// Write all rows of the store of a node that has ended, not only records: the
-    /// folder `store` of its data
+    /// folder `db` in its data
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["identifiers", "seed"])]
     like: Option<PathBuf>,
 }
