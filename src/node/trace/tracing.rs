@@ -16,7 +16,7 @@ use crate::node::{Node, told};
 use crate::trace::{Ask, Graph, Hop, Lens, Limit, Node as Number, Row, Source, Summary, Walk};
 
 /// A trace that finds nothing but its start takes a multiple of this time: whether
-/// there are links that may not be seen is not to be told from how long it took to
+/// there are links that may not be seen is harder to tell from how long it took to
 /// look at them.
 const ALONE: Duration = Duration::from_micros(50);
 
