@@ -127,7 +127,7 @@ impl Links for LinksService {
     ) -> Result<Response<Self::StreamTraceStream>, Status> {
         let deadline = deadline(&request);
         let (caller, request) = self.0.open(request)?;
-        let answers = trace_stream::stream(&self.0, caller, request, deadline);
+        let answers = trace_stream::stream(&self.0, caller, request, deadline).await;
         answer(answers.map(ReceiverStream::new))
     }
 

@@ -98,6 +98,11 @@ impl<T> Outgoing<T> {
         self.put(Ok(message))
     }
 
+    /// Waits for a while.
+    pub(super) fn rest(&self, time: Duration) {
+        self.runtime.block_on(tokio::time::sleep(time));
+    }
+
     /// Sends the first message without waiting: there is room for it.
     ///
     /// # Errors

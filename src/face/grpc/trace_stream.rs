@@ -27,7 +27,7 @@ const PART_AFTER: Duration = Duration::from_millis(20);
 ///
 /// # Errors
 /// As [`trace`](super::traces::trace).
-pub(super) fn stream(
+pub(super) async fn stream(
     shared: &Arc<Shared>,
     caller: Caller,
     request: TraceRequest,
@@ -51,6 +51,7 @@ pub(super) fn stream(
     {
         let end = OnwardEnd::of(progress.end);
         let whole = giving.last_part(&asked, end);
+        tokio::time::sleep(progress.quiet).await;
         giving.outgoing.send_first(whole)?;
         return Ok(answers);
     }
@@ -102,7 +103,10 @@ impl Giving {
                     ControlFlow::Continue(()) => tracing.go(asked.query.until, self),
                     ControlFlow::Break(()) => Err(Refusal::new(Reason::Internal)),
                 };
-                traced.map(|progress| OnwardEnd::of(progress.end))
+                traced.map(|progress| {
+                    self.outgoing.rest(progress.quiet);
+                    OnwardEnd::of(progress.end)
+                })
             }
             None => {
                 let (node, caller) = (self.node.clone(), self.outgoing.caller().clone());

@@ -98,19 +98,20 @@ pub(super) async fn trace(
     let mut page = Page::new(&shared.node, gone);
     let progress = begin(&shared.node, &mut tracing, &mut page)?;
     let is_done = |progress: &TraceProgress| !progress.rests || page.part.is_full();
-    let end = match progress.filter(is_done) {
-        Some(progress) => progress.end,
+    let progress = match progress.filter(is_done) {
+        Some(progress) => progress,
         None => {
             let work = move |_: &Node| {
-                let end = tracing.go(until, &mut page)?.end;
-                Ok((page, end))
+                let progress = tracing.go(until, &mut page)?;
+                Ok((page, progress))
             };
-            let (went_on, end) = bounded(shared, work).await?;
+            let (went_on, progress) = bounded(shared, work).await?;
             page = went_on;
-            end
+            progress
         }
     };
-    page_message(&shared.node, (&caller, &asked), page.part, end)
+    tokio::time::sleep(progress.quiet).await;
+    page_message(&shared.node, (&caller, &asked), page.part, progress.end)
 }
 
 fn page_message(
@@ -191,11 +192,13 @@ pub(super) async fn group(
     };
     let groups_max = told_max(groups_max, "groups_max", (GROUPS, TRACE_GROUPS_MAX))?;
     let work = move |node: &Node| {
-        let grouped = node.group_trace(&caller, &asked.query, by, groups_max)?;
+        let (grouped, quiet) = node.group_trace(&caller, &asked.query, by, groups_max)?;
         node.admit_items(&caller, requests(grouped.end.row_count.into()))?;
-        Ok(group_message(grouped))
+        Ok((group_message(grouped), quiet))
     };
-    bounded(shared, work).await
+    let (message, quiet) = bounded(shared, work).await?;
+    tokio::time::sleep(quiet).await;
+    Ok(message)
 }
 
 fn group_message(grouped: Grouped) -> GroupTraceResponse {

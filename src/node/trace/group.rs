@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use crate::model::{Caller, LinkKind, Prefix, Refusal};
 use crate::node::trace::{FoundRow, TraceEnd, TraceQuery, TraceTaker, Work};
@@ -49,7 +50,7 @@ pub struct Grouped {
 
 impl Node {
     /// Traces, and counts what it finds for each prefix or package; gives at most
-    /// `groups_max` groups.
+    /// `groups_max` groups, and how long to wait before they are told.
     ///
     /// # Errors
     /// As [`Node::trace`].
@@ -59,7 +60,7 @@ impl Node {
         query: &TraceQuery,
         by: GroupBy,
         groups_max: usize,
-    ) -> Result<Grouped, Refusal> {
+    ) -> Result<(Grouped, Duration), Refusal> {
         let mut grouped = Grouped::default();
         let mut counting = Grouping {
             by,
@@ -70,7 +71,8 @@ impl Node {
             more_count: 0,
         };
         let mut tracing = self.begin_trace(caller, query)?;
-        grouped.end = tracing.go(query.until, &mut counting)?.end;
+        let progress = tracing.go(query.until, &mut counting)?;
+        grouped.end = progress.end;
         let Grouping {
             mut found,
             packed,
@@ -102,7 +104,7 @@ impl Node {
             group.firm = entry.map(|entry| entry.firm.clone()).unwrap_or_default();
         }
         grouped.groups = groups;
-        Ok(grouped)
+        Ok((grouped, progress.quiet))
     }
 
     /// How many of what was found lies in each package that was found.

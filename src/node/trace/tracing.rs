@@ -1,7 +1,6 @@
 //! A trace at work: it may rest and go on, where the call is read or on a thread of
 //! its own, over the graph in memory or over the stored lists.
 
-use std::hint::spin_loop;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +14,10 @@ use crate::node::trace::{Asked, TraceEnd, TraceQuery, TraceRow};
 use crate::node::{Node, told};
 use crate::trace::{Ask, Graph, Hop, Lens, Limit, Node as Number, Row, Source, Summary, Walk};
 
-/// A trace that finds nothing but its start takes a multiple of this time: whether
-/// there are links that may not be seen is harder to tell from how long it took to
-/// look at them.
-const ALONE: Duration = Duration::from_micros(50);
+/// A trace that finds nothing but its start is told after a multiple of this time:
+/// whether there are links that may not be seen is not to be told from how long it
+/// took to look at them.
+const ALONE: Duration = Duration::from_millis(1);
 
 /// One identifier that a trace came to, or a placeholder for one.
 #[derive(Clone, Copy, Debug)]
@@ -83,7 +82,8 @@ impl Node {
     }
 
     /// Traces, and gives the rows as they are found, the start first. The start of
-    /// no link that the caller sees has no row but its own.
+    /// no link that the caller sees has no row but its own; it is told at once, see
+    /// [`TraceProgress::quiet`].
     ///
     /// # Errors
     /// `FieldInvalid` beyond a limit; `Internal`.
@@ -110,6 +110,8 @@ pub struct TraceProgress {
     /// Whether it can go on: it rests because of the time it was given or because its
     /// taker wanted no more, not because of what was asked for.
     pub rests: bool,
+    /// How long to wait before it is told.
+    pub quiet: Duration,
 }
 
 impl Tracing {
@@ -152,9 +154,12 @@ impl Tracing {
                 over.map_err(|error| told(&error))?
             }
         };
-        if summary.rows == 1 && summary.truncated.is_none() {
-            self.wait_alone();
-        }
+        let is_alone = summary.rows == 1 && summary.truncated.is_none();
+        let quiet = if is_alone {
+            self.quiet()
+        } else {
+            Duration::ZERO
+        };
         let rests = match summary.truncated {
             Some(Limit::Time) => self.node.elapsed() < self.query.until,
             Some(Limit::Taker) => true,
@@ -163,6 +168,7 @@ impl Tracing {
         Ok(TraceProgress {
             end: end(&summary),
             rests,
+            quiet,
         })
     }
 
@@ -187,15 +193,12 @@ impl Tracing {
         })
     }
 
-    /// Fills up the time to a multiple of [`ALONE`].
-    fn wait_alone(&self) {
+    /// What is left to a multiple of [`ALONE`].
+    fn quiet(&self) -> Duration {
         let took = self.node.elapsed().saturating_sub(self.began);
         let parts = took.as_nanos().div_ceil(ALONE.as_nanos());
         let parts = u32::try_from(parts).unwrap_or(u32::MAX);
-        let until = self.began.saturating_add(ALONE.saturating_mul(parts));
-        while self.node.elapsed() < until {
-            spin_loop();
-        }
+        ALONE.saturating_mul(parts).saturating_sub(took)
     }
 }
 

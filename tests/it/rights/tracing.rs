@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ use idnode::node::{
 use idnode::store::{self, Batch, Store};
 use proptest::prelude::*;
 use proptest::test_runner::Config as Cases;
+use tokio::time::Instant;
 
 use super::world::{fill, firm, member};
 use crate::registry::{block_on, operator};
@@ -62,6 +63,12 @@ pub(super) struct Traced {
     threads: Vec<JoinHandle<()>>,
 }
 
+/// Time that passes, as for a node that serves.
+fn elapsed() -> Duration {
+    static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    BEGAN.elapsed()
+}
+
 impl Traced {
     pub(super) fn open(folder: &Path) -> Self {
         let config = store::Config {
@@ -72,10 +79,7 @@ impl Traced {
             ..store::Config::default()
         };
         let store = Arc::new(Store::open(config, store::Metrics::new()).expect("opens"));
-        let clock = Clock {
-            now,
-            elapsed: || Duration::ZERO,
-        };
+        let clock = Clock { now, elapsed };
         let log = cluster::Config::default();
         let chance = |octets: &mut [u8]| octets.fill(7);
         let (node, writer) =
@@ -465,7 +469,7 @@ pub(super) fn query(question: &Question, began: u64) -> TraceQuery {
     }
 }
 
-pub(super) fn rows(node: &Node, caller: &Caller, query: &TraceQuery) -> Vec<TraceRow> {
+fn rows(node: &Node, caller: &Caller, query: &TraceQuery) -> Vec<TraceRow> {
     let mut rows = Vec::new();
     let mut take = |part: Vec<TraceRow>| {
         rows.extend(part);
