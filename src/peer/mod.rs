@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
+use tokio::time::{Instant, timeout_at};
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
@@ -58,6 +59,13 @@ impl fmt::Debug for Peers {
 }
 
 impl Peers {
+    /// Waits for `work` until then. Blocks.
+    fn wait<T>(&self, until: Instant, work: impl Future<Output = T>) -> Option<T> {
+        // A timer is made within a runtime.
+        let bounded = async { timeout_at(until, work).await.ok() };
+        self.runtime.block_on(bounded)
+    }
+
     /// The nodes of `routes`, a prefix and a URL each. `ca_file` has the authorities
     /// that they are trusted by; the system's if it is empty. Within a runtime.
     ///
@@ -129,28 +137,30 @@ impl OtherNodes for Peers {
         let client = LinksClient::new(peer.channel.clone());
         let mut client = client.max_decoding_message_size(ANSWER_BYTES_MAX);
         let told = |status: &Status| failed(&why(status));
-        let work = async {
-            let parts = client.stream_trace(request).await;
-            let mut parts = parts.map_err(|status| told(&status))?.into_inner();
-            let mut terms = Vec::new();
-            while let Some(part) = parts.message().await.map_err(|status| told(&status))? {
-                terms.extend(part.terms);
-                let row = |row| far_row(row, &terms);
-                let rows: Vec<_> = part.rows.into_iter().map(row).collect();
-                if !rows.is_empty() && give(rows).is_break() {
-                    return Ok(FarEnd::default());
-                }
-                if let Some(summary) = part.summary {
-                    return Ok(end(summary));
-                }
+        let until = Instant::now() + ask.time;
+        let mut parts = self
+            .wait(until, client.stream_trace(request))
+            .ok_or_else(|| failed("its time is over"))?
+            .map_err(|status| told(&status))?
+            .into_inner();
+        let mut terms = Vec::new();
+        loop {
+            // Rows are given while nothing is waited for: whoever takes them may wait.
+            let part = self
+                .wait(until, parts.message())
+                .ok_or_else(|| failed("its time is over"))?
+                .map_err(|status| told(&status))?
+                .ok_or_else(|| failed("its answer has no end"))?;
+            terms.extend(part.terms);
+            let row = |row| far_row(row, &terms);
+            let rows: Vec<_> = part.rows.into_iter().map(row).collect();
+            if !rows.is_empty() && give(rows).is_break() {
+                return Ok(FarEnd::default());
             }
-            Err(failed("its answer has no end"))
-        };
-        let bounded = async {
-            let ended = tokio::time::timeout(ask.time, work).await;
-            ended.unwrap_or_else(|_| Err(failed("its time is over")))
-        };
-        self.runtime.block_on(bounded)
+            if let Some(summary) = part.summary {
+                return Ok(end(summary));
+            }
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
+use idnode::wire::proto::v1::batch_write_links_request::{Item, item::Change};
+use idnode::wire::proto::v1::batch_write_links_response::result::Outcome;
 use idnode::wire::proto::v1::link::Visibility;
 use idnode::wire::proto::v1::{self, Link, LinkName, TraceRow, TraceSummary};
 
@@ -46,8 +48,8 @@ impl Two {
     }
 }
 
-/// States that `source` was made from `target`.
-async fn state(clients: &Clients, source: &str, target: &str, visibility: Visibility) {
+/// That `source` was made from `target`.
+fn made_from(source: &str, target: &str, visibility: Visibility) -> v1::StateLinkRequest {
     let link = Link {
         name: Some(LinkName {
             source: source.to_owned(),
@@ -58,10 +60,15 @@ async fn state(clients: &Clients, source: &str, target: &str, visibility: Visibi
         visibility: visibility.into(),
         ..Link::default()
     };
-    let request = v1::StateLinkRequest {
+    v1::StateLinkRequest {
         link: Some(link),
         ..v1::StateLinkRequest::default()
-    };
+    }
+}
+
+/// States that `source` was made from `target`.
+async fn state(clients: &Clients, source: &str, target: &str, visibility: Visibility) {
+    let request = made_from(source, target, visibility);
     clients.links().state_link(request).await.unwrap();
 }
 
@@ -182,4 +189,34 @@ async fn the_callers_own_key_counts_there() {
 
     let (rows, summary) = trace(&here, keys("idnode_x_y")).await;
     assert_eq!((rows.len(), summary.failures.len()), (2, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn another_node_may_have_much_to_tell() {
+    let two = Two::start().await;
+    let (here, there) = (two.here.clients(), two.there.clients());
+    let public = Visibility::Public;
+    state(&here, "88.118.1/BOX", "88.200.1/PART", public).await;
+    // More than a part of a stream has, on both nodes.
+    for first in [0, 1_000, 2_000] {
+        let items = (first..first + 1_000).map(|number| {
+            let target = format!("88.200.1/SUB-{number}");
+            let request = made_from("88.200.1/PART", &target, public);
+            Item {
+                change: Some(Change::State(Box::new(request))),
+            }
+        });
+        let request = v1::BatchWriteLinksRequest {
+            items: items.collect(),
+            ..v1::BatchWriteLinksRequest::default()
+        };
+        let answer = there.links().batch_write_links(request).await.unwrap();
+        let results = answer.into_inner().results;
+        let is_stated = |outcome| matches!(outcome, Some(Outcome::Link(_)));
+        assert!(results.into_iter().all(|result| is_stated(result.outcome)));
+    }
+    let (rows, summary) = trace(&two.here.anonymous(), up_from("88.118.1/BOX", 1)).await;
+    assert_eq!((rows.len(), summary.row_count), (3_002, 3_002));
+    assert_eq!((summary.failures.len(), summary.truncated), (0, 0));
+    assert!(rows[2..].iter().all(|row| row.node == THERE));
 }

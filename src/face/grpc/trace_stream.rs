@@ -49,8 +49,7 @@ pub(super) async fn stream(
     if let Some(progress) = ended
         && giving.may_have_all()
     {
-        let end = OnwardEnd::of(progress.end);
-        let whole = giving.last_part(&asked, end);
+        let whole = giving.last_part(&asked, OnwardEnd::of(progress));
         tokio::time::sleep(progress.quiet).await;
         giving.outgoing.send_first(whole)?;
         return Ok(answers);
@@ -103,10 +102,7 @@ impl Giving {
                     ControlFlow::Continue(()) => tracing.go(asked.query.until, self),
                     ControlFlow::Break(()) => Err(Refusal::new(Reason::Internal)),
                 };
-                traced.map(|progress| {
-                    self.outgoing.rest(progress.quiet);
-                    OnwardEnd::of(progress.end)
-                })
+                traced.map(OnwardEnd::of)
             }
             None => {
                 let (node, caller) = (self.node.clone(), self.outgoing.caller().clone());
@@ -124,6 +120,7 @@ impl Giving {
             return Err(end);
         }
         let end = traced.map_err(End::Refused)?;
+        self.outgoing.rest(end.quiet);
         self.flush()?;
         self.count()?;
         let last = self.last_part(asked, end);
@@ -136,6 +133,7 @@ impl Giving {
             end,
             failures: failed,
             more_rows,
+            quiet: _,
         } = ended;
         self.part.more_count += u64::try_from(more_rows.len()).unwrap_or(u64::MAX);
         let token = asked.token(self.outgoing.caller(), &end);
@@ -187,8 +185,10 @@ impl TraceTaker for Giving {
     }
 
     fn pause(&mut self) -> ControlFlow<()> {
+        // The start is known. Told alone, it would tell how long there is to look.
+        let is_told = self.part.row_count > 1 && self.part.rows > 0;
         let is_due = self.sent.is_none_or(|sent| sent.elapsed() >= PART_AFTER);
-        if is_due && self.part.rows > 0 {
+        if is_told && is_due {
             self.full.push(self.part.take());
         }
         match self.flush() {

@@ -65,6 +65,18 @@ pub(super) async fn bounded<T: Send + 'static>(
     shared.blocking(bound).await?
 }
 
+/// Does `work` as [`bounded`], and ends after a multiple of 1 ms since `began`: what
+/// it looked at in vain is not to be told from the time.
+async fn quietly<T: Send + 'static>(
+    shared: &Shared,
+    began: Duration,
+    work: impl FnOnce(&Node) -> Result<T, Refusal> + Send + 'static,
+) -> Result<T, Refusal> {
+    let done = bounded(shared, work).await;
+    tokio::time::sleep(shared.node.quiet_since(began)).await;
+    done
+}
+
 /// Begins a trace where the call was read, for a moment. `None`: it needs a thread
 /// for that.
 pub(super) fn begin(
@@ -262,6 +274,7 @@ pub(super) async fn paths(
     let asked = whole(shared, trace, "trace", until)?;
     let to = link_convert::identifier(&end, "end")?;
     let paths_max = told_max(paths_max, "paths_max", (PATHS, TRACE_PATHS_MAX))?;
+    let began = shared.node.elapsed();
     let work = move |node: &Node| {
         let found = node.trace_paths(&caller, &asked.query, &to, paths_max)?;
         let (found, mut truncated) = found;
@@ -288,7 +301,7 @@ pub(super) async fn paths(
         answer.truncated = limit(truncated).into();
         Ok(answer)
     };
-    bounded(shared, work).await
+    quietly(shared, began, work).await
 }
 
 /// A row of a path, which has no parent.
@@ -317,6 +330,7 @@ pub(super) async fn compare(
     let (until, time) = until(&shared.node, deadline);
     let first = whole(shared, first, "first", until.saturating_sub(time / 2))?;
     let second = whole(shared, second, "second", until)?;
+    let began = shared.node.elapsed();
     let work = move |node: &Node| {
         let queries = [&first.query, &second.query];
         let difference = node.compare_traces(&caller, queries, TRACE_GROUPS_MAX)?;
@@ -337,7 +351,7 @@ pub(super) async fn compare(
             second_truncated: limit(second_limit).into(),
         })
     };
-    bounded(shared, work).await
+    quietly(shared, began, work).await
 }
 
 /// As many as fit into half of an answer.

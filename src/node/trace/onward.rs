@@ -17,7 +17,7 @@ use std::time::Duration;
 use crate::model::limits::{TRACE_BRANCHES_MAX, TRACE_ROWS_MAX};
 use crate::model::{Caller, Identifier, Key, LinkState, Prefix, Reason, Refusal};
 use crate::node::Node;
-use crate::node::trace::{TraceEnd, TraceQuery, TraceRow};
+use crate::node::trace::{TraceEnd, TraceProgress, TraceQuery, TraceRow};
 use crate::trace::Limit;
 
 /// Speaks to other nodes; given by `server`.
@@ -121,13 +121,17 @@ pub struct OnwardEnd {
     pub failures: Vec<Failure>,
     /// Rows behind which another node has more that the caller may not see.
     pub more_rows: Vec<u32>,
+    /// How long to wait before it is told, as
+    /// [`TraceProgress::quiet`](crate::node::TraceProgress::quiet).
+    pub quiet: Duration,
 }
 
 impl OnwardEnd {
     /// Of a trace that stayed on this node.
-    pub fn of(end: TraceEnd) -> Self {
+    pub fn of(progress: TraceProgress) -> Self {
         Self {
-            end,
+            end: progress.end,
+            quiet: progress.quiet,
             ..Self::default()
         }
     }
@@ -161,6 +165,7 @@ impl Node {
         (query, onward): (&TraceQuery, &Onward),
         give: &mut dyn FnMut(Vec<OnwardRow>) -> ControlFlow<()>,
     ) -> Result<OnwardEnd, Refusal> {
+        let began = self.elapsed();
         let mut walk = Walk {
             node: self,
             caller,
@@ -190,6 +195,9 @@ impl Node {
         let row_count = walk.row_count.saturating_sub(query.skip);
         let mut ended = walk.ended;
         ended.end.row_count = row_count;
+        if row_count == 1 && ended.end.truncated.is_none() {
+            ended.quiet = self.quiet_since(began);
+        }
         Ok(ended)
     }
 }

@@ -155,10 +155,9 @@ impl Tracing {
             }
         };
         let is_alone = summary.rows == 1 && summary.truncated.is_none();
-        let quiet = if is_alone {
-            self.quiet()
-        } else {
-            Duration::ZERO
+        let quiet = match is_alone {
+            true => self.node.quiet_since(self.began),
+            false => Duration::ZERO,
         };
         let rests = match summary.truncated {
             Some(Limit::Time) => self.node.elapsed() < self.query.until,
@@ -192,17 +191,18 @@ impl Tracing {
             taker.pause()
         })
     }
+}
 
-    /// What is left to a multiple of [`ALONE`].
-    fn quiet(&self) -> Duration {
-        let took = self.node.elapsed().saturating_sub(self.began);
+impl Node {
+    /// How long to wait before what began at `began` ([`Node::elapsed`]) is told, if
+    /// the time it took is not to be: to a multiple of 1 ms.
+    pub fn quiet_since(&self, began: Duration) -> Duration {
+        let took = self.elapsed().saturating_sub(began);
         let parts = took.as_nanos().div_ceil(ALONE.as_nanos());
         let parts = u32::try_from(parts).unwrap_or(u32::MAX);
         ALONE.saturating_mul(parts).saturating_sub(took)
     }
-}
 
-impl Node {
     /// Calls `each` with rows and the names of their nodes, from the graph if it has
     /// them. The start, which alone has depth 0, is called `own`.
     pub(super) fn name_rows(
