@@ -15,7 +15,9 @@
 # PostgreSQL has covering indexes in both directions, 1 GiB of shared buffers and no
 # just-in-time compiler, which would cost more than it gains here. Its times are
 # those that psql tells: from a prepared query sent to the last row received; idnode's
-# are from the call to the last row decoded. Both send over loopback or less.
+# are from the call to the last row read. Both send over loopback or less. PostgreSQL is
+# asked twice: for the numbers of nodes, its least, and for their identifiers, which is
+# what idnode answers (with depths, parents and terms).
 #
 # Needs root for apt-get, if PostgreSQL is not installed. Everything else is left in
 # a temporary folder, which is removed, as are all processes started.
@@ -84,7 +86,10 @@ CREATE TABLE nodes (node int NOT NULL, prefix text NOT NULL);
 \\copy nodes FROM '$work/chain/nodes.tsv'
 CREATE UNIQUE INDEX down ON edges (input, output) INCLUDE (day);
 CREATE UNIQUE INDEX up ON edges (output, input) INCLUDE (day);
-ALTER TABLE nodes ADD PRIMARY KEY (node);
+ALTER TABLE nodes ADD COLUMN identifier text;
+UPDATE nodes SET identifier = prefix || '/' || lpad(node::text, 9, '0');
+ALTER TABLE nodes ADD PRIMARY KEY (node) INCLUDE (prefix, identifier);
+VACUUM FULL nodes;
 VACUUM ANALYZE edges;
 VACUUM ANALYZE nodes;
 END
@@ -123,10 +128,17 @@ digests() {
     } | sql
 }
 
-# time_postgres SET: milliseconds of each question, a line each.
+# time_postgres SET [named]: milliseconds of each question, a line each.
 time_postgres() {
+    local select
+    select=$(select_of "$1")
     {
-        echo "PREPARE q(int) AS $(closure "$1") $(select_of "$1");"
+        if [ "${2:-}" = named ]; then
+            # By the index, row by row: it does not know how few there are.
+            echo "SET enable_hashjoin = off; SET enable_mergejoin = off;"
+            [ "$1" = lots-grouped ] || select="SELECT identifier FROM c JOIN nodes USING (node)"
+        fi
+        echo "PREPARE q(int) AS $(closure "$1") $select;"
         printf '\\o /dev/null\n\\timing on\n'
         sed 's/.*/EXECUTE q(&);/' "$work/chain/$1.starts"
     } | sql | awk '/^Time:/ { print $2 }'
@@ -194,17 +206,20 @@ of() { median <"$work/$1"; }
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.1f", a / b }'; }
 
 table() {
-    local side=$1 set p50 p99 rate
-    printf '\n| %s | rows p50 / most | PostgreSQL p50 / p99 ms | idnode p50 / p99 ms | first row p50 ms | idnode CPU µs | rate: times PostgreSQL |\n|---|---|---|---|---|---|---|\n' "$2"
+    local side=$1 set p50 p99 rate named50 named99 named
+    printf '\n| %s | rows p50 / most | PostgreSQL, numbers p50 / p99 ms | identifiers | idnode p50 / p99 ms | first row p50 ms | idnode CPU µs | rate: times PostgreSQL, numbers | identifiers |\n|---|---|---|---|---|---|---|---|---|\n' "$2"
     for set in $SETS; do
         read -r p50 p99 rate <"$work/pg.$set"
-        printf '| %s | %s / %s | %s / %s | %s / %s | %s | %s | %s |\n' "$set" \
+        read -r named50 named99 named <"$work/pg-named.$set"
+        printf '| %s | %s / %s | %s / %s | %s / %s | %s / %s | %s | %s | %s | %s |\n' "$set" \
             "$(of "$side.$set.rows_p50")" "$(of "$side.$set.rows_max")" \
-            "$(ratio "$p50" 1000.0 | head -c 12)" "$(ratio "$p99" 1000.0)" \
+            "$(ratio "$p50" 1000.0)" "$(ratio "$p99" 1000.0)" \
+            "$(ratio "$named50" 1000.0)" "$(ratio "$named99" 1000.0)" \
             "$(awk -v v="$(of "$side.$set.p50_us")" 'BEGIN { printf "%.3f", v / 1000 }')" \
             "$(awk -v v="$(of "$side.$set.p99_us")" 'BEGIN { printf "%.3f", v / 1000 }')" \
             "$(awk -v v="$(of "$side.$set.first_p50_us")" 'BEGIN { printf "%.3f", v / 1000 }')" \
-            "$(of "$side.$set.cpu_us_per_request")" "$(ratio "$(of "$side.$set.per_second")" "$rate")"
+            "$(of "$side.$set.cpu_us_per_request")" "$(ratio "$(of "$side.$set.per_second")" "$rate")" \
+            "$(ratio "$(of "$side.$set.per_second")" "$named")"
     done
 }
 
@@ -249,10 +264,14 @@ for round in $(seq "$ROUNDS"); do
     for set in $SETS; do
         say "round $round: $set"
         time_postgres "$set" >>"$work/times.$set"
+        time_postgres "$set" named >>"$work/named.$set"
         time_node "$set" memory
     done
 done
-for set in $SETS; do percentiles <"$work/times.$set" >"$work/pg.$set"; done
+for set in $SETS; do
+    percentiles <"$work/times.$set" >"$work/pg.$set"
+    percentiles <"$work/named.$set" >"$work/pg-named.$set"
+done
 table memory "graph in memory, $NODES identifiers"
 
 if [ "$WRITES" -gt 0 ]; then

@@ -57,9 +57,8 @@ pub fn raw_store(demo: &Demo, folder: &Path) -> Result<Report, Error> {
 }
 
 /// Writes all rows of the closed node's store in `like` into a database of its own
-/// in `folder`: the same bytes, in batches of as many records. Blocks. Only the
-/// writes are timed. Rows come in the order of their keys, which is RocksDB's
-/// easiest.
+/// in `folder`: the same bytes in the same order, in batches of as many changes. Blocks.
+/// Only the writes are timed.
 ///
 /// # Errors
 /// [`Error::Store`].

@@ -20,7 +20,7 @@ use crate::wire::proto::v1::resolution_client::ResolutionClient;
 /// Bytes in flight on one stream, so that bulk work fills a fast line.
 const STREAM_WINDOW_BYTES: u32 = 8 << 20;
 /// Bytes of one answer; a batch of records is the largest.
-const ANSWER_BYTES_MAX: usize = 64 << 20;
+pub(super) const ANSWER_BYTES_MAX: usize = 64 << 20;
 /// How long to try to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Prefixes that are registered at once.

@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicU64;
 use rocksdb::{Cache, ColumnFamily, DB, IteratorMode, WriteBatch, WriteOptions};
 
 use crate::model::{Key, Record};
+use crate::store::codec::audit::Stored;
 use crate::store::columns::{self, Column};
 use crate::store::config::Config;
 use crate::store::{CACHE_ENTRY_BYTES, Error, codec};
@@ -133,12 +134,18 @@ struct CopiedRow {
     value: Box<[u8]>,
 }
 
-/// Some rows of every column.
+/// Rows of several columns.
 #[derive(Debug, Default)]
 pub struct CopiedRows {
     rows: Vec<CopiedRow>,
     /// Of these, records.
     pub record_count: usize,
+}
+
+impl CopiedRows {
+    fn add(&mut self, column: Column, (key, value): (Box<[u8]>, Box<[u8]>)) {
+        self.rows.push(CopiedRow { column, key, value });
+    }
 }
 
 impl RawSource {
@@ -159,39 +166,57 @@ impl RawSource {
         Ok(Self { db })
     }
 
-    /// Gives all rows to `each`, as many records at a time as `records`, with their
-    /// share of the rows of every other column: as a group of changes writes them.
+    /// Gives all rows to `each`, as many changes at a time as `changes`, in the order
+    /// in which they were written: the entries of the audit trail with the records
+    /// that they tell of, and their share of the rows of every other column.
     ///
     /// # Errors
-    /// [`Error::Engine`]; those of `each`.
+    /// [`Error::Engine`], [`Error::Corrupt`]; those of `each`.
     pub fn each_batch(
         &self,
-        records: usize,
+        changes: usize,
         each: &mut dyn FnMut(&CopiedRows) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let mut columns = Vec::new();
-        for column in Column::ALL {
+        let all = |column| -> Result<_, Error> {
             let handle = handle(&self.db, column)?;
-            let count = self.db.iterator_cf(handle, IteratorMode::Start).count();
-            let rows = self.db.iterator_cf(handle, IteratorMode::Start);
-            columns.push((column, count, rows));
+            Ok(self.db.iterator_cf(handle, IteratorMode::Start))
+        };
+        let batch_count = all(Column::Audit)?.count().div_ceil(changes.max(1)).max(1);
+        let mut others = Vec::new();
+        for column in Column::ALL {
+            if !matches!(column, Column::Audit | Column::Records) {
+                let share = all(column)?.count().div_ceil(batch_count);
+                others.push((column, share, all(column)?));
+            }
         }
-        let of_records = columns
-            .iter()
-            .find(|(column, ..)| *column == Column::Records);
-        let record_count = of_records.map_or(0, |(_, count, _)| *count);
-        let batch_count = record_count.div_ceil(records.max(1)).max(1);
+        let mut entries = all(Column::Audit)?;
         for _ in 0..batch_count {
             let mut copied = CopiedRows::default();
-            for (column, count, rows) in &mut columns {
-                for row in rows.take(count.div_ceil(batch_count)) {
-                    let (key, value) = row?;
-                    copied.record_count += usize::from(*column == Column::Records);
-                    let column = *column;
-                    copied.rows.push(CopiedRow { column, key, value });
+            for entry in entries.by_ref().take(changes) {
+                let (key, value) = entry?;
+                self.add_record(&value, &mut copied)?;
+                copied.add(Column::Audit, (key, value));
+            }
+            for (column, share, rows) in &mut others {
+                for row in rows.take(*share) {
+                    copied.add(*column, row?);
                 }
             }
             each(&copied)?;
+        }
+        Ok(())
+    }
+
+    /// Adds the record that an entry of the audit trail tells of, if it is there.
+    fn add_record(&self, entry: &[u8], copied: &mut CopiedRows) -> Result<(), Error> {
+        let Stored::Entry(entry, _) = codec::audit::decode(entry)? else {
+            return Ok(());
+        };
+        let records = handle(&self.db, Column::Records)?;
+        if let Some(record) = self.db.get_cf(records, &entry.subject)? {
+            let key = entry.subject;
+            copied.add(Column::Records, (key, record.into()));
+            copied.record_count += 1;
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 
 mod load;
 mod question;
+mod rows;
 mod write;
 
 use std::path::{Path, PathBuf};

@@ -8,18 +8,22 @@ use std::time::Duration;
 use aws_lc_rs::digest;
 use data_encoding::HEXLOWER;
 use serde::Serialize;
+use tonic::client::Grpc;
+use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::Channel;
+use tonic::{Response, Status, Streaming};
 
+use crate::bench::chain::rows::Rows;
 use crate::bench::chain::{DAY_SECS, FIRST_DAY_SECS, QuerySet, WINDOW_DAY, file, micros};
 use crate::bench::clock;
 use crate::bench::error::Error;
 use crate::bench::histogram::Tally;
 use crate::bench::process::Watch;
 use crate::bench::report::{Report, float};
-use crate::bench::target::{Target, links};
+use crate::bench::target::{ANSWER_BYTES_MAX, Target, links};
 use crate::demo::ChainGraph;
-use crate::wire::proto::v1;
 use crate::wire::proto::v1::links_client::LinksClient;
+use crate::wire::proto::{Codec, v1};
 
 /// Rows of one answer.
 const PAGE_ROWS: i32 = 10_000;
@@ -65,6 +69,15 @@ struct Answer {
     first: Duration,
 }
 
+impl Answer {
+    fn add(&mut self, mut nodes: Vec<u32>) {
+        match self.nodes.is_empty() {
+            true => self.nodes = nodes,
+            false => self.nodes.append(&mut nodes),
+        }
+    }
+}
+
 /// Asks every question of a set.
 ///
 /// # Errors
@@ -74,7 +87,10 @@ pub async fn trace_chain(target: &Target, asked: &Asked) -> Result<TraceReport, 
     let Some(channel) = target.channels().first() else {
         return Err(Error::NoQuestions);
     };
-    let mut client = links(channel);
+    let mut client = Client {
+        links: links(channel),
+        grpc: Grpc::new(channel.clone()).max_decoding_message_size(ANSWER_BYTES_MAX),
+    };
     let mut out = match &asked.digests {
         Some(path) => {
             let created = std::fs::File::create(path).map_err(file(path.clone()))?;
@@ -147,7 +163,7 @@ fn request(graph: &ChainGraph, set: QuerySet, start: u32) -> v1::TraceRequest {
 }
 
 async fn ask(
-    client: &mut LinksClient<Channel>,
+    client: &mut Client,
     target: &Target,
     set: QuerySet,
     request: v1::TraceRequest,
@@ -161,21 +177,61 @@ async fn ask(
     }
 }
 
+/// A connection to the node.
+struct Client {
+    links: LinksClient<Channel>,
+    /// For answers that are read in place.
+    grpc: Grpc<Channel>,
+}
+
+impl Client {
+    async fn ready(&mut self) -> Result<(), Error> {
+        let ready = self.grpc.ready().await;
+        ready.map_err(|error| Status::unavailable(error.to_string()).into())
+    }
+
+    async fn trace(
+        &mut self,
+        target: &Target,
+        request: v1::TraceRequest,
+    ) -> Result<Response<Rows>, Error> {
+        self.ready().await?;
+        let codec = Codec::<v1::TraceRequest, Rows>::default();
+        let path = PathAndQuery::from_static("/idnode.v1.Links/Trace");
+        Ok(self
+            .grpc
+            .unary(target.request(request), path, codec)
+            .await?)
+    }
+
+    async fn stream_trace(
+        &mut self,
+        target: &Target,
+        request: v1::TraceRequest,
+    ) -> Result<Streaming<Rows>, Error> {
+        self.ready().await?;
+        let codec = Codec::<v1::TraceRequest, Rows>::default();
+        let path = PathAndQuery::from_static("/idnode.v1.Links/StreamTrace");
+        let request = target.request(request);
+        let answers = self.grpc.server_streaming(request, path, codec).await?;
+        Ok(answers.into_inner())
+    }
+}
+
 /// Asks page by page: most answers are one.
 async fn ask_pages(
-    client: &mut LinksClient<Channel>,
+    client: &mut Client,
     target: &Target,
     mut request: v1::TraceRequest,
 ) -> Result<Answer, Error> {
     let mut answer = Answer::default();
     let began = clock::now();
     loop {
-        let page = client.trace(target.request(request.clone())).await?;
+        let page = client.trace(target, request.clone()).await?.into_inner();
         if answer.nodes.is_empty() {
             answer.first = clock::now().saturating_duration_since(began);
         }
-        let page = page.into_inner();
-        answer.nodes.extend(page.rows.iter().filter_map(node));
+        answer.add(page.nodes);
         request.page_token = page.summary.unwrap_or_default().next_page_token;
         if request.page_token.is_empty() {
             return Ok(answer);
@@ -184,30 +240,30 @@ async fn ask_pages(
 }
 
 async fn ask_stream(
-    client: &mut LinksClient<Channel>,
+    client: &mut Client,
     target: &Target,
     request: v1::TraceRequest,
 ) -> Result<Answer, Error> {
     let mut answer = Answer::default();
     let began = clock::now();
-    let parts = client.stream_trace(target.request(request)).await?;
-    let mut parts = parts.into_inner();
+    let mut parts = client.stream_trace(target, request).await?;
     while let Some(part) = parts.message().await? {
         if answer.nodes.is_empty() {
             answer.first = clock::now().saturating_duration_since(began);
         }
-        answer.nodes.extend(part.rows.iter().filter_map(node));
+        answer.add(part.nodes);
     }
     Ok(answer)
 }
 
 async fn ask_groups(
-    client: &mut LinksClient<Channel>,
+    client: &mut Client,
     target: &Target,
     trace: v1::TraceRequest,
 ) -> Result<Answer, Error> {
     let began = clock::now();
     let grouped = client
+        .links
         .group_trace(target.request(v1::GroupTraceRequest {
             trace: Some(trace),
             group_by: v1::group_trace_request::GroupBy::Prefix.into(),
@@ -223,11 +279,6 @@ async fn ask_groups(
             .collect(),
         first: clock::now().saturating_duration_since(began),
     })
-}
-
-/// The number of a row's identifier: its suffix.
-fn node(row: &v1::TraceRow) -> Option<u32> {
-    row.identifier.rsplit('/').next()?.parse().ok()
 }
 
 /// `START COUNT SHA-256`, of the numbers or groups in ascending order with commas
