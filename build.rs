@@ -12,6 +12,9 @@ const ENCODED: [&str; 4] = [
     "TraceResponse",
 ];
 
+/// Requests that the services read as `ResolveMany`.
+const MANY: [&str; 2] = ["BatchResolveRequest", "ResolveStreamRequest"];
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let out = PathBuf::from(std::env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
     let files = [
@@ -51,6 +54,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for message in ENCODED {
         let encoded = format!("crate::wire::proto::Encoded<crate::wire::proto::v1::{message}>");
         services = services.extern_path(format!(".idnode.v1.{message}"), encoded);
+    }
+    for message in MANY {
+        let many = "crate::wire::proto::ResolveMany";
+        services = services.extern_path(format!(".idnode.v1.{message}"), many);
     }
     services.compile_fds(descriptors)?;
     Ok(())

@@ -30,7 +30,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use data_encoding::BASE32_NOPAD;
 
 pub use account::{SignIn, SignedIn};
-pub use answers::{Answers, Kept, Marks};
+pub use answers::{Answers, Kept, KeyHash, Marks};
 pub use audit::{AuditPart, AuditQuery, Audited, Consistency, Inclusion, Proven, Signed};
 
 pub use firm::{Application, FirmView, Paper, firm_of};

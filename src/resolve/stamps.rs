@@ -29,6 +29,25 @@ pub struct Stamp {
     subject: (u32, u32),
 }
 
+impl Stamp {
+    /// The stamp as two words.
+    pub fn to_words(self) -> [u64; 2] {
+        [self.prefix, self.subject].map(|(slot, seen)| u64::from(slot) << 32 | u64::from(seen))
+    }
+
+    /// The stamp that two words are.
+    pub fn of_words(words: [u64; 2]) -> Self {
+        let [prefix, subject] = words.map(|word| {
+            let [a, b, c, d, e, f, g, h] = word.to_be_bytes();
+            (
+                u32::from_be_bytes([a, b, c, d]),
+                u32::from_be_bytes([e, f, g, h]),
+            )
+        });
+        Self { prefix, subject }
+    }
+}
+
 /// The version of every slot.
 pub struct Stamps {
     prefixes: Box<[AtomicU32]>,

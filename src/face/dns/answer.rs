@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::face::dns::cache::{Encoded, Key};
+use crate::face::dns::cache::{Encoded, Key, Octets, Shape};
 use crate::face::dns::config::Config;
 use crate::face::dns::convert::{RecordSet, record_set};
 use crate::face::dns::lookup::{Looked, Reply, look};
@@ -44,7 +44,7 @@ pub enum Transport {
 pub struct Answerer {
     node: Node,
     zones: Zones,
-    answers: Answers<Encoded>,
+    answers: Answers,
     tell_version: bool,
 }
 
@@ -76,7 +76,7 @@ impl Answerer {
     }
 
     /// The answers it keeps.
-    pub(super) fn answers(&self) -> &Answers<Encoded> {
+    pub(super) fn answers(&self) -> &Answers {
         &self.answers
     }
 
@@ -113,8 +113,11 @@ impl Answerer {
         if let Some(kept) = self.answers.find(key.as_bytes()) {
             let current = |stamp| self.node.is_current(stamp);
             if kept.marks.iter().flatten().all(current) {
-                tally.cache(true);
-                return self.deliver(&kept.answer, &query, out, tally);
+                let answer = (Octets::Kept(&kept), Shape::of_word(kept.own));
+                if let Ok(bytes) = self.deliver(answer, &query, out, tally) {
+                    tally.cache(true);
+                    return bytes;
+                }
             }
         }
         self.answer_anew(&query, &key, out, tally)
@@ -160,11 +163,13 @@ impl Answerer {
         };
         let plan = self.plan(&reply, &set, record_type);
         let encoded = self.encode(query, (zone, zone_at), &plan)?;
-        let bytes = self.deliver(&encoded, query, out, tally);
         if keeps && !set.ages {
-            self.answers.keep(key.as_bytes(), encoded, marks);
+            let own = encoded.shape.to_word();
+            self.answers
+                .keep(key.as_bytes(), own, &encoded.bytes, &marks);
         }
-        bytes
+        let answer = (Octets::New(&encoded.bytes), encoded.shape);
+        self.deliver(answer, query, out, tally).ok().flatten()
     }
 
     /// Where a name stands; a service that nobody offers stands nowhere.
@@ -254,8 +259,7 @@ impl Answerer {
         let encoded = |buffer: &[u8], layout: Layout| {
             Some(Encoded {
                 bytes: buffer.get(..layout.bytes)?.into(),
-                layout,
-                rcode: plan.rcode,
+                shape: Shape::new(layout, plan.rcode)?,
             })
         };
         if let Ok(layout) = self.write(query, zone, plan, &mut small) {
@@ -306,21 +310,20 @@ impl Answerer {
     }
 
     /// Copies an answer to `out` and sets what is this query's own; without its
-    /// records and with TC if it does not fit.
+    /// records and with TC if it does not fit. Its length.
+    ///
+    /// # Errors
+    /// If it gave way meanwhile.
     fn deliver(
         &self,
-        encoded: &Encoded,
+        (octets, shape): (Octets<'_>, Shape),
         query: &Query<'_>,
         out: &mut [u8],
         tally: &mut Tally,
-    ) -> Option<usize> {
-        let Encoded {
-            bytes,
-            layout,
-            rcode,
-        } = encoded;
-        tally.respond(*rcode, query.question.record_type);
-        let Some(place) = out.get_mut(..bytes.len()) else {
+    ) -> Result<Option<usize>, Gone> {
+        let rcode = shape.rcode;
+        let Some(place) = out.get_mut(..octets.len()) else {
+            tally.respond(rcode, query.question.record_type);
             tally.truncate();
             let flags = query
                 .header
@@ -328,25 +331,33 @@ impl Answerer {
                 .answering()
                 .with(Flags::AUTHORITATIVE)
                 .with(Flags::TRUNCATED);
-            let layout = write_brief(query, query.header.id, flags, (*rcode, None), out).ok()?;
-            return Some(layout.bytes);
+            let layout = write_brief(query, query.header.id, flags, (rcode, None), out);
+            return Ok(layout.ok().map(|layout| layout.bytes));
         };
-        place.copy_from_slice(bytes);
-        let echoed = query.header.flags.only(Flags::ECHOED).0.to_be_bytes();
-        let question = query.question.as_bytes();
-        put(place, 0, &query.header.id.to_be_bytes())?;
-        for (at, bits) in (2..).zip(echoed) {
-            *place.get_mut(at)? |= bits;
+        if !octets.copy(place) {
+            return Err(Gone);
         }
-        put(place, HEADER_BYTES, question)?;
-        if layout.serial_at > 0 {
-            put(place, layout.serial_at, &self.serial().to_be_bytes())?;
+        tally.respond(rcode, query.question.record_type);
+        Ok(self.personal(place, shape, query))
+    }
+
+    /// Sets in an answer what is this query's own. Its length.
+    fn personal(&self, answer: &mut [u8], shape: Shape, query: &Query<'_>) -> Option<usize> {
+        let echoed = query.header.flags.only(Flags::ECHOED).0.to_be_bytes();
+        put(answer, 0, &query.header.id.to_be_bytes())?;
+        for (at, bits) in (2..).zip(echoed) {
+            *answer.get_mut(at)? |= bits;
+        }
+        put(answer, HEADER_BYTES, query.question.as_bytes())?;
+        if shape.serial_at > 0 {
+            let serial = self.serial().to_be_bytes();
+            put(answer, shape.serial_at.into(), &serial)?;
         }
         let dnssec_ok = query.edns.is_some_and(|edns| edns.dnssec_ok);
-        if layout.opt_at > 0 && dnssec_ok {
-            *place.get_mut(layout.opt_at + DNSSEC_OK_AT)? |= 0x80;
+        if shape.opt_at > 0 && dnssec_ok {
+            *answer.get_mut(usize::from(shape.opt_at) + DNSSEC_OK_AT)? |= 0x80;
         }
-        Some(bytes.len())
+        Some(answer.len())
     }
 
     /// Answers CHAOS `version.bind` and `version.server` TXT (RFC 4892) where
@@ -378,6 +389,9 @@ impl Answerer {
         Some(writer.finish(Rcode::NoError).bytes)
     }
 }
+
+/// An answer that was kept gave way.
+struct Gone;
 
 /// Where DO stands within an OPT record: behind owner, type, class, two octets.
 const DNSSEC_OK_AT: usize = 7;

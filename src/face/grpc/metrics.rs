@@ -176,6 +176,11 @@ impl Metrics {
 
     /// Counts an identifier that was resolved.
     pub(super) fn resolved(&self, resolved: Resolved) {
+        self.resolved_many(resolved, 1);
+    }
+
+    /// Counts so many identifiers that were resolved.
+    pub(super) fn resolved_many(&self, resolved: Resolved, number: usize) {
         let label = match resolved {
             Resolved::Found => "ok",
             Resolved::Refused(Fault::Missing) => "not_found",
@@ -185,7 +190,7 @@ impl Metrics {
                 Fault::Conflict | Fault::Exhausted | Fault::Unavailable | Fault::Broken,
             ) => "server_error",
         };
-        count(&RESOLVED, &self.resolved, label);
+        count(&RESOLVED, &self.resolved, label, number);
     }
 
     /// Counts results that were kept, and those that were made.
@@ -219,7 +224,7 @@ impl Metrics {
         };
         for (other, counters) in &self.operations {
             if *other == operation {
-                count(&CHANGED, counters, label);
+                count(&CHANGED, counters, label, 1);
             }
         }
     }
@@ -233,14 +238,15 @@ impl Metrics {
             Some(Effect::Skipped) => "skipped",
             None => "rejected",
         };
-        count(&IMPORTED, &self.imported, label);
+        count(&IMPORTED, &self.imported, label, 1);
     }
 }
 
-fn count(labels: &[&str], counters: &[Counter], label: &str) {
+fn count(labels: &[&str], counters: &[Counter], label: &str, number: usize) {
+    let number = u64::try_from(number).unwrap_or(u64::MAX);
     for (other, counter) in labels.iter().zip(counters) {
         if *other == label {
-            counter.increment(1);
+            counter.increment(number);
         }
     }
 }

@@ -6,23 +6,26 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
-use crate::face::grpc::kept;
+use crate::face::grpc::kept::Kind;
 use crate::face::grpc::metrics::Resolved;
 use crate::face::grpc::records::{ANSWER_BYTES, check_count};
 use crate::face::grpc::shared::{Incoming, Shared, answer, deadline};
 use crate::face::grpc::status;
 use crate::model::{Caller, Fault, Identifier, Reason, Refusal};
-use crate::node::{Kept, Marks, Node, Query, TypeFilter};
+use crate::node::{KeyHash, Marks, Node, Query, TypeFilter};
 use crate::wire::proto::v1::resolution_server::Resolution;
 use crate::wire::proto::v1::{
-    BatchResolveRequest, BatchResolveResponse, ResolveRequest, ResolveResponse,
-    ResolveStreamRequest, ResolveStreamResponse,
+    BatchResolveResponse, ResolveRequest, ResolveResponse, ResolveStreamResponse,
 };
-use crate::wire::proto::{Encoded, ResultsWriter, error_result, record_result};
+use crate::wire::proto::{Encoded, ResolveMany, ResultsWriter, error_result, record_result};
 
 /// Identifiers that are resolved on the runtime's own threads; more of them at
 /// once go to a thread that may block.
 const INLINE_MAX: usize = 64;
+/// Identifiers whose kept results are fetched from memory at once.
+const AHEAD: usize = 32;
+/// Octets that most results take.
+const RESULT_BYTES: usize = 1_024;
 /// Answers of a stream that wait for the client.
 const ANSWERS_WAITING: usize = 4;
 /// Types and indices by which one query may select, each.
@@ -51,22 +54,11 @@ impl Resolution for ResolutionService {
 
     async fn batch_resolve(
         &self,
-        request: Request<BatchResolveRequest>,
+        request: Request<ResolveMany>,
     ) -> Result<Response<Encoded<BatchResolveResponse>>, Status> {
-        let (caller, request) = self.0.open(request)?;
-        let BatchResolveRequest {
-            identifiers,
-            types,
-            indices,
-        } = request;
-        let batch = Batch {
-            identifiers,
-            types,
-            indices,
-        };
-        let counted = self.0.node.admit_items(&caller, batch.identifiers.len());
-        let results = match counted {
-            Ok(()) => batch.resolve(&self.0, &caller).await,
+        let (caller, asked) = self.0.open(request)?;
+        let results = match self.0.node.admit_items(&caller, asked.len()) {
+            Ok(()) => resolve_many(&self.0, &caller, asked).await,
             Err(refusal) => Err(refusal),
         };
         answer(results.map(ResultsWriter::finish))
@@ -74,7 +66,7 @@ impl Resolution for ResolutionService {
 
     async fn resolve_stream(
         &self,
-        request: Request<Streaming<ResolveStreamRequest>>,
+        request: Request<Streaming<ResolveMany>>,
     ) -> Result<Response<Self::ResolveStreamStream>, Status> {
         let deadline = deadline(&request);
         let (caller, messages) = self.0.open(request)?;
@@ -91,7 +83,7 @@ impl Resolution for ResolutionService {
                 let answer = match incoming.next().await {
                     Ok(None) => return,
                     Ok(Some(message)) => {
-                        let count = message.identifiers.len();
+                        let count = message.len();
                         let take = || shared.node.admit_items(&caller, count.saturating_add(1));
                         match incoming.until_allowed(take).await {
                             Ok(()) => stream_answer(&shared, &caller, message).await,
@@ -113,59 +105,200 @@ impl Resolution for ResolutionService {
 async fn stream_answer(
     shared: &Arc<Shared>,
     caller: &Caller,
-    message: ResolveStreamRequest,
+    asked: ResolveMany,
 ) -> Result<Encoded<ResolveStreamResponse>, Status> {
-    let ResolveStreamRequest {
-        identifiers,
-        types,
-        indices,
-    } = message;
-    let batch = Batch {
-        identifiers,
-        types,
-        indices,
-    };
-    let results = batch.resolve(shared, caller).await;
+    let results = resolve_many(shared, caller, asked).await;
     results
         .map(ResultsWriter::finish)
         .map_err(|refusal| status::status(&refusal))
 }
 
-/// Identifiers to resolve alike.
-struct Batch {
-    identifiers: Vec<String>,
-    types: Vec<String>,
-    indices: Vec<u32>,
+/// Resolves each for itself: what is kept at once, and the rest off the runtime's
+/// threads if it is much.
+///
+/// # Errors
+/// `BatchEmpty`, `BatchTooLarge`, `FieldInvalid`.
+async fn resolve_many(
+    shared: &Arc<Shared>,
+    caller: &Caller,
+    mut asked: ResolveMany,
+) -> Result<ResultsWriter, Refusal> {
+    check_count(asked.len(), "identifiers")?;
+    let indices = std::mem::take(&mut asked.indices);
+    let selection = Selection::new(&asked.types, indices)?;
+    let room = asked.len().saturating_mul(RESULT_BYTES).min(ANSWER_BYTES);
+    let mut work = Work {
+        shared: Arc::clone(shared),
+        caller: caller.clone(),
+        selection,
+        asked,
+        writer: ResultsWriter::with_capacity(room),
+        done: 0,
+        counts: Counts::default(),
+    };
+    if !work.go(INLINE_MAX) {
+        let go_on = move |_: &Node| {
+            work.go(usize::MAX);
+            work
+        };
+        work = shared.blocking(go_on).await?;
+    }
+    Ok(work.finish())
 }
 
-impl Batch {
-    /// Resolves each for itself: what is kept at once, and the rest off the runtime's
-    /// threads if it is much.
-    ///
-    /// # Errors
-    /// `BatchEmpty`, `BatchTooLarge`, `FieldInvalid`.
-    async fn resolve(
-        self,
-        shared: &Arc<Shared>,
-        caller: &Caller,
-    ) -> Result<ResultsWriter, Refusal> {
-        let Self {
-            identifiers,
-            types,
-            indices,
-        } = self;
-        check_count(identifiers.len(), "identifiers")?;
-        let selection = Selection::new(&types, indices)?;
-        let found = selection.find_each(shared, caller, &identifiers);
-        let missing = found.iter().filter(|found| found.is_none()).count();
-        shared.metrics.kept(found.len() - missing, missing);
-        if missing <= INLINE_MAX {
-            return Ok(selection.write_each(shared, caller, (&identifiers, found)));
+/// Identifiers being resolved, in their order.
+struct Work {
+    shared: Arc<Shared>,
+    caller: Caller,
+    selection: Selection,
+    asked: ResolveMany,
+    writer: ResultsWriter,
+    /// How many have their result.
+    done: usize,
+    counts: Counts,
+}
+
+/// What became of them, but for what was refused otherwise.
+#[derive(Default)]
+struct Counts {
+    kept: usize,
+    made: usize,
+    found: usize,
+    missing: usize,
+}
+
+impl Work {
+    /// Goes on until all are resolved, or more than so many would have to be anew;
+    /// whether all are.
+    fn go(&mut self, made_max: usize) -> bool {
+        let is_anonymous = self.caller.is_anonymous();
+        let shared = Arc::clone(&self.shared);
+        let mut keys = Keys::default();
+        while self.done < self.asked.len() {
+            let ahead = (self.done..).take(AHEAD);
+            let ahead = ahead.map_while(|at| self.asked.get(at));
+            keys.fill(&shared, &self.selection, ahead);
+            for (hash, key) in keys.each() {
+                if self.writer.len() >= ANSWER_BYTES {
+                    self.too_large();
+                    continue;
+                }
+                let kept = shared.results.find((hash, key), &shared.node, is_anonymous);
+                let put = kept.and_then(|(kept, kind)| {
+                    let put = self.writer.put(kept.len(), |out| kept.append(out));
+                    put.then_some(kind)
+                });
+                match put {
+                    Some(kind) => {
+                        self.counts.kept += 1;
+                        self.counts.add(kind);
+                    }
+                    None if self.counts.made >= made_max => return false,
+                    None => self.make(),
+                }
+                self.done += 1;
+            }
         }
-        let (kept, caller) = (Arc::clone(shared), caller.clone());
-        shared
-            .blocking(move |_| selection.write_each(&kept, &caller, (&identifiers, found)))
-            .await
+        true
+    }
+
+    /// Resolves the next one anew.
+    fn make(&mut self) {
+        let Some(identifier) = self.asked.get(self.done) else {
+            return;
+        };
+        self.counts.made += 1;
+        let (shared, caller) = (&*self.shared, &self.caller);
+        let mut marks = [None; 2];
+        let made = self.selection.make(shared, caller, identifier, &mut marks);
+        let octets = match made {
+            Ok(octets) => {
+                self.counts.found += 1;
+                octets
+            }
+            Err(refusal) => {
+                shared.metrics.resolved(Resolved::Refused(refusal.fault()));
+                let selection = &self.selection;
+                selection.refused(shared, caller, (identifier, &refusal, marks))
+            }
+        };
+        self.writer.result(&octets);
+    }
+
+    /// The answer is as large as it may be: the rest is refused.
+    fn too_large(&mut self) {
+        let refusal = Refusal::new(Reason::MessageTooLarge).limit(ANSWER_BYTES);
+        let metrics = &self.shared.metrics;
+        metrics.resolved(Resolved::Refused(refusal.fault()));
+        let error = error_result(&status::item_error(&refusal));
+        self.writer.result(&error);
+        self.done += 1;
+    }
+
+    /// The results.
+    fn finish(self) -> ResultsWriter {
+        let Counts {
+            kept,
+            made,
+            found,
+            missing,
+        } = self.counts;
+        let metrics = &self.shared.metrics;
+        metrics.kept(kept, made);
+        metrics.resolved_many(Resolved::Found, found);
+        metrics.resolved_many(Resolved::Refused(Fault::Missing), missing);
+        self.writer
+    }
+}
+
+impl Counts {
+    const fn add(&mut self, kind: Kind) {
+        match kind.is_found {
+            true => self.found += 1,
+            false => self.missing += 1,
+        }
+    }
+}
+
+/// The keys of the next identifiers, behind one another.
+#[derive(Default)]
+struct Keys {
+    octets: Vec<u8>,
+    ends: Vec<usize>,
+    hashes: Vec<KeyHash>,
+}
+
+impl Keys {
+    /// The keys of `identifiers`, whose results are on their way from memory then.
+    fn fill<'a>(
+        &mut self,
+        shared: &Shared,
+        selection: &Selection,
+        identifiers: impl Iterator<Item = &'a str>,
+    ) {
+        self.octets.clear();
+        self.ends.clear();
+        self.hashes.clear();
+        for identifier in identifiers {
+            let start = self.octets.len();
+            self.octets.extend_from_slice(&selection.key);
+            self.octets.extend_from_slice(identifier.as_bytes());
+            self.ends.push(self.octets.len());
+            let key = self.octets.get(start..).unwrap_or_default();
+            self.hashes.push(shared.results.hash(key));
+        }
+        shared.results.touch(&self.hashes, &shared.node);
+    }
+
+    /// Each with its hash.
+    fn each(&self) -> impl Iterator<Item = (KeyHash, &[u8])> {
+        let mut start = 0;
+        let ends = self.hashes.iter().zip(&self.ends);
+        ends.map(move |(hash, end)| {
+            let key = self.octets.get(start..*end).unwrap_or_default();
+            start = *end;
+            (*hash, key)
+        })
     }
 }
 
@@ -209,53 +342,6 @@ impl Selection {
         [&self.key, identifier.as_bytes()].concat()
     }
 
-    /// What is kept for each of `identifiers`.
-    fn find_each(
-        &self,
-        shared: &Shared,
-        caller: &Caller,
-        identifiers: &[String],
-    ) -> Vec<Option<kept::Result>> {
-        let is_anonymous = caller.is_anonymous();
-        let mut key = self.key.clone();
-        let find = |identifier: &String| {
-            key.truncate(self.key.len());
-            key.extend_from_slice(identifier.as_bytes());
-            shared.results.find(&key, &shared.node, is_anonymous)
-        };
-        identifiers.iter().map(find).collect()
-    }
-
-    /// A result for each of `identifiers`: that which was found, or a new one. Once
-    /// the answer holds [`ANSWER_BYTES`], the rest is refused as `MessageTooLarge`.
-    fn write_each(
-        &self,
-        shared: &Shared,
-        caller: &Caller,
-        (identifiers, found): (&[String], Vec<Option<kept::Result>>),
-    ) -> ResultsWriter {
-        let mut writer = ResultsWriter::with_capacity(found.len());
-        for (identifier, found) in identifiers.iter().zip(found) {
-            if writer.len() >= ANSWER_BYTES {
-                let refusal = Refusal::new(Reason::MessageTooLarge).limit(ANSWER_BYTES);
-                shared.metrics.resolved(Resolved::Refused(refusal.fault()));
-                writer.result(Arc::new(error_result(&status::item_error(&refusal))));
-                continue;
-            }
-            let mut marks = [None; 2];
-            let result = match found {
-                Some(found) => Ok(found),
-                None => self.make(shared, caller, identifier, &mut marks),
-            };
-            let result = result.unwrap_or_else(|refusal| {
-                self.refused(shared, caller, (identifier, &refusal, marks))
-            });
-            shared.metrics.resolved(result.answer.resolved);
-            writer.result(result);
-        }
-        writer
-    }
-
     /// Resolves one, kept or anew.
     fn one(
         &self,
@@ -263,14 +349,21 @@ impl Selection {
         caller: &Caller,
         identifier: &str,
     ) -> Result<Encoded<ResolveResponse>, Refusal> {
-        let found = shared
+        let key = self.key(identifier);
+        let hash = shared.results.hash(&key);
+        let kept = shared
             .results
-            .find(&self.key(identifier), &shared.node, caller.is_anonymous());
-        let found = found.filter(|found| found.answer.resolved == Resolved::Found);
-        let missing = usize::from(found.is_none());
+            .find((hash, &key), &shared.node, caller.is_anonymous());
+        let kept = kept
+            .filter(|(_, kind)| kind.is_found)
+            .and_then(|(kept, _)| {
+                let mut octets = Vec::new();
+                kept.append(&mut octets).then_some(octets)
+            });
+        let missing = usize::from(kept.is_none());
         shared.metrics.kept(1 - missing, missing);
-        let result = match found {
-            Some(found) => Ok(found),
+        let result = match kept {
+            Some(octets) => Ok(octets),
             None => self.make(shared, caller, identifier, &mut [None; 2]),
         };
         shared.metrics.resolved(match &result {
@@ -278,7 +371,7 @@ impl Selection {
             Err(refusal) => Resolved::Refused(refusal.fault()),
         });
         // A result with a record is the same octets as the answer.
-        Ok(Encoded::of_pieces(Vec::new(), vec![(0, result?)]))
+        Ok(Encoded::new(result?))
     }
 
     /// Resolves one anew and keeps the result, if it is not the caller's alone.
@@ -293,7 +386,7 @@ impl Selection {
         caller: &Caller,
         identifier: &str,
         marks: &mut Marks,
-    ) -> Result<kept::Result, Refusal> {
+    ) -> Result<Vec<u8>, Refusal> {
         let parsed = Identifier::parse_or_prefix(identifier);
         let parsed = parsed.map_err(|refusal| refusal.field("identifier"))?;
         *marks = marks_of(&shared.node, &parsed);
@@ -303,13 +396,15 @@ impl Selection {
             indices: self.indices.clone(),
         };
         let (record, is_for_all) = shared.node.resolve_shared(caller, &query)?;
-        let answer = kept::Encoded {
-            octets: record_result(&shared.message(record)).into(),
-            resolved: Resolved::Found,
-            is_for_all,
-        };
-        let is_kept = is_for_all || caller.is_anonymous();
-        Ok(self.kept(shared, (identifier, is_kept), answer, *marks))
+        let octets = record_result(&shared.message(record));
+        if is_for_all || caller.is_anonymous() {
+            let kind = Kind {
+                is_found: true,
+                is_for_all,
+            };
+            self.keep(shared, identifier, (&octets, kind), marks);
+        }
+        Ok(octets)
     }
 
     /// The result of what was refused; kept if nobody finds it who is not known, and
@@ -319,30 +414,32 @@ impl Selection {
         shared: &Shared,
         caller: &Caller,
         (identifier, refusal, marks): (&str, &Refusal, Marks),
-    ) -> kept::Result {
-        let is_missing = refusal.fault() == Fault::Missing;
-        let is_for_all = is_missing
-            && Identifier::parse_or_prefix(identifier)
+    ) -> Vec<u8> {
+        let octets = error_result(&status::item_error(refusal));
+        if refusal.fault() == Fault::Missing {
+            let is_for_all = Identifier::parse_or_prefix(identifier)
                 .is_ok_and(|identifier| !shared.node.has_restricted(identifier.prefix()));
-        let answer = kept::Encoded {
-            octets: error_result(&status::item_error(refusal)).into(),
-            resolved: Resolved::Refused(refusal.fault()),
-            is_for_all,
-        };
-        let is_kept = is_for_all || is_missing && caller.is_anonymous();
-        self.kept(shared, (identifier, is_kept), answer, marks)
+            if is_for_all || caller.is_anonymous() {
+                let kind = Kind {
+                    is_found: false,
+                    is_for_all,
+                };
+                self.keep(shared, identifier, (&octets, kind), &marks);
+            }
+        }
+        octets
     }
 
-    fn kept(
+    fn keep(
         &self,
         shared: &Shared,
-        (identifier, is_kept): (&str, bool),
-        answer: kept::Encoded,
-        marks: Marks,
-    ) -> kept::Result {
-        match is_kept && marks.iter().any(Option::is_some) {
-            true => shared.results.keep(&self.key(identifier), answer, marks),
-            false => Arc::new(Kept { answer, marks }),
+        identifier: &str,
+        (octets, kind): (&[u8], Kind),
+        marks: &Marks,
+    ) {
+        if marks.iter().any(Option::is_some) {
+            let key = self.key(identifier);
+            shared.results.keep(&key, octets, kind, marks);
         }
     }
 }

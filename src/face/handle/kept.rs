@@ -63,19 +63,9 @@ impl Key {
     }
 }
 
-/// A whole message.
+/// The replies kept, each a whole message.
 #[derive(Debug)]
-struct Encoded(Box<[u8]>);
-
-impl AsRef<[u8]> for Encoded {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-/// The replies kept.
-#[derive(Debug)]
-pub(super) struct Replies(Answers<Encoded>);
+pub(super) struct Replies(Answers);
 
 impl Replies {
     /// Keeps up to `bytes_max`; 0 keeps none.
@@ -104,7 +94,9 @@ impl Replies {
             return false;
         }
         let start = out.len();
-        out.extend_from_slice(kept.answer.as_ref());
+        if !kept.append(out) {
+            return false;
+        }
         let now_secs = u32::try_from(node.now().secs()).unwrap_or(u32::MAX);
         put(out, start + REQUEST_ID_AT, envelope.request_id);
         put(
@@ -117,7 +109,7 @@ impl Replies {
 
     /// Keeps a reply.
     pub(super) fn keep(&self, key: &Key, message: &[u8], marks: Marks) {
-        self.0.keep(key.as_bytes(), Encoded(message.into()), marks);
+        self.0.keep(key.as_bytes(), 0, message, &marks);
     }
 
     /// How many there are, and their bytes.

@@ -1,7 +1,6 @@
 //! How messages are read and written.
 
 use std::marker::PhantomData;
-use std::sync::Arc;
 
 use bytes::{Buf, BufMut};
 use prost::Message;
@@ -88,16 +87,10 @@ impl<M: Message> Write for M {
     }
 }
 
-/// A piece of an encoded message that others hold too.
-pub type Piece = Arc<dyn AsRef<[u8]> + Send + Sync>;
-
 /// A message of type `M`, encoded already: for answers of many small parts, which
 /// need not be messages of their own before.
 pub struct Encoded<M> {
-    /// Octets between which the pieces go.
     octets: Vec<u8>,
-    /// Pieces, and before which octet each goes; ascending.
-    pieces: Vec<(usize, Piece)>,
     of: PhantomData<fn(M)>,
 }
 
@@ -105,7 +98,6 @@ impl<M> std::fmt::Debug for Encoded<M> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Encoded")
             .field("octets", &self.octets.len())
-            .field("pieces", &self.pieces.len())
             .finish_non_exhaustive()
     }
 }
@@ -113,14 +105,8 @@ impl<M> std::fmt::Debug for Encoded<M> {
 impl<M> Encoded<M> {
     /// Takes the octets of a message.
     pub const fn new(octets: Vec<u8>) -> Self {
-        Self::of_pieces(octets, Vec::new())
-    }
-
-    /// Takes octets, and pieces with the number of octets before each.
-    pub const fn of_pieces(octets: Vec<u8>, pieces: Vec<(usize, Piece)>) -> Self {
         Self {
             octets,
-            pieces,
             of: PhantomData,
         }
     }
@@ -128,20 +114,10 @@ impl<M> Encoded<M> {
 
 impl<M> Write for Encoded<M> {
     fn write(&self, out: &mut impl BufMut) {
-        let mut done = 0;
-        for (before, piece) in &self.pieces {
-            out.put_slice(self.octets.get(done..*before).unwrap_or_default());
-            out.put_slice((**piece).as_ref());
-            done = *before;
-        }
-        out.put_slice(self.octets.get(done..).unwrap_or_default());
+        out.put_slice(&self.octets);
     }
 
     fn length(&self) -> usize {
-        let pieces = self
-            .pieces
-            .iter()
-            .map(|(_, piece)| (**piece).as_ref().len());
-        self.octets.len() + pieces.sum::<usize>()
+        self.octets.len()
     }
 }

@@ -2,10 +2,12 @@
 //! are read and written.
 
 mod codec;
+mod many;
 mod results;
 mod trace;
 
-pub use codec::{Codec, Encoded, Piece, Whole, Write};
+pub use codec::{Codec, Encoded, Whole, Write};
+pub use many::ResolveMany;
 pub use results::{ResultsWriter, error_result, record_result};
 pub use trace::{RowParts, TraceWriter};
 

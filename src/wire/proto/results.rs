@@ -2,7 +2,7 @@
 
 use prost::encoding::{WireType, encode_key, encode_varint, message};
 
-use crate::wire::proto::{Encoded, Piece, v1};
+use crate::wire::proto::{Encoded, v1};
 
 /// Field of the results in `BatchResolveResponse` and `ResolveStreamResponse`.
 const RESULTS: u32 = 1;
@@ -10,9 +10,6 @@ const RESULTS: u32 = 1;
 const RECORD: u32 = 1;
 /// Field of the error in `ResolveResult`.
 const ERROR: u32 = 2;
-/// Octets that a result takes beside its own, mostly.
-const FRAME_BYTES: usize = 3;
-
 /// `ResolveResult` with a record, which is the same octets as `ResolveResponse`.
 pub fn record_result(record: &v1::Record) -> Vec<u8> {
     let mut octets = Vec::new();
@@ -28,62 +25,57 @@ pub fn error_result(error: &v1::ItemError) -> Vec<u8> {
 }
 
 /// A message with a list of results in the making.
-#[derive(Default)]
-pub struct ResultsWriter {
-    frames: Vec<u8>,
-    pieces: Vec<(usize, Piece)>,
-    length: usize,
-}
-
-impl std::fmt::Debug for ResultsWriter {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ResultsWriter")
-            .field("length", &self.length)
-            .finish_non_exhaustive()
-    }
-}
+#[derive(Debug, Default)]
+pub struct ResultsWriter(Vec<u8>);
 
 impl ResultsWriter {
-    /// One with room for so many results.
-    pub fn with_capacity(results: usize) -> Self {
-        Self {
-            frames: Vec::with_capacity(results.saturating_mul(FRAME_BYTES)),
-            pieces: Vec::with_capacity(results),
-            length: 0,
-        }
+    /// One with room for so many octets.
+    pub fn with_capacity(octets: usize) -> Self {
+        Self(Vec::with_capacity(octets))
     }
 
     /// Octets so far.
     pub const fn len(&self) -> usize {
-        self.length
+        self.0.len()
     }
 
     /// Whether there is none yet.
     pub const fn is_empty(&self) -> bool {
-        self.length == 0
+        self.0.is_empty()
     }
 
-    /// Takes an encoded `ResolveResult`, which is copied once: as it leaves.
-    pub fn result(&mut self, result: Piece) {
-        let octets = (*result).as_ref().len();
-        let before = self.frames.len();
-        encode_key(RESULTS, WireType::LengthDelimited, &mut self.frames);
-        let length = u64::try_from(octets).unwrap_or(u64::MAX);
-        encode_varint(length, &mut self.frames);
-        self.length += self.frames.len() - before + octets;
-        self.pieces.push((self.frames.len(), result));
+    /// Takes an encoded `ResolveResult`.
+    pub fn result(&mut self, result: &[u8]) {
+        self.head(result.len());
+        self.0.extend_from_slice(result);
+    }
+
+    /// Takes an encoded `ResolveResult` of so many octets, which `put` puts behind what
+    /// is there; nothing, if it says that it did not.
+    pub fn put(&mut self, length: usize, put: impl FnOnce(&mut Vec<u8>) -> bool) -> bool {
+        let before = self.0.len();
+        self.head(length);
+        let is_put = put(&mut self.0);
+        if !is_put {
+            self.0.truncate(before);
+        }
+        is_put
+    }
+
+    fn head(&mut self, length: usize) {
+        encode_key(RESULTS, WireType::LengthDelimited, &mut self.0);
+        let length = u64::try_from(length).unwrap_or(u64::MAX);
+        encode_varint(length, &mut self.0);
     }
 
     /// The message.
     pub fn finish<M>(self) -> Encoded<M> {
-        Encoded::of_pieces(self.frames, self.pieces)
+        Encoded::new(self.0)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use prost::Message;
 
     use super::*;
@@ -105,8 +97,14 @@ mod tests {
         assert_eq!(alone.record.as_ref(), Some(&record));
         let mut writer = ResultsWriter::default();
         assert!(writer.is_empty());
-        writer.result(Arc::new(octets));
-        writer.result(Arc::new(error_result(&error)));
+        assert!(!writer.put(7, |_| false));
+        assert!(writer.is_empty());
+        let put = |out: &mut Vec<u8>| {
+            out.extend(&octets);
+            true
+        };
+        assert!(writer.put(octets.len(), put));
+        writer.result(&error_result(&error));
         let length = writer.len();
         let mut written = Vec::new();
         let whole: Encoded<v1::BatchResolveResponse> = writer.finish();
