@@ -98,9 +98,11 @@ impl<T> Outgoing<T> {
         self.put(Ok(message))
     }
 
-    /// Waits for a while.
+    /// Waits for `time`, if it is any.
     pub(super) fn rest(&self, time: Duration) {
-        self.runtime.block_on(tokio::time::sleep(time));
+        if !time.is_zero() {
+            self.runtime.block_on(tokio::time::sleep(time));
+        }
     }
 
     /// Sends the first message without waiting: there is room for it.

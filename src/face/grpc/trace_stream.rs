@@ -11,7 +11,7 @@ use crate::face::grpc::outgoing::{Answers, End, Outgoing};
 use crate::face::grpc::shared::{Shared, TRACE_STREAMS_MAX};
 use crate::face::grpc::trace_convert::{Asked, failures, requests, until};
 use crate::face::grpc::trace_part::{Page, Part};
-use crate::face::grpc::traces::{WHOLE, begin};
+use crate::face::grpc::traces::{WHOLE, begin, rest};
 use crate::model::{Caller, Reason, Refusal};
 use crate::node::{FoundRow, Node, OnwardEnd, OnwardRow, TraceTaker, Tracing};
 use crate::wire::proto::Encoded;
@@ -50,7 +50,7 @@ pub(super) async fn stream(
         && giving.may_have_all()
     {
         let whole = giving.last_part(&asked, OnwardEnd::of(progress));
-        tokio::time::sleep(progress.quiet).await;
+        rest(progress.quiet).await;
         giving.outgoing.send_first(whole)?;
         return Ok(answers);
     }

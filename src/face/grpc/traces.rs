@@ -73,8 +73,16 @@ async fn quietly<T: Send + 'static>(
     work: impl FnOnce(&Node) -> Result<T, Refusal> + Send + 'static,
 ) -> Result<T, Refusal> {
     let done = bounded(shared, work).await;
-    tokio::time::sleep(shared.node.quiet_since(began)).await;
+    rest(shared.node.quiet_since(began)).await;
     done
+}
+
+/// Waits for `time`, if it is any: a timer that is due at once goes off with the next
+/// millisecond.
+pub(super) async fn rest(time: Duration) {
+    if !time.is_zero() {
+        tokio::time::sleep(time).await;
+    }
 }
 
 /// Begins a trace where the call was read, for a moment. `None`: it needs a thread
@@ -122,7 +130,7 @@ pub(super) async fn trace(
             progress
         }
     };
-    tokio::time::sleep(progress.quiet).await;
+    rest(progress.quiet).await;
     page_message(&shared.node, (&caller, &asked), page.part, progress.end)
 }
 
@@ -209,7 +217,7 @@ pub(super) async fn group(
         Ok((group_message(grouped), quiet))
     };
     let (message, quiet) = bounded(shared, work).await?;
-    tokio::time::sleep(quiet).await;
+    rest(quiet).await;
     Ok(message)
 }
 
