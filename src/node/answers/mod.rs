@@ -155,7 +155,7 @@ impl Answers {
         let mut words = found.marks();
         let mut mark = || Some(Stamp::of_words([words.next()?, words.next()?]));
         let (own, marks) = (found.own(), [mark(), mark()]);
-        Some(Kept { found, own, marks })
+        found.is_live().then_some(Kept { found, own, marks })
     }
 
     /// Keeps an answer with the face's own word. What is larger than a twentieth of a
@@ -304,8 +304,9 @@ mod tests {
                             continue;
                         };
                         out.clear();
+                        let version = u32::try_from(kept.own).unwrap();
+                        assert_eq!((version / 2).wrapping_mul(2_654_435_761) % 600, key);
                         if kept.append(&mut out) {
-                            let version = u32::try_from(kept.own).unwrap();
                             assert_eq!(out, octets(key, version, length(key)));
                         }
                     }

@@ -157,16 +157,22 @@ impl<'a> Found<'a> {
         (HEAD_WORDS..HEAD_WORDS + count).map(move |at| head.word(at))
     }
 
+    /// Whether what was read of it so far is the answer's, which may have given way
+    /// meanwhile.
+    pub(super) fn is_live(&self) -> bool {
+        self.ring.is_live(self.at)
+    }
+
     /// Octets of the answer.
     pub(super) fn len(&self) -> usize {
         self.sizes.octets()
     }
 
     /// Copies the answer, or as much of it as there is room for; whether what was
-    /// copied is the answer, which may have given way meanwhile.
+    /// copied is the answer.
     pub(super) fn copy(&self, out: &mut [u8]) -> bool {
         self.head.behind(self.sizes.before()).copy(out);
-        self.ring.is_live(self.at)
+        self.is_live()
     }
 }
 
