@@ -3,7 +3,7 @@
 # CARGO_TARGET_DIR is honoured; otherwise everything is built in ./target.
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/idnode
 BUF   := $(CACHE)/npm/node_modules/.bin/buf
-.PHONY: demo run check fmt fmt-check lint test test-slow bench bench-peers bench-scale bench-trace bench-cost fuzz buf deny image help
+.PHONY: demo run check fmt fmt-check lint test test-slow bench bench-peers bench-grpc bench-scale bench-trace bench-cost fuzz buf deny image help
 .DEFAULT_GOAL := help
 
 demo: ## Install what the build needs, build, and run a node with demo data
@@ -27,6 +27,8 @@ bench: ## Micro benchmarks
 	cargo bench --locked
 bench-peers: ## Compare with other name servers on this machine: PEERS="nsd knot"
 	benches/peers/run
+bench-grpc: ## Resolution over gRPC beside a service that looks nothing up
+	benches/grpc.sh
 bench-scale: ## What it costs by how much it holds: SCALES="1000000 10000000"
 	benches/scale.sh
 bench-trace: ## Compare traces with PostgreSQL on this machine

@@ -50,6 +50,14 @@ pub enum Error {
         /// What went wrong.
         source: tonic::transport::Error,
     },
+    /// Nothing can be served there.
+    #[error("cannot serve at {listen}")]
+    Listen {
+        /// The address.
+        listen: std::net::SocketAddr,
+        /// What went wrong.
+        source: tonic::transport::Error,
+    },
     /// The node refused what the benchmark cannot do without.
     #[error("the node refused: {}", .0.message())]
     Refused(Box<tonic::Status>),

@@ -7,6 +7,7 @@
 
 mod chain;
 mod clock;
+mod echo;
 mod encoded;
 mod error;
 mod expected;
@@ -14,6 +15,7 @@ mod flood;
 mod fresh;
 mod handle;
 mod histogram;
+mod import;
 mod message;
 mod pace;
 mod process;
@@ -34,12 +36,14 @@ pub use crate::bench::chain::{
     Asked, Loaded, QuerySet, TraceReport, Written, load_chain, trace_chain, write_chain,
     write_links,
 };
+pub use crate::bench::echo::echo;
 pub use crate::bench::error::Error;
 pub use crate::bench::flood::{Flood, flood};
 pub use crate::bench::fresh::{Freshness, Seen, freshness};
 pub use crate::bench::handle::{
     Carrier, HandleCreating, HandleFlood, HandlePool, handle_create, handle_resolve,
 };
+pub use crate::bench::import::{Importing, import};
 pub use crate::bench::question::{Kind, Pool, write_names};
 pub use crate::bench::raw::{raw_copy, raw_store};
 pub use crate::bench::report::{Latency, Report, ServerCost};
@@ -47,5 +51,5 @@ pub use crate::bench::resolve::{Mode, Resolving, resolve};
 pub use crate::bench::target::Target;
 pub use crate::bench::verify::{Verdict, Verifying, verify};
 pub use crate::bench::workload::{Bound, Workload};
-pub use crate::bench::write::{Importing, Registering, import, register};
+pub use crate::bench::write::{Registering, register};
 pub use crate::bench::zone::write_zone;

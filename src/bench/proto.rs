@@ -12,9 +12,12 @@ pub(super) fn record(identifier: &Identifier, values: &[Value]) -> v1::Record {
     }
 }
 
+/// How the resource name of a record begins.
+pub(super) const RECORDS: &str = "records/";
+
 /// The resource name of a record.
 pub(super) fn record_name(identifier: &Identifier) -> String {
-    format!("records/{identifier}")
+    format!("{RECORDS}{identifier}")
 }
 
 /// Whether `seen` says what `expected` says, whenever it was set. Nothing that

@@ -1,14 +1,10 @@
-//! Registration and import over gRPC. Every answer stands for a synced write.
+//! Registration over gRPC. Every answer stands for a synced write.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::Status;
 use tonic::transport::Channel;
 
 use crate::bench::clock;
@@ -24,7 +20,6 @@ use crate::demo::Demo;
 use crate::wire::proto::v1;
 use crate::wire::proto::v1::batch_write_request::{Item, item::Change};
 use crate::wire::proto::v1::batch_write_response::result::Outcome;
-use crate::wire::proto::v1::import_records_request::OnConflict;
 
 /// How identifiers are registered, one after the other from `first` on.
 #[derive(Clone, Debug)]
@@ -42,19 +37,6 @@ pub struct Registering {
     pub per_second: Option<u64>,
     /// When it ends; at the end of the data in any case.
     pub bound: Bound,
-    /// Processes of the server, to be watched.
-    pub pids: Vec<u32>,
-}
-
-/// How the data is imported.
-#[derive(Clone, Debug)]
-pub struct Importing {
-    /// Records in a message.
-    pub batch: usize,
-    /// Messages outstanding on each stream; one stream for each connection.
-    pub window: usize,
-    /// Replace what is there; else what is there is an error.
-    pub update: bool,
     /// Processes of the server, to be watched.
     pub pids: Vec<u32>,
 }
@@ -98,51 +80,21 @@ pub async fn register(target: &Target, demo: Demo, how: &Registering) -> Result<
     Ok(report)
 }
 
-/// Registers prefixes, then imports all of `demo`.
-///
-/// # Errors
-/// As [`register`]; [`Error::Refused`] if a stream breaks.
-pub async fn import(target: &Target, demo: Demo, how: &Importing) -> Result<Report, Error> {
-    target.create_prefixes(&demo).await?;
-    let watch = Watch::new(&how.pids);
-    let before = watch.used()?;
-    let unbound = Bound {
-        requests: None,
-        time: None,
-    };
-    let source = Arc::new(Source::new(demo, 0, how.batch, unbound));
-    let mut workers = JoinSet::new();
-    for channel in target.channels() {
-        let (source, target) = (Arc::clone(&source), target.clone());
-        let (channel, how) = (channel.clone(), how.clone());
-        workers.spawn(async move { import_some(&source, &target, &channel, &how).await });
-    }
-    let mut sum = Tally::new();
-    while let Some(ended) = workers.join_next().await {
-        sum.add(ended.map_err(|_| Error::Worker)??);
-    }
-    let time = clock::now().saturating_duration_since(source.start);
-    let used = before.zip(watch.used()?);
-    let mut report = Report::new("import", &sum, time, used);
-    report.disk_bytes_per_identifier = target.disk_bytes_per_identifier().await?;
-    Ok(report)
-}
-
 /// Gives out the records of the data, some at a time, each once.
-struct Source {
+pub(super) struct Source {
     demo: Demo,
     first: u64,
     next: AtomicU64,
     end: u64,
     batch: u64,
     bound: Bound,
-    start: Instant,
+    pub(super) start: Instant,
     /// When records are due; `None` where they go as soon as may be.
     pace: Option<Pace>,
 }
 
 impl Source {
-    fn new(demo: Demo, first: u64, batch: usize, bound: Bound) -> Self {
+    pub(super) fn new(demo: Demo, first: u64, batch: usize, bound: Bound) -> Self {
         let data_end = demo.identifiers();
         let end = if first < data_end { data_end } else { u64::MAX };
         Self {
@@ -158,7 +110,7 @@ impl Source {
     }
 
     /// The next records, as soon as they are due; none at the end.
-    async fn records(&self) -> (Instant, Vec<v1::Record>) {
+    pub(super) async fn records(&self) -> (Instant, Vec<v1::Record>) {
         let now = clock::now();
         if self.bound.over(self.start, now) {
             return (now, Vec::new());
@@ -253,88 +205,4 @@ fn refused(tally: &mut Tally, answer: v1::BatchWriteResponse) -> u64 {
         }
     }
     tally.wrong - before
-}
-
-async fn import_some(
-    source: &Source,
-    target: &Target,
-    channel: &Channel,
-    how: &Importing,
-) -> Result<Tally, Error> {
-    let window = how.window.max(1);
-    let (sender, receiver) = mpsc::channel(window);
-    let mut feed = Feed {
-        source,
-        sender,
-        waiting: VecDeque::with_capacity(window),
-        sent_count: 0,
-        on_conflict: if how.update {
-            OnConflict::Update
-        } else {
-            OnConflict::Fail
-        },
-    };
-    for _ in 0..window {
-        feed.send().await;
-    }
-    let mut tally = Tally::new();
-    let request = target.request(ReceiverStream::new(receiver));
-    let mut answers = registry(channel)
-        .import_records(request)
-        .await?
-        .into_inner();
-    while !feed.waiting.is_empty() {
-        let Some(answer) = answers.message().await? else {
-            return Err(Status::unavailable("the stream ended early").into());
-        };
-        let now = clock::now();
-        let taken = answer.created_count + answer.updated_count + answer.unchanged_count;
-        let taken = u64::try_from(taken).unwrap_or_default();
-        tally.answered += taken;
-        tally.found += taken;
-        for rejection in answer.rejections {
-            let error = rejection.error.unwrap_or_default();
-            tally.wrong(|| format!("{}: {}", rejection.name, error.message));
-        }
-        while let Some((end, sent)) = feed.waiting.front().copied() {
-            if end > answer.covered_count {
-                break;
-            }
-            feed.waiting.pop_front();
-            tally.took(now.saturating_duration_since(sent));
-            feed.send().await;
-        }
-    }
-    Ok(tally)
-}
-
-/// What goes into one import stream.
-struct Feed<'a> {
-    source: &'a Source,
-    sender: mpsc::Sender<v1::ImportRecordsRequest>,
-    /// Of each message that is not answered: the count of items up to its
-    /// end, and when it was sent.
-    waiting: VecDeque<(i64, Instant)>,
-    sent_count: i64,
-    on_conflict: OnConflict,
-}
-
-impl Feed<'_> {
-    /// Sends the next message, while there is one.
-    async fn send(&mut self) {
-        let (_, records) = self.source.records().await;
-        if records.is_empty() {
-            return;
-        }
-        self.sent_count += i64::try_from(records.len()).unwrap_or_default();
-        let message = v1::ImportRecordsRequest {
-            on_conflict: self.on_conflict.into(),
-            validate_only: false,
-            records,
-        };
-        // A stream that is gone shows when its answers are read.
-        if self.sender.send(message).await.is_ok() {
-            self.waiting.push_back((self.sent_count, clock::now()));
-        }
-    }
 }

@@ -2,6 +2,8 @@
 //! what it measured. The engine is `crate::bench`.
 
 mod chain;
+mod data;
+mod echo;
 mod fresh;
 mod handle;
 
@@ -34,6 +36,12 @@ Examples:
   idnode bench grpc-resolve --mode unary --connections 2 --window 16
   idnode bench grpc-resolve --mode stream --batch 100 --pid $(pidof idnode)")]
     GrpcResolve(GrpcResolve),
+    /// Answer resolution over gRPC without looking anything up, for comparison
+    #[command(before_help = "\
+Examples:
+  idnode bench grpc-echo --listen 127.0.0.1:8490
+  idnode --server http://127.0.0.1:8490 bench grpc-resolve --existing 1 --mode batch")]
+    GrpcEcho(echo::EchoArgs),
     /// Ask over DNS on UDP
     #[command(before_help = "\
 Examples:
@@ -100,17 +108,17 @@ Examples:
     #[command(before_help = "\
 Examples:
   idnode bench names --identifiers 1000000 --requests 200000 --output names.txt")]
-    Names(Names),
+    Names(data::NamesArgs),
     /// Write the data as a zone file, for other name servers
     #[command(before_help = "\
 Examples:
   idnode bench zone --identifiers 1000000 --output id.example.zone")]
-    Zone(Zone),
+    Zone(data::ZoneArgs),
     /// Write the data straight into RocksDB, for comparison
     #[command(before_help = "\
 Examples:
   idnode bench raw-store --identifiers 1000000 --data /tmp/raw")]
-    RawStore(RawStore),
+    RawStore(data::RawStoreArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -247,6 +255,9 @@ struct Import {
     /// Records in a message
     #[arg(long, value_name = "N", default_value_t = 1_000)]
     batch: usize,
+    /// Records that are made and encoded before the clock runs, in memory
+    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    prepared: u64,
     /// Replace what is registered already
     #[arg(long)]
     update: bool,
@@ -270,46 +281,6 @@ struct Verify {
     connections: usize,
 }
 
-#[derive(Debug, clap::Args)]
-struct Names {
-    #[command(flatten)]
-    asked: Questions,
-    /// How many questions
-    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
-    requests: u64,
-    /// The zone that holds the names
-    #[arg(long, value_name = "NAME", default_value = "id.example.")]
-    zone: String,
-    /// The file to write
-    #[arg(long, value_name = "FILE")]
-    output: PathBuf,
-}
-
-#[derive(Debug, clap::Args)]
-struct Zone {
-    #[command(flatten)]
-    data: Data,
-    /// The zone that holds the names
-    #[arg(long, value_name = "NAME", default_value = "id.example.")]
-    zone: String,
-    /// The file to write
-    #[arg(long, value_name = "FILE")]
-    output: PathBuf,
-}
-
-#[derive(Debug, clap::Args)]
-struct RawStore {
-    #[command(flatten)]
-    data: Data,
-    /// The folder to write in; it must not exist
-    #[arg(long = "data", value_name = "FOLDER")]
-    data_dir: PathBuf,
-    /// Write all rows of the store of a node that has ended, not only records: the
-    /// folder `db` in its data
-    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["identifiers", "seed"])]
-    like: Option<PathBuf>,
-}
-
 /// Runs what is asked for.
 ///
 /// # Errors
@@ -329,27 +300,10 @@ pub async fn run(args: BenchArgs, connection: &Connection, output: &Output) -> R
         Command::ChainFiles(args) => chain::write(args, output).await,
         Command::Verify(args) => verify(args, connection, output).await,
         Command::Fresh(args) => fresh::fresh(args, connection, output).await,
-        Command::Names(args) => {
-            blocking(move || {
-                let workload = args.asked.workload();
-                bench::write_names(&workload, &args.zone, args.requests, &args.output)
-            })
-            .await
-        }
-        Command::Zone(args) => {
-            let names =
-                blocking(move || bench::write_zone(&args.data.demo(), &args.zone, &args.output));
-            let text = format!("{} names", names.await?);
-            output.say(&text);
-            Ok(())
-        }
-        Command::RawStore(args) => {
-            let report = blocking(move || match &args.like {
-                Some(like) => bench::raw_copy(like, &args.data_dir),
-                None => bench::raw_store(&args.data.demo(), &args.data_dir),
-            });
-            show(&report.await?, output)
-        }
+        Command::GrpcEcho(args) => echo::echo(args, output).await,
+        Command::Names(args) => data::names(args).await,
+        Command::Zone(args) => data::zone(args, output).await,
+        Command::RawStore(args) => data::raw_store(args, output).await,
     }
 }
 
@@ -413,6 +367,7 @@ async fn import(args: Import, connection: &Connection, output: &Output) -> Resul
     let how = bench::Importing {
         batch: args.batch,
         window: args.window,
+        prepared: args.prepared,
         update: args.update,
         pids: args.pid,
     };
@@ -531,7 +486,8 @@ fn failure(error: bench::Error) -> Failure {
         Error::NamesLine { .. } | Error::NoQuestions => Failure::usage(text),
         Error::Unreachable { .. } => Failure::new(Exit::Unavailable, text)
             .hint("is it running? start one with: idnode dev; another address: --server URL"),
-        Error::Udp { .. }
+        Error::Listen { .. }
+        | Error::Udp { .. }
         | Error::Tcp { .. }
         | Error::File { .. }
         | Error::Process { .. }

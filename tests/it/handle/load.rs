@@ -46,6 +46,7 @@ async fn what_the_demo_has_is_found_on_every_carrier() {
     let target = target(&node).await;
     let demo = Demo::new(1, 500);
     let importing = Importing {
+        prepared: 100,
         batch: 100,
         window: 2,
         update: false,
