@@ -140,7 +140,7 @@ impl Value {
 /// space or control characters. Names that begin with `HS_` are the Handle
 /// System's own and closed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct ValueType(Box<str>);
+pub struct ValueType(Cow<'static, str>);
 
 /// What the names of the Handle System's own types begin with.
 const HANDLE_TYPE_BEGIN: &str = "HS_";
@@ -163,6 +163,30 @@ pub const HANDLE_TYPES: &[&str] = &[
     "HS_VLIST",
 ];
 
+/// Types that most values have; a value with one of them holds no copy of its name.
+const COMMON_TYPES: &[&str] = &[
+    "URL",
+    "EMAIL",
+    "DESC",
+    "HS_ADMIN",
+    "HS_SITE",
+    "HS_VLIST",
+    "HS_PUBKEY",
+    "name",
+    "brand",
+    "model",
+    "manufacturer",
+    "batch",
+    "serial",
+    "production_date",
+    "expiry",
+    "standard",
+    "certificate",
+    "inspection",
+    "gtin",
+    "origin",
+];
+
 /// The type of the value that names a record's template, by its id.
 pub const TEMPLATE_TYPE: &str = "TEMPLATE";
 /// The type of the value that names the version of a record's template, a number.
@@ -179,7 +203,15 @@ impl ValueType {
     /// with `HS_` and is not in [`HANDLE_TYPES`], or is one of them but for case.
     pub fn parse(text: &str) -> Result<Self, Refusal> {
         Self::check(text)?;
-        Ok(Self(text.into()))
+        Ok(Self(match common(text) {
+            Some(common) => Cow::Borrowed(common),
+            None => Cow::Owned(text.to_owned()),
+        }))
+    }
+
+    /// The type `name`, which is one.
+    pub(crate) const fn named(name: &'static str) -> Self {
+        Self(Cow::Borrowed(name))
     }
 
     /// Takes `text` for a type, without copying it.
@@ -188,7 +220,10 @@ impl ValueType {
     /// As [`ValueType::parse`].
     pub fn take(text: String) -> Result<Self, Refusal> {
         Self::check(&text)?;
-        Ok(Self(text.into_boxed_str()))
+        Ok(Self(match common(&text) {
+            Some(common) => Cow::Borrowed(common),
+            None => Cow::Owned(text),
+        }))
     }
 
     fn check(text: &str) -> Result<(), Refusal> {
@@ -216,7 +251,7 @@ impl ValueType {
 
     /// The name, without copying it.
     pub fn into_string(self) -> String {
-        self.0.into_string()
+        self.0.into_owned()
     }
 
     /// The name.
@@ -228,6 +263,12 @@ impl ValueType {
     pub fn is(&self, name: &str) -> bool {
         self.0.eq_ignore_ascii_case(name)
     }
+}
+
+/// The one of [`COMMON_TYPES`] that `text` is.
+fn common(text: &str) -> Option<&'static str> {
+    let is_it = |known: &&&str| known.len() == text.len() && **known == text;
+    COMMON_TYPES.iter().find(is_it).copied()
 }
 
 impl fmt::Display for ValueType {

@@ -258,13 +258,12 @@ fn value(
         .checked_add(delta)
         .ok_or_else(|| cursor.corrupt())?;
     let value_type = match cursor.number()? {
-        0 => cursor.text()?,
+        0 => ValueType::parse(cursor.text()?).map_err(|_| cursor.corrupt())?,
         code => {
             let at = usize::try_from(code - 1).map_err(|_| cursor.corrupt())?;
-            TYPES.get(at).ok_or_else(|| cursor.corrupt())?
+            ValueType::named(TYPES.get(at).ok_or_else(|| cursor.corrupt())?)
         }
     };
-    let value_type = ValueType::parse(value_type).map_err(|_| cursor.corrupt())?;
     let flags = cursor.byte()?;
     let ttl = if flags & TTL_DEFAULT != 0 {
         Ttl::DEFAULT
@@ -343,6 +342,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn types_that_take_one_byte_are_types() {
+        for name in TYPES {
+            assert_eq!(ValueType::parse(name), Ok(ValueType::named(name)));
+        }
+    }
     use crate::model::SuffixCase;
 
     fn readers(texts: &[&str]) -> Box<Readers> {
