@@ -1,16 +1,56 @@
 //! The embedded log: a bounded queue before one writer thread.
 //!
-//! The writer takes what has queued up, applies it as one group, and answers
-//! when the group is synced; while it syncs, the next group queues up. That is
-//! the group commit: one sync for as many entries as came meanwhile.
+//! The writer takes what has queued up, decides it as one group, and answers when the
+//! group is synced; while it syncs, the next group queues up. That is the group commit:
+//! one sync for as many entries as came meanwhile.
+//!
+//! A group of many is written by a thread of its own, and what comes meanwhile is
+//! decided already:
+//!
+//! ```text
+//! writer     decide 1 │ decide 2 ······ │ decide 3 ······ │
+//! committer           │ write 1         │ write 2         │ write 3
+//! ```
+//! A small group is written where it was decided: to wake another thread would take
+//! longer.
 
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::JoinHandle;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::cluster::Config;
 use crate::model::{Fault, Reason, Refusal};
+
+/// Entries of a group that another thread writes; smaller ones are written at once.
+const HANDED_MIN: usize = 256;
+
+/// Decides entries in their order.
+pub trait Decide<E>: Send + 'static {
+    /// A group that was decided, and is not written.
+    type Group: Group;
+
+    /// Decides entries behind those before them. They become durable together with
+    /// all since the last [`close`](Decide::close).
+    fn decide(&mut self, entries: Vec<E>);
+
+    /// Ends the group.
+    fn close(&mut self) -> Self::Group;
+}
+
+/// Entries that were decided, and share one sync.
+pub trait Group: Send + 'static {
+    /// What an entry comes to.
+    type Outcome: Send + 'static;
+
+    /// Whether further entries may be decided before it is written.
+    fn may_be_followed(&self) -> bool;
+
+    /// Writes it, and gives what each entry came to, in their order. Every group is
+    /// written, one after the other in their order.
+    fn commit(self) -> Vec<Self::Outcome>;
+}
 
 /// Why an entry was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -63,38 +103,41 @@ enum Message<E, R> {
         room: OwnedSemaphorePermit,
     },
     Wake,
+    /// A group was written by the committer.
+    Done,
     Close,
 }
 
 impl<E: Send + 'static, R: Send + 'static> Log<E, R> {
-    /// Starts the writer. `weigh` gives an entry's bytes. `apply` is given each group in log order and returns
-    /// what each entry came to, in the same order, once the group is durable. It is
-    /// given a group without entries when it was woken, and once at the end.
-    /// A panic in it ends the process: its state would be unknown.
+    /// Starts the writer. `weigh` gives an entry's bytes. `decider` is given entries
+    /// in log order. It is given none, as a group of their own, when it was woken, and
+    /// once at the end. A panic in it ends the process: its state would be unknown.
     ///
     /// # Errors
     /// The operating system's, if it gives no thread.
-    pub fn start(
+    pub fn start<D>(
         config: &Config,
         weigh: fn(&E) -> usize,
-        mut apply: impl FnMut(Vec<E>) -> Vec<R> + Send + 'static,
-    ) -> std::io::Result<(Self, JoinHandle<()>)> {
+        decider: D,
+    ) -> std::io::Result<(Self, JoinHandle<()>)>
+    where
+        D: Decide<E, Group: Group<Outcome = R>>,
+    {
         let queue_count_max = config.queue_count_max.clamp(1, Semaphore::MAX_PERMITS);
-        let group_max = (config.group_count_max.max(1), config.group_bytes_max.max(1));
-        let (queue, mut waiting) = mpsc::channel(queue_count_max.saturating_add(1));
+        let (queue, waiting) = mpsc::channel(queue_count_max.saturating_add(1));
+        let committer = Committer::start(queue.downgrade())?;
+        let writer = Writer {
+            waiting,
+            weigh,
+            decider,
+            committer,
+            group_max: (config.group_count_max.max(1), config.group_bytes_max.max(1)),
+            open: Open::default(),
+            is_woken: false,
+        };
         let writer = std::thread::Builder::new()
             .name("idnode-writer".into())
-            .spawn(move || {
-                let _guard = AbortOnPanic;
-                let mut group = Group::default();
-                loop {
-                    let closed = group.gather(&mut waiting, weigh, group_max);
-                    group.run(&mut apply);
-                    if closed {
-                        return;
-                    }
-                }
-            })?;
+            .spawn(move || writer.run())?;
         let room = Arc::new(Semaphore::new(queue_count_max));
         Ok((
             Self {
@@ -166,85 +209,200 @@ impl<E: Send + 'static, R: Send + 'static> Log<E, R> {
     }
 }
 
-/// Entries that share one sync.
-struct Group<E, R> {
-    entries: Vec<E>,
-    /// Whether it is applied even without entries.
-    is_woken: bool,
-    replies: Vec<(usize, oneshot::Sender<Vec<R>>, OwnedSemaphorePermit)>,
+/// Who waits for the entries of a group: how many are whose.
+type Replies<R> = Vec<(usize, oneshot::Sender<Vec<R>>, OwnedSemaphorePermit)>;
+
+/// The group that is being decided.
+struct Open<R> {
+    count: usize,
+    bytes: usize,
+    replies: Replies<R>,
 }
 
-impl<E, R> Default for Group<E, R> {
+impl<R> Default for Open<R> {
     fn default() -> Self {
         Self {
-            entries: Vec::new(),
-            is_woken: false,
+            count: 0,
+            bytes: 0,
             replies: Vec::new(),
         }
     }
 }
 
-impl<E, R> Group<E, R> {
-    /// Waits for a first message and takes those behind it that are there.
-    /// Returns whether the log is closed.
-    fn gather(
-        &mut self,
-        waiting: &mut mpsc::Receiver<Message<E, R>>,
-        weigh: fn(&E) -> usize,
-        (count_max, bytes_max): (usize, usize),
-    ) -> bool {
-        let mut bytes = 0;
-        let mut next = waiting.blocking_recv();
+/// The writer's thread.
+struct Writer<E, R, D: Decide<E>> {
+    waiting: mpsc::Receiver<Message<E, R>>,
+    weigh: fn(&E) -> usize,
+    decider: D,
+    committer: Committer<D::Group, R>,
+    group_max: (usize, usize),
+    open: Open<R>,
+    /// Whether a group without entries is due.
+    is_woken: bool,
+}
+
+impl<E, R, D> Writer<E, R, D>
+where
+    E: Send + 'static,
+    R: Send + 'static,
+    D: Decide<E, Group: Group<Outcome = R>>,
+{
+    fn run(mut self) {
+        let _guard = AbortOnPanic;
         loop {
+            let is_closed = self.gather();
+            if self.committer.is_busy() && !self.is_full() && !is_closed {
+                // More may come before this group can be written.
+                continue;
+            }
+            self.committer.wait();
+            self.end_group();
+            // On its own: what it was woken for waits for no change, and no caller for it.
+            if std::mem::take(&mut self.is_woken) {
+                self.committer.wait();
+                self.decider.decide(Vec::new());
+                let _none = self.decider.close().commit();
+            }
+            if is_closed {
+                return self.committer.end();
+            }
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        let (count_max, bytes_max) = self.group_max;
+        self.open.count >= count_max || self.open.bytes >= bytes_max
+    }
+
+    /// Waits for a first message, takes those behind it that are there, and decides
+    /// their entries. Returns whether the log is closed.
+    fn gather(&mut self) -> bool {
+        let mut all = Vec::new();
+        let mut next = self.waiting.blocking_recv();
+        let is_closed = loop {
             match next {
                 Some(Message::Append {
                     entries,
                     reply,
                     room,
                 }) => {
-                    self.replies.push((entries.len(), reply, room));
-                    bytes += entries.iter().map(weigh).sum::<usize>();
-                    if self.entries.is_empty() {
-                        self.entries = entries;
-                    } else {
-                        self.entries.extend(entries);
+                    self.open.count += entries.len();
+                    self.open.bytes += entries.iter().map(self.weigh).sum::<usize>();
+                    self.open.replies.push((entries.len(), reply, room));
+                    match all.is_empty() {
+                        true => all = entries,
+                        false => all.extend(entries),
                     }
                 }
                 Some(Message::Wake) => self.is_woken = true,
+                Some(Message::Done) => {}
                 Some(Message::Close) => {
-                    waiting.close();
+                    self.waiting.close();
                     self.is_woken = true;
-                    return true;
+                    break true;
                 }
-                None => return true,
+                None => break true,
             }
-            if self.entries.len() >= count_max || bytes >= bytes_max {
-                return false;
+            if self.is_full() {
+                break false;
             }
-            next = match waiting.try_recv() {
+            next = match self.waiting.try_recv() {
                 Ok(message) => Some(message),
-                Err(_) => return false,
+                Err(_) => break false,
             };
+        };
+        if !all.is_empty() {
+            self.decider.decide(all);
+        }
+        is_closed
+    }
+
+    /// Writes the group that is open, or has it written.
+    fn end_group(&mut self) {
+        let Open { count, replies, .. } = std::mem::take(&mut self.open);
+        if count == 0 {
+            return;
+        }
+        let group = self.decider.close();
+        if count >= HANDED_MIN && group.may_be_followed() {
+            self.committer.hand(group, replies);
+        } else {
+            commit(group, replies);
+        }
+    }
+}
+
+/// Writes a group, and answers those who wait for it.
+fn commit<G: Group>(group: G, replies: Replies<G::Outcome>) {
+    let mut outcomes = group.commit().into_iter();
+    for (count, reply, room) in replies {
+        drop(room);
+        // Whoever asked may be gone; what was applied stays applied.
+        let _gone = reply.send(outcomes.by_ref().take(count).collect()).is_err();
+    }
+}
+
+/// The thread that writes groups of many, one at a time.
+struct Committer<G, R> {
+    work: SyncSender<(G, Replies<R>)>,
+    done: Receiver<()>,
+    is_busy: bool,
+    thread: JoinHandle<()>,
+}
+
+impl<G, R> Committer<G, R>
+where
+    R: Send + 'static,
+    G: Group<Outcome = R>,
+{
+    /// Starts it. It wakes the writer through `queue` when it is done.
+    fn start<E: Send + 'static>(queue: mpsc::WeakSender<Message<E, R>>) -> std::io::Result<Self> {
+        let (work, handed) = sync_channel::<(G, Replies<R>)>(1);
+        let (tell, done) = sync_channel(1);
+        let thread = std::thread::Builder::new()
+            .name("idnode-commit".into())
+            .spawn(move || {
+                let _guard = AbortOnPanic;
+                for (group, replies) in handed {
+                    commit(group, replies);
+                    // The writer that has ended waits for nothing.
+                    let _ended = tell.send(()).is_err();
+                    // If the queue is full, the writer is awake.
+                    let _woken = queue.upgrade().map(|queue| queue.try_send(Message::Done));
+                }
+            })?;
+        Ok(Self {
+            work,
+            done,
+            is_busy: false,
+            thread,
+        })
+    }
+
+    /// Whether it is at work.
+    fn is_busy(&mut self) -> bool {
+        self.is_busy &= self.done.try_recv() == Err(TryRecvError::Empty);
+        self.is_busy
+    }
+
+    /// Waits until it is not.
+    fn wait(&mut self) {
+        if self.is_busy {
+            // It ends with the process if it panics.
+            let _done = self.done.recv();
+            self.is_busy = false;
         }
     }
 
-    fn run(&mut self, apply: &mut impl FnMut(Vec<E>) -> Vec<R>) {
-        if !self.entries.is_empty() {
-            self.run_entries(apply);
-        }
-        // On its own: what it was woken for waits for no change, and no caller for it.
-        if std::mem::take(&mut self.is_woken) {
-            let _none = apply(Vec::new());
-        }
+    /// Gives it a group, when it is not at work.
+    fn hand(&mut self, group: G, replies: Replies<R>) {
+        self.is_busy = self.work.send((group, replies)).is_ok();
     }
 
-    fn run_entries(&mut self, apply: &mut impl FnMut(Vec<E>) -> Vec<R>) {
-        let mut outcomes = apply(std::mem::take(&mut self.entries)).into_iter();
-        for (count, reply, room) in self.replies.drain(..) {
-            drop(room);
-            // Whoever asked may be gone; what was applied stays applied.
-            let _gone = reply.send(outcomes.by_ref().take(count).collect()).is_err();
-        }
+    /// Lets it end.
+    fn end(self) {
+        drop(self.work);
+        let _ended = self.thread.join();
     }
 }
 
@@ -261,7 +419,49 @@ impl Drop for AbortOnPanic {
 
 #[cfg(test)]
 mod tests {
+    use parking_lot::Mutex;
+
     use super::*;
+
+    /// Decides nothing; what it is made of is done as each group is written.
+    struct Doing<F> {
+        apply: Arc<Mutex<F>>,
+        entries: Vec<u64>,
+    }
+
+    fn doing<F: FnMut(Vec<u64>) -> Vec<u64>>(apply: F) -> Doing<F> {
+        Doing {
+            apply: Arc::new(Mutex::new(apply)),
+            entries: Vec::new(),
+        }
+    }
+
+    impl<F: FnMut(Vec<u64>) -> Vec<u64> + Send + 'static> Decide<u64> for Doing<F> {
+        type Group = Self;
+
+        fn decide(&mut self, entries: Vec<u64>) {
+            self.entries.extend(entries);
+        }
+
+        fn close(&mut self) -> Self {
+            Self {
+                apply: Arc::clone(&self.apply),
+                entries: std::mem::take(&mut self.entries),
+            }
+        }
+    }
+
+    impl<F: FnMut(Vec<u64>) -> Vec<u64> + Send + 'static> Group for Doing<F> {
+        type Outcome = u64;
+
+        fn may_be_followed(&self) -> bool {
+            true
+        }
+
+        fn commit(self) -> Vec<u64> {
+            self.apply.lock()(self.entries)
+        }
+    }
 
     fn config(queue_count_max: usize, group_count_max: usize) -> Config {
         Config {
@@ -278,7 +478,7 @@ mod tests {
         let (log, writer) = Log::start(
             &config(100, 8),
             |_| 1,
-            move |entries: Vec<u64>| {
+            doing(move |entries: Vec<u64>| {
                 groups.send(entries.len()).expect("the test listens");
                 entries
                     .into_iter()
@@ -287,7 +487,7 @@ mod tests {
                         sum
                     })
                     .collect()
-            },
+            }),
         )
         .expect("starts");
         let (a, b) = tokio::join!(log.append(vec![1, 2]), log.append_when_room(vec![3]));
@@ -307,7 +507,7 @@ mod tests {
             opened.recv().expect("the test opens");
             entries
         };
-        let (log, writer) = Log::start(&config(100, 8), |_| 1, apply).expect("starts");
+        let (log, writer) = Log::start(&config(100, 8), |_| 1, doing(apply)).expect("starts");
         log.wake();
         assert_eq!(seen.recv(), Ok(0));
         // While that one is at work, these two queue up, and are taken together.
@@ -329,7 +529,7 @@ mod tests {
             groups.send(entries.len()).expect("the test listens");
             entries
         };
-        let (log, writer) = Log::start(&config(100, 8), |_| 1, apply).expect("starts");
+        let (log, writer) = Log::start(&config(100, 8), |_| 1, doing(apply)).expect("starts");
         log.wake();
         assert_eq!(seen.recv(), Ok(0));
         assert_eq!(log.append(vec![1]).await, Ok(vec![1]));
@@ -341,20 +541,82 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_comes_while_many_are_written_is_one_group() {
+        let (groups, seen) = std::sync::mpsc::channel();
+        let (gate, opened) = std::sync::mpsc::channel::<()>();
+        let apply = move |entries: Vec<u64>| {
+            groups.send(entries.len()).expect("the test listens");
+            opened.recv().expect("the test opens");
+            entries
+        };
+        let (log, writer) = Log::start(&config(4_000, 2_000), |_| 1, doing(apply)).expect("starts");
+        let many = (0..1_000).collect::<Vec<u64>>();
+        let mut first = Box::pin(log.append(many.clone()));
+        assert!(futures_are_pending(first.as_mut()).await);
+        assert_eq!(seen.recv(), Ok(1_000));
+        // The writer takes each of these by itself: the committer is at work.
+        let mut rest = Vec::new();
+        for one in 0..3 {
+            rest.push(Box::pin(log.append(vec![one; 10])));
+            let last = rest.last_mut().expect("there");
+            assert!(futures_are_pending(last.as_mut()).await);
+        }
+        log.wake();
+        (0..4).for_each(|_| gate.send(()).expect("it waits"));
+        assert_eq!(first.await, Ok(many));
+        for (waiting, one) in rest.into_iter().zip(0..) {
+            assert_eq!(waiting.await, Ok(vec![one; 10]));
+        }
+        log.close().await;
+        writer.join().expect("ends");
+        assert_eq!(seen.iter().collect::<Vec<_>>(), [30, 0, 0]);
+    }
+
+    #[tokio::test]
+    async fn groups_of_many_keep_their_order() {
+        let mut last = 0;
+        let apply = move |entries: Vec<u64>| {
+            for entry in &entries {
+                assert_eq!(*entry, last);
+                last += 1;
+            }
+            entries
+        };
+        let (log, writer) = Log::start(&config(9_000, 600), |_| 1, doing(apply)).expect("starts");
+        let mut waiting = Vec::new();
+        let mut next = 0;
+        for round in 0..40_u64 {
+            let end = next + 1 + round * 97 % 700;
+            waiting.push(log.append_when_room((next..end).collect()));
+            next = end;
+        }
+        let (mut begin, all) = (0, futures_util::future::join_all(waiting).await);
+        for outcome in all {
+            let outcome = outcome.expect("applied");
+            let end = begin + u64::try_from(outcome.len()).expect("few");
+            assert_eq!(outcome, (begin..end).collect::<Vec<u64>>());
+            begin = end;
+        }
+        assert_eq!(begin, next);
+        log.close().await;
+        writer.join().expect("ends");
+    }
+
+    #[tokio::test]
     async fn refuses_above_its_bound() {
         let (release, gate) = std::sync::mpsc::channel::<()>();
         let (log, _writer) = Log::start(
             &config(2, 1),
             |_| 1,
-            move |entries: Vec<u64>| {
+            doing(move |entries: Vec<u64>| {
                 gate.recv().expect("released");
                 entries
-            },
+            }),
         )
         .expect("starts");
         let first = log.append(vec![1, 2]);
         tokio::pin!(first);
-        assert!(futures_are_pending(&mut first).await);
+        assert!(futures_are_pending(first.as_mut()).await);
         assert_eq!(log.append(vec![3]).await, Err(Error::Full(2)));
         release.send(()).expect("the writer waits");
         assert_eq!(first.await, Ok(vec![1, 2]));
@@ -369,19 +631,18 @@ mod tests {
             ..config(100, 100)
         };
         let weigh = |entry: &u64| usize::try_from(*entry).expect("small");
-        let (log, _writer) = Log::start(&config, weigh, move |entries: Vec<u64>| {
+        let apply = move |entries: Vec<u64>| {
             gate.recv().expect("released");
             groups.send(entries.len()).expect("the test listens");
             entries
-        })
-        .expect("starts");
+        };
+        let (log, _writer) = Log::start(&config, weigh, doing(apply)).expect("starts");
         let first = log.append(vec![1]);
         tokio::pin!(first);
-        assert!(futures_are_pending(&mut first).await);
+        assert!(futures_are_pending(first.as_mut()).await);
         let mut rest: Vec<_> = (0..6).map(|_| Box::pin(log.append(vec![4]))).collect();
         for waiting in &mut rest {
-            let mut waiting = waiting.as_mut();
-            assert!(futures_are_pending(&mut waiting).await);
+            assert!(futures_are_pending(waiting.as_mut()).await);
         }
         (0..3).for_each(|_| release.send(()).expect("the writer waits"));
         first.await.expect("applied");
@@ -391,8 +652,8 @@ mod tests {
         assert_eq!(seen.iter().take(3).collect::<Vec<_>>(), [1, 3, 3]);
     }
 
-    async fn futures_are_pending<F: Future>(future: &mut std::pin::Pin<&mut F>) -> bool {
-        tokio::time::timeout(std::time::Duration::from_millis(20), future.as_mut())
+    async fn futures_are_pending<F: Future>(future: std::pin::Pin<&mut F>) -> bool {
+        tokio::time::timeout(std::time::Duration::from_millis(20), future)
             .await
             .is_err()
     }

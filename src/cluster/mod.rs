@@ -10,4 +10,4 @@ pub mod config;
 mod embedded;
 
 pub use config::Config;
-pub use embedded::{Error, Log};
+pub use embedded::{Decide, Error, Group, Log};

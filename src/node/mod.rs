@@ -63,7 +63,7 @@ use crate::node::refused::{Attempts, Subject};
 use crate::node::salts::Salts;
 use crate::node::sign_ins::SignIns;
 use crate::node::trace::Keeper;
-use crate::node::write::Writer;
+use crate::node::write::{Decider, Writer};
 use crate::registry::Command;
 use crate::registry::audit::Action as Attempted;
 use crate::resolve::{Site, Stamps};
@@ -228,12 +228,11 @@ impl Node {
             clock,
             metrics,
         };
+        let decider = Decider::new(writer);
         let (log, writer) =
-            Log::start(config, Command::byte_count, writer.applier()).map_err(|source| {
-                Error::File {
-                    path: "writer thread".into(),
-                    source,
-                }
+            Log::start(config, Command::byte_count, decider).map_err(|source| Error::File {
+                path: "writer thread".into(),
+                source,
             })?;
         let inner = Inner {
             store,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use metrics::{Histogram, describe_histogram, histogram};
 
 use crate::access::{Action, permit};
+use crate::cluster;
 use crate::model::limits::BATCH_ITEMS_MAX;
 use crate::model::{Caller, Reason, Refusal, Who};
 use crate::node::refused::{Attempt, Attempts, Subject, is_kept};
@@ -16,7 +17,7 @@ use crate::registry::{
     fingerprint, precheck, prepare,
 };
 use crate::resolve::Stamps;
-use crate::store::{Batch, Error, Store};
+use crate::store::{Batch, Error, Held, Ready, Store};
 
 /// What one change came to.
 type Judged = Result<Applied, Refusal>;
@@ -244,80 +245,191 @@ pub(super) struct Writer {
     pub(super) metrics: Metrics,
 }
 
-impl Writer {
-    /// Its work on one group of commands; one without any has it write what waits
-    /// for the audit trail.
-    pub(super) fn applier(self) -> impl FnMut(Vec<Command>) -> Vec<Judged> + Send + 'static {
-        move |commands| {
-            let entry_count = commands.len();
-            match self.apply_group(commands) {
-                Ok(outcomes) => outcomes,
-                // Nothing of the group is there. A refusal in it may rest on an
-                // entry before it that is not there either: all fail alike.
-                Err(error) => {
-                    let refusal = told(&error);
-                    vec![Err(refusal); entry_count]
-                }
+/// Decides commands, in the order of the log.
+pub(super) struct Decider {
+    writer: Arc<Writer>,
+    /// The group that is open.
+    open: Option<Open>,
+    /// What the group before holds, which may be being written.
+    before: Option<Arc<Held>>,
+    /// Commands of that group: this one will likely have as many.
+    count_before: usize,
+}
+
+/// A group of commands of which some are decided.
+struct Open {
+    batch: Result<Batch<'static>, Error>,
+    /// Whether the attempts that wait are due.
+    is_woken: bool,
+    told: Told,
+}
+
+/// What a group came to.
+#[derive(Default)]
+struct Told {
+    count: usize,
+    outcomes: Vec<Judged>,
+    touched: Vec<Touched>,
+    /// Refused attempts that a failure would leave untold.
+    untold: u64,
+    /// Those that are left to tell of in any case.
+    left: u64,
+}
+
+/// A group that was decided.
+pub(super) struct Decided {
+    writer: Arc<Writer>,
+    ready: Result<Ready, Error>,
+    told: Told,
+}
+
+impl Decider {
+    pub(super) fn new(writer: Writer) -> Self {
+        Self {
+            writer: Arc::new(writer),
+            open: None,
+            before: None,
+            count_before: 0,
+        }
+    }
+
+    /// A new group, of so many commands at least.
+    fn begin(&self, count: usize) -> Open {
+        let Writer {
+            store, attempts, ..
+        } = &*self.writer;
+        let mut told = Told::default();
+        let batch = store.check_writable().map(|()| {
+            let mut batch = Batch::behind(Arc::clone(store), self.before.clone());
+            batch.reserve(count.max(self.count_before));
+            told.untold = attempts.take_omitted();
+            batch.omit(told.untold);
+            batch
+        });
+        Open {
+            batch,
+            is_woken: false,
+            told,
+        }
+    }
+}
+
+impl cluster::Decide<Command> for Decider {
+    type Group = Decided;
+
+    fn decide(&mut self, commands: Vec<Command>) {
+        let mut open = match self.open.take() {
+            Some(open) => open,
+            None => self.begin(commands.len()),
+        };
+        open.is_woken |= commands.is_empty();
+        open.told.count += commands.len();
+        if let Ok(batch) = &mut open.batch
+            && let Err(error) = open.told.put(batch, commands, &self.writer.attempts)
+        {
+            // Nothing of the group will be there.
+            open.batch = Err(error);
+        }
+        self.open = Some(open);
+    }
+
+    fn close(&mut self) -> Decided {
+        let open = match self.open.take() {
+            Some(open) => open,
+            None => self.begin(0),
+        };
+        let Open {
+            batch,
+            is_woken,
+            mut told,
+        } = open;
+        let ready = batch.and_then(|mut batch| {
+            // Whoever was refused waits for no sync of the attempt.
+            if is_woken || batch.has_moved() {
+                told.put_attempts(&mut batch, &self.writer.attempts)?;
             }
+            told.left = batch.omitted();
+            batch.ready()
+        });
+        self.before = ready.as_ref().ok().and_then(Ready::held);
+        self.count_before = told.count;
+        if told.count > 0 {
+            let count = u32::try_from(told.count).unwrap_or(u32::MAX);
+            self.writer.metrics.group_size.record(f64::from(count));
+        }
+        Decided {
+            writer: Arc::clone(&self.writer),
+            ready,
+            told,
         }
     }
+}
 
-    fn apply_group(&self, commands: Vec<Command>) -> Result<Vec<Judged>, Error> {
-        let count = commands.len();
-        if count > 0 {
-            let count = u32::try_from(count).unwrap_or(u32::MAX);
-            self.metrics.group_size.record(f64::from(count));
-        }
-        self.store.check_writable()?;
-        let mut batch = Batch::new(&self.store);
-        batch.reserve(commands.len());
-        let omitted = self.attempts.take_omitted();
-        batch.omit(omitted);
-        // What a failure would leave untold.
-        let mut untold = omitted;
-        let put = self.put(&mut batch, commands, &mut untold);
-        let left = batch.omitted();
-        let began = (self.clock.elapsed)();
-        let committed = put.and_then(|put| batch.commit().map(|changes| (put, changes)));
-        self.attempts
-            .give_back(if committed.is_ok() { left } else { untold });
-        let ((outcomes, touched), changes) = committed?;
-        self.graph.publish(changes);
-        let took = (self.clock.elapsed)().saturating_sub(began);
-        self.metrics.sync_seconds.record(took.as_secs_f64());
-        for touched in &touched {
-            touch(&self.stamps, touched);
-        }
-        Ok(outcomes)
-    }
-
-    /// Puts what the commands come to into the batch, and the attempts that wait,
-    /// whose number goes into `untold`.
+impl Told {
+    /// Puts what the commands come to into the batch.
     fn put(
-        &self,
+        &mut self,
         batch: &mut Batch<'_>,
         commands: Vec<Command>,
-        untold: &mut u64,
-    ) -> Result<(Vec<Judged>, Vec<Touched>), Error> {
-        let is_woken = commands.is_empty();
-        let mut outcomes = Vec::with_capacity(commands.len());
-        let mut touched = Vec::new();
+        attempts: &Attempts,
+    ) -> Result<(), Error> {
+        self.outcomes.reserve(commands.len());
         for command in commands {
-            let stepped = step(batch, command, &self.attempts)?;
-            outcomes.push(stepped.map(|outcome| {
+            let stepped = step(batch, command, attempts)?;
+            let touched = &mut self.touched;
+            self.outcomes.push(stepped.map(|outcome| {
                 touched.extend(outcome.touched);
                 outcome.applied
             }));
         }
-        // Whoever was refused waits for no sync of the attempt.
-        if is_woken || batch.position() > self.store.position() {
-            for attempt in self.attempts.take() {
-                *untold = untold.saturating_add(1);
-                batch.advance(attempt.time);
-                batch.put_audit(&attempt.into_entry())?;
+        Ok(())
+    }
+
+    /// Puts the attempts that wait for the audit trail.
+    fn put_attempts(&mut self, batch: &mut Batch<'_>, attempts: &Attempts) -> Result<(), Error> {
+        for attempt in attempts.take() {
+            self.untold = self.untold.saturating_add(1);
+            batch.advance(attempt.time);
+            batch.put_audit(&attempt.into_entry())?;
+        }
+        Ok(())
+    }
+}
+
+impl cluster::Group for Decided {
+    type Outcome = Judged;
+
+    fn may_be_followed(&self) -> bool {
+        self.ready
+            .as_ref()
+            .is_ok_and(|ready| ready.held().is_some())
+    }
+
+    fn commit(self) -> Vec<Judged> {
+        let Self {
+            writer,
+            ready,
+            told: group,
+        } = self;
+        let began = (writer.clock.elapsed)();
+        match ready.and_then(|ready| ready.write(&writer.store)) {
+            Ok(changes) => {
+                writer.attempts.give_back(group.left);
+                writer.graph.publish(changes);
+                let took = (writer.clock.elapsed)().saturating_sub(began);
+                writer.metrics.sync_seconds.record(took.as_secs_f64());
+                for touched in &group.touched {
+                    touch(&writer.stamps, touched);
+                }
+                group.outcomes
+            }
+            // Nothing of the group is there. A refusal in it may rest on an
+            // entry before it that is not there either: all fail alike.
+            Err(error) => {
+                writer.attempts.give_back(group.untold);
+                vec![Err(told(&error)); group.count]
             }
         }
-        Ok((outcomes, touched))
     }
 }
 

@@ -399,7 +399,10 @@ impl<'a> Subject<'a> {
         (values, readers): (Vec<Value>, Option<Box<Readers>>),
         reuse_deleted: bool,
     ) -> Result<Decision, Undecided> {
-        let mut revived = self.batch.tombstone(&self.key)?;
+        let mut revived = match self.row.counts.open_deleted() {
+            0 => None,
+            _ => self.batch.tombstone(&self.key)?,
+        };
         if self.sees {
             revived = revived.or(self.restricted_tombstone()?);
         }

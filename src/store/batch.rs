@@ -4,8 +4,8 @@
 //! the group sees an earlier one. Dropping it drops everything.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use rocksdb::WriteBatch;
 
@@ -15,35 +15,36 @@ use crate::store::codec::restricted::{encode_record, encode_tombstone, grant_key
 use crate::store::codec_types::{AuditEntry, RequestRow};
 use crate::store::columns::Column;
 use crate::store::directory::{AnyEntry, Entry, EntryKey};
+use crate::store::held::Held;
 use crate::store::links::{GraphChange, Pending};
 use crate::store::prefixes::PrefixRow;
 use crate::store::restricted::Restricted;
+use crate::store::sorted::Sorted;
 use crate::store::trail::{Trail, encode_tile, tile_key};
 use crate::store::uniques::UniqueKey;
-use crate::store::{Error, META_POSITION, Store, codec};
+use crate::store::{Error, META_POSITION, Ready, Store, codec};
 
 /// Octets that a change often takes: its record, its audit entry, its count.
 const CHANGE_BYTES: usize = 1024;
 
 /// Changes to the store that are not yet made.
 ///
-/// One writer at a time: two batches do not see each other.
+/// Two batches do not see each other, unless one is made [`behind`](Batch::behind)
+/// the other.
 pub struct Batch<'s> {
-    pub(super) store: &'s Store,
+    pub(super) store: Of<'s>,
     pub(super) writes: WriteBatch,
-    records: HashMap<Key, Option<Arc<Record>>>,
-    tombstones: HashMap<Key, Option<Tombstone>>,
-    restricted: HashMap<Key, Option<Restricted>>,
-    requests: HashMap<Box<str>, RequestRow>,
-    prefixes: HashMap<String, PrefixRow>,
+    records: Sorted,
+    /// What the one behind it may read while it is written.
+    held: Held,
+    /// The one before it, if that was not yet written.
+    before: Option<Arc<Held>>,
     entries: BTreeMap<EntryKey, Option<AnyEntry>>,
     sealed: HashMap<Vec<u8>, Option<Vec<u8>>>,
-    uniques: HashMap<UniqueKey, Option<Vec<u8>>>,
     pub(super) links: Pending,
     /// The position that it began at.
     began: u64,
-    position: u64,
-    /// As this batch leaves it; taken from the store with the first entry.
+    /// As this batch leaves it; taken up with the first entry.
     trail: Option<Trail>,
     /// Refused attempts that the next entry tells of.
     omitted: u64,
@@ -51,37 +52,71 @@ pub struct Batch<'s> {
     buffer: Vec<u8>,
 }
 
+/// The store that a batch is of.
+pub(super) enum Of<'s> {
+    Lent(&'s Store),
+    Shared(Arc<Store>),
+}
+
+impl Deref for Of<'_> {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        match self {
+            Self::Lent(store) => store,
+            Self::Shared(store) => store,
+        }
+    }
+}
+
 impl std::fmt::Debug for Batch<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Batch")
-            .field("position", &self.position)
+            .field("position", &self.held.position)
             .finish_non_exhaustive()
+    }
+}
+
+impl Batch<'static> {
+    /// An empty batch behind another, which may be being written meanwhile: it sees
+    /// what that one leaves, and is never there without it.
+    pub fn behind(store: Arc<Store>, before: Option<Arc<Held>>) -> Self {
+        let before = before.filter(|before| before.is_waited_for());
+        Batch::of(Of::Shared(store), before)
     }
 }
 
 impl<'s> Batch<'s> {
     /// An empty batch on `store`.
     pub fn new(store: &'s Store) -> Self {
-        let position = store.position();
+        Self::of(Of::Lent(store), None)
+    }
+
+    fn of(store: Of<'s>, before: Option<Arc<Held>>) -> Self {
+        let position = match &before {
+            Some(before) => before.position,
+            None => store.position(),
+        };
         Self {
             store,
             writes: WriteBatch::default(),
-            records: HashMap::new(),
-            tombstones: HashMap::new(),
-            restricted: HashMap::new(),
-            requests: HashMap::new(),
-            prefixes: HashMap::new(),
+            records: Sorted::default(),
+            held: Held::at(position),
+            before,
             entries: BTreeMap::new(),
             sealed: HashMap::new(),
-            uniques: HashMap::new(),
             links: Pending::default(),
             began: position,
-            position,
             trail: None,
             omitted: 0,
             latest: Timestamp::default(),
             buffer: Vec::new(),
         }
+    }
+
+    /// What this batch or the one before it holds, if `find` finds it in either.
+    fn pending<T>(&self, find: impl Fn(&Held) -> Option<T>) -> Option<T> {
+        find(&self.held).or_else(|| find(self.before.as_ref()?))
     }
 
     /// Makes room for `count` changes: what grows step by step is copied each time.
@@ -91,6 +126,7 @@ impl<'s> Batch<'s> {
             self.writes = WriteBatch::with_capacity_bytes(bytes);
         }
         self.records.reserve(count);
+        self.held.records.reserve(count);
     }
 
     /// The record under `key`, unless it is restricted, as this batch leaves it.
@@ -98,8 +134,8 @@ impl<'s> Batch<'s> {
     /// # Errors
     /// As [`Store::record`].
     pub fn record(&self, key: &Key) -> Result<Option<Arc<Record>>, Error> {
-        match self.records.get(key) {
-            Some(pending) => Ok(pending.clone()),
+        match self.pending(|held| held.records.get(key).cloned()) {
+            Some(pending) => Ok(pending),
             None => Ok(self.store.record(key)?.map(Arc::new)),
         }
     }
@@ -109,8 +145,8 @@ impl<'s> Batch<'s> {
     /// # Errors
     /// As [`Store::record`].
     pub fn tombstone(&self, key: &Key) -> Result<Option<Tombstone>, Error> {
-        match self.tombstones.get(key) {
-            Some(pending) => Ok(pending.clone()),
+        match self.pending(|held| held.tombstones.get(key).cloned()) {
+            Some(pending) => Ok(pending),
             None => self.store.tombstone(key),
         }
     }
@@ -120,16 +156,16 @@ impl<'s> Batch<'s> {
     /// # Errors
     /// As [`Store::record`].
     pub fn restricted(&self, key: &Key) -> Result<Option<Restricted>, Error> {
-        match self.restricted.get(key) {
-            Some(pending) => Ok(pending.clone()),
+        match self.pending(|held| held.restricted.get(key).cloned()) {
+            Some(pending) => Ok(pending),
             None => self.store.restricted(key),
         }
     }
 
     /// The row of a canonical prefix, as this batch leaves it.
     pub fn prefix(&self, canonical: &str) -> Option<PrefixRow> {
-        match self.prefixes.get(canonical) {
-            Some(pending) => Some(pending.clone()),
+        match self.pending(|held| held.prefixes.get(canonical).cloned()) {
+            Some(pending) => Some(pending),
             None => self.store.prefixes().get(canonical).cloned(),
         }
     }
@@ -164,21 +200,15 @@ impl<'s> Batch<'s> {
 
     /// The prefixes that a firm holds, as this batch leaves them. Looks at all.
     pub fn held_prefixes(&self, firm: &FirmId) -> Vec<PrefixRow> {
-        let is_held = |row: &&PrefixRow| row.entry.holder.as_ref() == Some(firm);
-        let pending = self.prefixes.values().filter(is_held);
-        let mut held: Vec<_> = pending.cloned().collect();
+        let is_holder = |row: &PrefixRow| row.entry.holder.as_ref() == Some(firm);
+        let mut rows = BTreeMap::new();
         let stored = self.store.prefixes();
-        held.extend(
-            stored
-                .after(None)
-                .filter(|(canonical, _)| !self.prefixes.contains_key(*canonical))
-                .map(|(_, row)| row)
-                .filter(is_held)
-                .cloned(),
-        );
-        drop(stored);
-        held.sort_by_cached_key(|row| row.entry.prefix.canonical());
-        held
+        rows.extend(stored.after(None));
+        for held in self.before.as_deref().into_iter().chain([&self.held]) {
+            rows.extend(held.prefixes.iter().map(|(key, row)| (key.as_str(), row)));
+        }
+        let of_firm = rows.into_values().filter(|row| is_holder(row));
+        of_firm.cloned().collect()
     }
 
     /// The encrypted bytes under `key`, as this batch leaves them.
@@ -198,8 +228,8 @@ impl<'s> Batch<'s> {
     /// # Errors
     /// As [`Store::record`].
     pub fn unique(&self, key: &UniqueKey) -> Result<Option<Vec<u8>>, Error> {
-        match self.uniques.get(key) {
-            Some(pending) => Ok(pending.clone()),
+        match self.pending(|held| held.uniques.get(key).cloned()) {
+            Some(pending) => Ok(pending),
             None => self.store.get(Column::Uniques, key.as_bytes()),
         }
     }
@@ -209,8 +239,8 @@ impl<'s> Batch<'s> {
     /// # Errors
     /// As [`Store::record`].
     pub fn request(&self, id: &str) -> Result<Option<RequestRow>, Error> {
-        if let Some(pending) = self.requests.get(id) {
-            return Ok(Some(pending.clone()));
+        if let Some(pending) = self.pending(|held| held.requests.get(id).cloned()) {
+            return Ok(Some(pending));
         }
         match self.store.get(Column::Requests, id.as_bytes())? {
             Some(bytes) => codec::request::decode(&bytes).map(Some),
@@ -244,14 +274,19 @@ impl<'s> Batch<'s> {
 
     /// Log position of the last change in this batch, or before it.
     pub fn position(&self) -> u64 {
-        self.position
+        self.held.position
+    }
+
+    /// Whether any change has a position in it.
+    pub fn has_moved(&self) -> bool {
+        self.held.position != self.began
     }
 
     /// Takes the next log position for a change made at `now`.
     pub fn advance(&mut self, now: Timestamp) -> u64 {
-        self.position += 1;
+        self.held.position += 1;
         self.latest = self.latest.max(now);
-        self.position
+        self.held.position
     }
 
     /// Puts `record` under `key`, where those that are restricted like it stand,
@@ -271,15 +306,15 @@ impl<'s> Batch<'s> {
             let row = row_key(key.as_bytes());
             self.writes.put_cf(column, row, &self.buffer);
             let kept = Restricted::Active(record);
-            self.restricted.insert(key.clone(), Some(kept));
+            self.held.restricted.insert(key.clone(), Some(kept));
             let head_bytes = self.buffer.len() - encoded_bytes;
             return Ok(self.buffer.get(head_bytes..).unwrap_or_default());
         }
-        codec::record::encode(&record, key, &mut self.buffer);
-        let column = self.store.column(Column::Records)?;
-        self.writes.put_cf(column, key.as_bytes(), &self.buffer);
-        self.records.insert(key.clone(), Some(record));
-        Ok(&self.buffer)
+        self.held
+            .records
+            .insert(key.clone(), Some(Arc::clone(&record)));
+        let encode = |out: &mut Vec<u8>| codec::record::encode(&record, key, out);
+        Ok(self.records.put(key.as_bytes(), encode))
     }
 
     /// Removes `record`, which stands under `key`.
@@ -295,16 +330,15 @@ impl<'s> Batch<'s> {
             }
             return self.remove_restricted(key);
         }
-        self.writes
-            .delete_cf(self.store.column(Column::Records)?, key.as_bytes());
-        self.records.insert(key.clone(), None);
+        self.records.remove(key.as_bytes());
+        self.held.records.insert(key.clone(), None);
         Ok(())
     }
 
     fn remove_restricted(&mut self, key: &Key) -> Result<(), Error> {
         let column = self.store.column(Column::Restricted)?;
         self.writes.delete_cf(column, row_key(key.as_bytes()));
-        self.restricted.insert(key.clone(), None);
+        self.held.restricted.insert(key.clone(), None);
         Ok(())
     }
 
@@ -321,13 +355,13 @@ impl<'s> Batch<'s> {
             let row = row_key(key.as_bytes());
             self.writes.put_cf(column, row, &self.buffer);
             let kept = Restricted::Deleted(tombstone);
-            self.restricted.insert(key.clone(), Some(kept));
+            self.held.restricted.insert(key.clone(), Some(kept));
             return Ok(());
         }
         codec::record::encode_tombstone(&tombstone, key, &mut self.buffer);
         let column = self.store.column(Column::Tombstones)?;
         self.writes.put_cf(column, key.as_bytes(), &self.buffer);
-        self.tombstones.insert(key.clone(), Some(tombstone));
+        self.held.tombstones.insert(key.clone(), Some(tombstone));
         Ok(())
     }
 
@@ -341,7 +375,7 @@ impl<'s> Batch<'s> {
         }
         self.writes
             .delete_cf(self.store.column(Column::Tombstones)?, key.as_bytes());
-        self.tombstones.insert(key.clone(), None);
+        self.held.tombstones.insert(key.clone(), None);
         Ok(())
     }
 
@@ -354,17 +388,17 @@ impl<'s> Batch<'s> {
         codec::prefix::encode(&row.entry, &mut self.buffer);
         let column = self.store.column(Column::Prefixes)?;
         self.writes.put_cf(column, canonical, &self.buffer);
-        self.prefixes.insert(canonical.to_owned(), row);
+        self.held.prefixes.insert(canonical.to_owned(), row);
         Ok(&self.buffer)
     }
 
     /// Sets the counts of a prefix that is there to those of `row`. They are
     /// written once, when the batch is committed.
     pub fn set_counts(&mut self, canonical: &str, row: PrefixRow) {
-        match self.prefixes.get_mut(canonical) {
+        match self.held.prefixes.get_mut(canonical) {
             Some(pending) => *pending = row,
             None => {
-                self.prefixes.insert(canonical.to_owned(), row);
+                self.held.prefixes.insert(canonical.to_owned(), row);
             }
         }
     }
@@ -437,7 +471,7 @@ impl<'s> Batch<'s> {
             Some(owner) => self.writes.put_cf(column, key.as_bytes(), owner),
             None => self.writes.delete_cf(column, key.as_bytes()),
         }
-        self.uniques.insert(key, owner);
+        self.held.uniques.insert(key, owner);
         Ok(())
     }
 
@@ -450,7 +484,7 @@ impl<'s> Batch<'s> {
         codec::request::encode(&row, &mut self.buffer);
         self.writes
             .put_cf(self.store.column(Column::Requests)?, id, &self.buffer);
-        self.requests.insert(id.into(), row);
+        self.held.requests.insert(id.into(), row);
         Ok(())
     }
 
@@ -470,16 +504,17 @@ impl<'s> Batch<'s> {
     /// # Errors
     /// As [`Batch::put_record`].
     pub fn put_audit(&mut self, entry: &AuditEntry) -> Result<(), Error> {
-        let store = self.store;
-        let trail = self
-            .trail
-            .get_or_insert_with(|| Trail::clone(&store.trail()));
         let omitted = std::mem::take(&mut self.omitted);
+        let trail = self.trail.get_or_insert_with(|| {
+            let before = self.before.as_ref();
+            let trail = before.and_then(|before| before.trail.clone());
+            Trail::clone(&trail.unwrap_or_else(|| self.store.trail()))
+        });
         let tiles = trail.append(entry, omitted, &mut self.buffer);
-        let column = store.column(Column::Audit)?;
-        self.writes
-            .put_cf(column, self.position.to_be_bytes(), &self.buffer);
-        let column = store.column(Column::Tiles)?;
+        let column = self.store.column(Column::Audit)?;
+        let position = self.held.position.to_be_bytes();
+        self.writes.put_cf(column, position, &self.buffer);
+        let column = self.store.column(Column::Tiles)?;
         for Tile { name, hashes } in tiles {
             self.writes
                 .put_cf(column, tile_key(name), encode_tile(&hashes));
@@ -501,62 +536,49 @@ impl<'s> Batch<'s> {
         bytes
     }
 
+    /// Ends the batch: what is left is to write it.
+    ///
+    /// # Errors
+    /// As [`Batch::put_record`].
+    pub fn ready(mut self) -> Result<Ready, Error> {
+        let has_moved = self.has_moved();
+        let column = self.store.column(Column::Records)?;
+        self.records.finish(column, &mut self.writes);
+        let column = self.store.column(Column::Counts)?;
+        for (canonical, row) in &self.held.prefixes {
+            let counts = codec::prefix::encode_counts(row.counts);
+            self.writes.put_cf(column, canonical, counts);
+        }
+        self.links.finish(&self.store, &mut self.writes)?;
+        // What takes no position leaves the log where it is.
+        if has_moved {
+            let column = self.store.column(Column::Meta)?;
+            let position = self.held.position.to_be_bytes();
+            self.writes.put_cf(column, META_POSITION, position);
+        }
+        self.held.trail = self.trail.map(Arc::new);
+        Ok(Ready {
+            writes: self.writes,
+            held: Arc::new(self.held),
+            before: self.before,
+            entries: self.entries,
+            has_sealed: !self.sealed.is_empty(),
+            links: self.links,
+            latest: self.latest,
+            has_moved,
+        })
+    }
+
     /// Writes the batch, synced, and makes it visible; gives what of the graph of
     /// links it changed. Nothing of it is there if this fails.
     ///
     /// # Errors
-    /// [`Error::Stopped`], [`Error::DiskFull`], [`Error::Engine`].
-    pub fn commit(mut self) -> Result<Vec<GraphChange>, Error> {
-        let store = self.store;
-        let has_moved = self.position != self.began;
-        if !has_moved && self.writes.is_empty() {
-            return Ok(Vec::new());
-        }
-        store.check_writable()?;
-        let column = store.column(Column::Counts)?;
-        for (canonical, row) in &self.prefixes {
-            let counts = codec::prefix::encode_counts(row.counts);
-            self.writes.put_cf(column, canonical, counts);
-        }
-        self.links.finish(store, &mut self.writes)?;
-        // What takes no position leaves the log where it is.
-        if has_moved {
-            let column = store.column(Column::Meta)?;
-            let position = self.position.to_be_bytes();
-            self.writes.put_cf(column, META_POSITION, position);
-        }
-        if let Err(error) = store.write_synced(self.writes) {
-            // A full disk is known before anything counts as written; after
-            // any other failure nobody knows.
-            if !error.is_disk_full() {
-                store.stop_writes(&error);
-            }
-            return Err(error);
-        }
-        let mut prefixes = store.prefixes.write();
-        for (canonical, row) in self.prefixes {
-            prefixes.set(&canonical, row);
-        }
-        drop(prefixes);
-        if !self.entries.is_empty() {
-            let mut directory = store.directory.write();
-            for (key, entry) in self.entries {
-                match entry {
-                    Some(entry) => directory.set(entry),
-                    None => directory.remove(&key),
-                }
-            }
-        }
-        if let Some(trail) = self.trail {
-            *store.trail.write() = Arc::new(trail);
-        }
-        store
-            .now_millis
-            .fetch_max(self.latest.millis(), Ordering::Relaxed);
-        let changes = self.links.committed(store);
-        if has_moved {
-            store.position.store(self.position, Ordering::Release);
-        }
-        Ok(changes)
+    /// As [`Ready::write`].
+    pub fn commit(self) -> Result<Vec<GraphChange>, Error> {
+        let store = match &self.store {
+            Of::Lent(store) => Of::Lent(store),
+            Of::Shared(store) => Of::Shared(Arc::clone(store)),
+        };
+        self.ready()?.write(&store)
     }
 }

@@ -69,6 +69,9 @@ pub enum Error {
     /// A write failed in a way that leaves unknown what is on the disk.
     #[error("writes stopped until a restart: an earlier write failed: {0}")]
     Stopped(String),
+    /// A group of changes rests on one before it that was not written.
+    #[error("the changes before these could not be written")]
+    Before,
     /// Another process has the store open.
     #[error("another process has the store in {0} open")]
     Locked(PathBuf),
@@ -124,6 +127,7 @@ impl Error {
             | Self::Unprovable { .. }
             | Self::Version { .. }
             | Self::Stopped(_)
+            | Self::Before
             | Self::Locked(_)
             | Self::BackupName(_)
             | Self::BackupMissing(_)
@@ -144,7 +148,7 @@ impl Error {
             return Refusal::new(Reason::DiskFull);
         }
         match self {
-            Self::Stopped(_) => Refusal::new(Reason::StoreUnavailable),
+            Self::Stopped(_) | Self::Before => Refusal::new(Reason::StoreUnavailable),
             Self::BackupName(name) => Refusal::new(Reason::BackupNameInvalid)
                 .field("backup_id")
                 .value(name)

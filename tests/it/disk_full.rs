@@ -11,7 +11,7 @@ use idnode::config::Config;
 use idnode::wire::proto::v1;
 use tempfile::TempDir;
 
-use crate::support::{Clients, TestNode, is_root, missing, reason, wait_until};
+use crate::support::{Clients, TestNode, is_root, missing, reason, record, text, wait_until};
 
 const PREFIX: &str = "88.118.7";
 /// Room for the log of writes, which is laid out 70 MiB ahead, and for the 64 MiB
@@ -168,4 +168,57 @@ async fn keeps_what_it_acknowledged_when_the_volume_is_full_to_the_brim() {
     let prefix = clients.registry().get_prefix(request).await.unwrap();
     let count = i64::try_from(acknowledged.len()).unwrap();
     assert_eq!(prefix.into_inner().active_count, count);
+}
+
+/// A stream of large records until the volume is full: a group may have been decided
+/// behind one that could not be written.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_import_keeps_what_it_acknowledged_when_the_volume_is_full() {
+    let Some(volume) = SmallVolume::mount() else {
+        return;
+    };
+    let (node, clients) = node_on(&volume, 0).await;
+    volume.fill(24 << 20);
+    let data = "x".repeat(2_000);
+    let message = move |number: usize| v1::ImportRecordsRequest {
+        records: (number * 300..(number + 1) * 300)
+            .map(|row| {
+                let name = format!("{PREFIX}/{row:06}");
+                record(&name, vec![text(1, "DESC", &data)])
+            })
+            .collect(),
+        ..v1::ImportRecordsRequest::default()
+    };
+    let stream = tokio_stream::iter((0..1_000).map(message));
+    let answers = clients.registry().import_records(stream).await.unwrap();
+    let mut answers = answers.into_inner();
+    let mut created = 0;
+    let refused = loop {
+        match answers.message().await {
+            Ok(Some(answer)) => {
+                assert!(answer.rejections.is_empty());
+                created += answer.created_count;
+            }
+            Ok(None) => panic!("the volume never fills"),
+            Err(status) => break status,
+        }
+    };
+    assert_eq!(reason(&refused), "DISK_FULL", "{refused:?}");
+    assert!(created > 0);
+
+    volume.free();
+    let node = node.restart().await;
+    let clients = node.clients();
+    for row in [0, created / 2, created - 1] {
+        let name = format!("{PREFIX}/{row:06}");
+        clients.resolve(&name).await.unwrap();
+    }
+    // Groups that were written before the stream ended may not have been acknowledged.
+    let request = v1::GetPrefixRequest {
+        name: format!("prefixes/{PREFIX}"),
+    };
+    let prefix = clients.registry().get_prefix(request).await.unwrap();
+    let count = prefix.into_inner().active_count;
+    assert!(count >= created, "{count} of {created}");
+    assert_eq!(count % 300, 0);
 }

@@ -35,6 +35,10 @@ pub(crate) struct Bare {
 
 impl Bare {
     pub(crate) fn open(folder: &std::path::Path) -> Self {
+        Self::open_with(folder, &cluster::Config::default())
+    }
+
+    fn open_with(folder: &std::path::Path, log: &cluster::Config) -> Self {
         let config = store::Config {
             data_dir: folder.to_owned(),
             cache_bytes: 8 << 20,
@@ -47,9 +51,8 @@ impl Bare {
             now: || Timestamp::from_millis(1_800_000_000_000),
             elapsed: || Duration::ZERO,
         };
-        let log = cluster::Config::default();
         let (node, writer) =
-            Node::start(Arc::clone(&store), &log, (clock, count), Metrics::new()).expect("starts");
+            Node::start(Arc::clone(&store), log, (clock, count), Metrics::new()).expect("starts");
         Self {
             node,
             store,
@@ -213,6 +216,53 @@ async fn runs_as_the_map(caller: &Caller, steps: Vec<Step>) -> Result<(), TestCa
     Ok(())
 }
 
+/// Steps that are all there at once, in groups of so many that each is decided while the
+/// one before it is written.
+async fn runs_ahead_as_the_map(steps: Vec<Step>) -> Result<(), TestCaseError> {
+    let folder = tempfile::tempdir().expect("folder");
+    let log = cluster::Config {
+        group_count_max: GROUP,
+        ..cluster::Config::default()
+    };
+    let bare = Bare::open_with(folder.path(), &log);
+    bare.write(create_prefix("88.118.7", Some(QUOTA as u64)))
+        .await
+        .expect("registered");
+    let mut plain = Plain::new();
+    let (mut writes, mut outcomes) = (Vec::new(), Vec::new());
+    for step in &steps {
+        let Some(change) = change_of(step) else {
+            continue;
+        };
+        outcomes.push(expected(&mut plain, step));
+        writes.push(Write {
+            change,
+            request_id: None,
+        });
+    }
+    let operator = operator();
+    let groups = writes.chunks(GROUP).map(<[Write]>::to_vec);
+    let written = groups.map(|group| bare.node.execute_many(&operator, group));
+    let written = futures_util::future::join_all(written).await;
+    let written = written.into_iter().flat_map(|group| group.expect("taken"));
+    let seen = written.map(|one| one.map(drop).map_err(|refusal| refusal.reason()));
+    prop_assert_eq!(seen.collect::<Vec<_>>(), outcomes);
+    agrees(&bare, &plain)?;
+    let mut position = 0;
+    let mut next = |at, _: AuditEntry| {
+        position += 1;
+        assert_eq!(at, position);
+        std::ops::ControlFlow::Continue(())
+    };
+    bare.store.each_audit(0, &mut next).expect("reads");
+    prop_assert_eq!(position, bare.store.position());
+    bare.close().await;
+    Ok(())
+}
+
+/// Changes that are handed to the committer.
+const GROUP: usize = 300;
+
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -230,6 +280,16 @@ proptest! {
     ) {
         let caller = if by_operator { operator() } else { identity::administrator() };
         block_on(runs_as_the_map(&caller, steps))?;
+    }
+}
+
+proptest! {
+    #![proptest_config(Cases { cases: 6, max_shrink_iters: 200, ..Cases::default() })]
+    #[test]
+    fn groups_that_are_decided_ahead_are_as_one_by_one(
+        steps in proptest::collection::vec(any_step(), 4 * GROUP..6 * GROUP),
+    ) {
+        block_on(runs_ahead_as_the_map(steps))?;
     }
 }
 

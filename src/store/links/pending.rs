@@ -211,6 +211,15 @@ impl Batch<'_> {
 }
 
 impl Pending {
+    /// Whether it holds nothing.
+    pub(in crate::store) fn is_empty(&self) -> bool {
+        self.links.is_empty()
+            && self.nodes.is_empty()
+            && self.terms.is_empty()
+            && self.numbers.is_empty()
+            && self.changes.is_empty()
+    }
+
     /// Adds the rows of terms, whose counts are written once.
     pub(in crate::store) fn finish(
         &self,

@@ -112,6 +112,34 @@ async fn an_import_rejects_bad_rows_and_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_import_knows_what_is_being_written() {
+    let node = TestNode::start().await;
+    let clients = node.clients();
+    clients.home_prefix(PREFIX).await;
+    // Each message has half of the one before it once more.
+    let messages = (0..20).map(|number| message(rows(number * 400..number * 400 + 800, "one")));
+    let answers = import(&clients, messages.collect()).await.unwrap();
+    let created: Vec<i64> = answers.iter().map(|answer| answer.created_count).collect();
+    let expected = [800].into_iter().chain([400; 19]).collect::<Vec<_>>();
+    assert_eq!(created, expected);
+    for answer in &answers[1..] {
+        let rejected = &answer.rejections;
+        assert_eq!(rejected.len(), 400);
+        let is_known = |error: &v1::ItemError| error.reason == "RECORD_EXISTS";
+        assert!(
+            rejected
+                .iter()
+                .all(|one| one.error.as_ref().is_some_and(is_known))
+        );
+    }
+    let request = v1::GetPrefixRequest {
+        name: format!("prefixes/{PREFIX}"),
+    };
+    let prefix = clients.registry().get_prefix(request).await.unwrap();
+    assert_eq!(prefix.into_inner().active_count, 8_400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_import_does_with_known_rows_as_its_first_message_says() {
     let node = TestNode::start().await;
     let clients = node.clients();
