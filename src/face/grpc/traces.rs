@@ -65,7 +65,7 @@ pub(super) async fn bounded<T: Send + 'static>(
     shared.blocking(bound).await?
 }
 
-/// Does `work` as [`bounded`], and ends after a multiple of 1 ms since `began`: what
+/// Does `work` as [`bounded`], and ends after a round number of milliseconds since `began`: what
 /// it looked at in vain is not to be told from the time.
 async fn quietly<T: Send + 'static>(
     shared: &Shared,

@@ -14,9 +14,9 @@ use crate::node::trace::{Asked, TraceEnd, TraceQuery, TraceRow};
 use crate::node::{Node, told};
 use crate::trace::{Ask, Graph, Hop, Lens, Limit, Node as Number, Row, Source, Summary, Walk};
 
-/// A trace that finds nothing but its start is told after a multiple of this time:
-/// whether there are links that may not be seen is not to be told from how long it
-/// took to look at them.
+/// A trace that finds nothing but its start is told after a [`round`] number of times
+/// as long: whether there are links that may not be seen, and how many, is not to be told
+/// from how long it took to look at them.
 const ALONE: Duration = Duration::from_millis(1);
 
 /// One identifier that a trace came to, or a placeholder for one.
@@ -195,12 +195,12 @@ impl Tracing {
 
 impl Node {
     /// How long to wait before what began at `began` ([`Node::elapsed`]) is told, if
-    /// the time it took is not to be: to a multiple of 1 ms.
+    /// the time it took is not to be: to a [`round`] number of milliseconds.
     pub fn quiet_since(&self, began: Duration) -> Duration {
         let took = self.elapsed().saturating_sub(began);
         let parts = took.as_nanos().div_ceil(ALONE.as_nanos());
         let parts = u32::try_from(parts).unwrap_or(u32::MAX);
-        ALONE.saturating_mul(parts).saturating_sub(took)
+        ALONE.saturating_mul(round(parts)).saturating_sub(took)
     }
 
     /// Calls `each` with rows and the names of their nodes, from the graph if it has
@@ -258,6 +258,17 @@ impl Node {
         self.name_rows((rows, graph), own, &mut |row| named.push(row.into_row()));
         named
     }
+}
+
+/// The next number of which no more than the three highest bits are set: 8 and then 10,
+/// 32 and then 40. So four steps double it, whatever it is.
+const fn round(number: u32) -> u32 {
+    let quarter = number / 4;
+    let step = match quarter {
+        0 => 1,
+        quarter => 1 << quarter.ilog2(),
+    };
+    number.div_ceil(step).saturating_mul(step)
 }
 
 impl<'a> FoundRow<'a> {
@@ -362,5 +373,22 @@ impl<S: Source> Source for Blinded<S> {
             true => source.expand(frontier, lens, |_, _| ControlFlow::Break(())),
             false => source.expand(frontier, lens, each),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn four_steps_double_a_round_number() {
+        let rounded: Vec<u32> = (0..=40).map(round).collect();
+        let expected = [
+            0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 10, 12, 12, 14, 14, 16, 16, 20, 20, 20, 20, 24, 24, 24,
+            24, 28, 28, 28, 28, 32, 32, 32, 32, 40, 40, 40, 40, 40, 40, 40, 40,
+        ];
+        assert_eq!(rounded, expected);
+        assert_eq!(round(u32::MAX), u32::MAX);
+        assert_eq!([round(100), round(1_000)], [112, 1_024]);
     }
 }

@@ -18,7 +18,7 @@ use crate::registry::block_on;
 
 /// What is found is asserted, the ratio of medians told: the node of a hidden link is
 /// found and its links are judged, which takes some microseconds, and where nothing is
-/// linked there is neither; but either is told after a multiple of a millisecond.
+/// linked there is neither; but either is told after a round number of milliseconds.
 #[test]
 fn hidden_links_are_as_none_but_for_some_time() {
     block_on(async {
