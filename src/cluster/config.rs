@@ -13,6 +13,10 @@ pub struct Config {
     /// Bytes of changes that share one sync; the change that exceeds them is
     /// the group's last.
     pub group_bytes_max: usize,
+    /// Microseconds that a group waits at most for more changes to share its sync, where
+    /// some of other callers came while the last one was written; never longer than that
+    /// took.
+    pub share_micros_max: u64,
 }
 
 impl Default for Config {
@@ -21,6 +25,7 @@ impl Default for Config {
             queue_count_max: 65_536,
             group_count_max: 8192,
             group_bytes_max: 32 << 20,
+            share_micros_max: 2_000,
         }
     }
 }

@@ -12,11 +12,14 @@
 //! committer           │ write 1         │ write 2         │ write 3
 //! ```
 //! A small group is written where it was decided: to wake another thread would take
-//! longer.
+//! longer. If few have come meanwhile, the next one waits a little for more: who waits for
+//! a disk waits about as long for another, and a sync costs as much for many as for one.
+//! A caller who is alone has nothing waiting when its sync is done, and so never waits.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
@@ -25,6 +28,8 @@ use crate::model::{Fault, Reason, Refusal};
 
 /// Entries of a group that another thread writes; smaller ones are written at once.
 const HANDED_MIN: usize = 256;
+/// Messages that wait, for which it is not worth to wait for more.
+const SHARING_MAX: usize = 16;
 
 /// Decides entries in their order.
 pub trait Decide<E>: Send + 'static {
@@ -37,6 +42,9 @@ pub trait Decide<E>: Send + 'static {
 
     /// Ends the group.
     fn close(&mut self) -> Self::Group;
+
+    /// How long the last group took to be written.
+    fn last_took(&self) -> Duration;
 }
 
 /// Entries that were decided, and share one sync.
@@ -132,6 +140,7 @@ impl<E: Send + 'static, R: Send + 'static> Log<E, R> {
             decider,
             committer,
             group_max: (config.group_count_max.max(1), config.group_bytes_max.max(1)),
+            share_max: Duration::from_micros(config.share_micros_max),
             open: Open::default(),
             is_woken: false,
         };
@@ -236,6 +245,8 @@ struct Writer<E, R, D: Decide<E>> {
     decider: D,
     committer: Committer<D::Group, R>,
     group_max: (usize, usize),
+    /// How long to wait for more to share a sync.
+    share_max: Duration,
     open: Open<R>,
     /// Whether a group without entries is due.
     is_woken: bool,
@@ -328,6 +339,9 @@ where
             self.committer.hand(group, replies);
         } else {
             commit(group, replies);
+            if (1..SHARING_MAX).contains(&self.waiting.len()) {
+                std::thread::park_timeout(self.decider.last_took().min(self.share_max));
+            }
         }
     }
 }
@@ -448,6 +462,10 @@ mod tests {
                 apply: Arc::clone(&self.apply),
                 entries: std::mem::take(&mut self.entries),
             }
+        }
+
+        fn last_took(&self) -> Duration {
+            Duration::from_millis(500)
         }
     }
 
@@ -570,6 +588,36 @@ mod tests {
         log.close().await;
         writer.join().expect("ends");
         assert_eq!(seen.iter().collect::<Vec<_>>(), [30, 0, 0]);
+    }
+
+    #[tokio::test]
+    async fn few_that_came_meanwhile_wait_for_more() {
+        let (groups, seen) = std::sync::mpsc::channel();
+        let (gate, opened) = std::sync::mpsc::channel::<()>();
+        let apply = move |entries: Vec<u64>| {
+            groups.send(entries.len()).expect("the test listens");
+            opened.recv().expect("the test opens");
+            entries
+        };
+        let config = Config {
+            share_micros_max: 10_000_000,
+            ..config(100, 100)
+        };
+        let (log, writer) = Log::start(&config, |_| 1, doing(apply)).expect("starts");
+        let mut first = Box::pin(log.append(vec![1]));
+        assert!(futures_are_pending(first.as_mut()).await);
+        let mut second = Box::pin(log.append(vec![2]));
+        assert!(futures_are_pending(second.as_mut()).await);
+        gate.send(()).expect("it waits");
+        // Within the time that the first one took, another comes.
+        assert_eq!(first.await, Ok(vec![1]));
+        let third = log.append(vec![3]);
+        gate.send(()).expect("it will wait");
+        assert_eq!(tokio::join!(second, third), (Ok(vec![2]), Ok(vec![3])));
+        gate.send(()).expect("it will wait");
+        log.close().await;
+        writer.join().expect("ends");
+        assert_eq!(seen.iter().collect::<Vec<_>>(), [1, 2, 0]);
     }
 
     #[tokio::test]

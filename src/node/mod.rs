@@ -22,6 +22,7 @@ mod write;
 
 use std::fmt;
 use std::io;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -227,6 +228,7 @@ impl Node {
             graph: Arc::clone(&graph),
             clock,
             metrics,
+            last_took: AtomicU64::new(0),
         };
         let decider = Decider::new(writer);
         let (log, writer) =

@@ -1,6 +1,8 @@
 //! Writing: from a request to a command in the log, and the writer behind it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use metrics::{Histogram, describe_histogram, histogram};
 
@@ -243,6 +245,8 @@ pub(super) struct Writer {
     pub(super) graph: Arc<Keeper>,
     pub(super) clock: Clock,
     pub(super) metrics: Metrics,
+    /// Nanoseconds that the last group took to be written.
+    pub(super) last_took: AtomicU64,
 }
 
 /// Decides commands, in the order of the log.
@@ -363,6 +367,10 @@ impl cluster::Decide<Command> for Decider {
             told,
         }
     }
+
+    fn last_took(&self) -> Duration {
+        Duration::from_nanos(self.writer.last_took.load(Ordering::Relaxed))
+    }
 }
 
 impl Told {
@@ -418,6 +426,8 @@ impl cluster::Group for Decided {
                 writer.graph.publish(changes);
                 let took = (writer.clock.elapsed)().saturating_sub(began);
                 writer.metrics.sync_seconds.record(took.as_secs_f64());
+                let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+                writer.last_took.store(nanos, Ordering::Relaxed);
                 for touched in &group.touched {
                     touch(&writer.stamps, touched);
                 }
