@@ -701,7 +701,7 @@ mod tests {
     }
 
     async fn futures_are_pending<F: Future>(future: std::pin::Pin<&mut F>) -> bool {
-        tokio::time::timeout(std::time::Duration::from_millis(20), future)
+        tokio::time::timeout(Duration::from_millis(20), future)
             .await
             .is_err()
     }

@@ -119,14 +119,15 @@ impl Ready {
     }
 
     fn put(self, store: &Store) -> Result<Vec<GraphChange>, Error> {
-        if !self.has_moved && self.writes.is_empty() {
-            return Ok(Vec::new());
-        }
-        store.check_writable()?;
+        // What changes nothing may still rest on what is not there.
         let before = self.before.as_ref();
         if before.is_some_and(|before| before.fate.load(Ordering::Acquire) != WRITTEN) {
             return Err(Error::Before);
         }
+        if !self.has_moved && self.writes.is_empty() {
+            return Ok(Vec::new());
+        }
+        store.check_writable()?;
         if let Err(error) = store.write_synced(self.writes) {
             // A full disk is known before anything counts as written; after
             // any other failure nobody knows.
@@ -161,5 +162,71 @@ impl Ready {
             store.position.store(held.position, Ordering::Release);
         }
         Ok(changes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Identifier, SuffixCase};
+    use crate::store::{Batch, Config, Metrics};
+
+    fn key() -> Key {
+        let identifier = Identifier::parse("88.118.7/a").expect("an identifier");
+        identifier.key(SuffixCase::Folded)
+    }
+
+    fn put(store: &Arc<Store>, before: Option<Arc<Held>>) -> Ready {
+        let mut batch = Batch::behind(Arc::clone(store), before);
+        let tombstone = Tombstone {
+            identifier: Identifier::parse("88.118.7/a").expect("an identifier"),
+            revision: batch.advance(Timestamp::default()),
+            created: Timestamp::default(),
+            deleted: Timestamp::default(),
+            restricted: false,
+        };
+        batch.put_tombstone(&key(), tombstone).expect("put");
+        batch.ready().expect("ready")
+    }
+
+    #[test]
+    fn a_batch_rests_on_the_one_before_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = Config {
+            data_dir: folder.path().to_owned(),
+            disk_reserve_bytes: 0,
+            ..Config::default()
+        };
+        let store = Arc::new(Store::open(config, Metrics::new()).expect("opens"));
+        let first = put(&store, None);
+        let behind = |before: &Ready| Batch::behind(Arc::clone(&store), before.held());
+        let (looking, more) = (behind(&first), put(&store, first.held()));
+        assert!(looking.tombstone(&key()).expect("reads").is_some());
+        assert_eq!((looking.position(), more.held.position), (1, 2));
+        let (held, looked) = (first.held(), looking.ready().expect("ready"));
+        // Whoever saw what is not there fails too, also if it changed nothing.
+        drop(first);
+        held.expect("all").fate.store(FAILED, Ordering::Release);
+        assert!(matches!(looked.write(&store), Err(Error::Before)));
+        let behind_more = behind(&more).ready().expect("ready");
+        assert!(matches!(more.write(&store), Err(Error::Before)));
+        assert!(matches!(behind_more.write(&store), Err(Error::Before)));
+        assert_eq!(store.position(), 0);
+
+        let first = put(&store, None);
+        let (looking, held) = (behind(&first), first.held());
+        let more = put(&store, held.clone());
+        first.write(&store).expect("written");
+        assert!(looking.tombstone(&key()).expect("reads").is_some());
+        looking
+            .ready()
+            .expect("ready")
+            .write(&store)
+            .expect("nothing to do");
+        more.write(&store).expect("written");
+        assert_eq!(store.position(), 2);
+        // The store has it: nothing is to be waited for.
+        let after = Batch::behind(Arc::clone(&store), held);
+        assert_eq!(after.position(), 2);
     }
 }
