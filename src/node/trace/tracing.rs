@@ -195,7 +195,7 @@ impl Tracing {
 
 impl Node {
     /// How long to wait before what began at `began` ([`Node::elapsed`]) is told, if
-    /// the time it took is not to be: to a [`round`] number of milliseconds.
+    /// the time it took is not to be: to a round number of milliseconds, of which four double it.
     pub fn quiet_since(&self, began: Duration) -> Duration {
         let took = self.elapsed().saturating_sub(began);
         let parts = took.as_nanos().div_ceil(ALONE.as_nanos());
