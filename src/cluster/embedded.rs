@@ -481,6 +481,22 @@ mod tests {
         }
     }
 
+    /// Tells how many entries a group has, and waits before it is done.
+    fn gated() -> (
+        impl FnMut(Vec<u64>) -> Vec<u64>,
+        Receiver<usize>,
+        SyncSender<()>,
+    ) {
+        let (groups, seen) = sync_channel(100);
+        let (gate, opened) = sync_channel(100);
+        let apply = move |entries: Vec<u64>| {
+            groups.send(entries.len()).expect("the test listens");
+            opened.recv().expect("the test opens");
+            entries
+        };
+        (apply, seen, gate)
+    }
+
     fn config(queue_count_max: usize, group_count_max: usize) -> Config {
         Config {
             queue_count_max,
@@ -518,13 +534,7 @@ mod tests {
 
     #[tokio::test]
     async fn is_woken_though_entries_came_beside_it() {
-        let (groups, seen) = std::sync::mpsc::channel();
-        let (gate, opened) = std::sync::mpsc::channel::<()>();
-        let apply = move |entries: Vec<u64>| {
-            groups.send(entries.len()).expect("the test listens");
-            opened.recv().expect("the test opens");
-            entries
-        };
+        let (apply, seen, gate) = gated();
         let (log, writer) = Log::start(&config(100, 8), |_| 1, doing(apply)).expect("starts");
         log.wake();
         assert_eq!(seen.recv(), Ok(0));
@@ -560,13 +570,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_comes_while_many_are_written_is_one_group() {
-        let (groups, seen) = std::sync::mpsc::channel();
-        let (gate, opened) = std::sync::mpsc::channel::<()>();
-        let apply = move |entries: Vec<u64>| {
-            groups.send(entries.len()).expect("the test listens");
-            opened.recv().expect("the test opens");
-            entries
-        };
+        let (apply, seen, gate) = gated();
         let (log, writer) = Log::start(&config(4_000, 2_000), |_| 1, doing(apply)).expect("starts");
         let many = (0..1_000).collect::<Vec<u64>>();
         let mut first = Box::pin(log.append(many.clone()));
@@ -592,13 +596,7 @@ mod tests {
 
     #[tokio::test]
     async fn few_that_came_meanwhile_wait_for_more() {
-        let (groups, seen) = std::sync::mpsc::channel();
-        let (gate, opened) = std::sync::mpsc::channel::<()>();
-        let apply = move |entries: Vec<u64>| {
-            groups.send(entries.len()).expect("the test listens");
-            opened.recv().expect("the test opens");
-            entries
-        };
+        let (apply, seen, gate) = gated();
         let config = Config {
             share_micros_max: 10_000_000,
             ..config(100, 100)

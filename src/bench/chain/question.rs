@@ -242,18 +242,27 @@ async fn ask_pages(
 async fn ask_stream(
     client: &mut Client,
     target: &Target,
-    request: v1::TraceRequest,
+    mut request: v1::TraceRequest,
 ) -> Result<Answer, Error> {
     let mut answer = Answer::default();
     let began = clock::now();
-    let mut parts = client.stream_trace(target, request).await?;
-    while let Some(part) = parts.message().await? {
-        if answer.nodes.is_empty() {
-            answer.first = clock::now().saturating_duration_since(began);
+    loop {
+        let mut parts = client.stream_trace(target, request.clone()).await?;
+        request.page_token.clear();
+        while let Some(part) = parts.message().await? {
+            if answer.nodes.is_empty() {
+                answer.first = clock::now().saturating_duration_since(began);
+            }
+            answer.add(part.nodes);
+            if let Some(summary) = part.summary {
+                request.page_token = summary.next_page_token;
+            }
         }
-        answer.add(part.nodes);
+        // A stream has a million rows at most.
+        if request.page_token.is_empty() {
+            return Ok(answer);
+        }
     }
-    Ok(answer)
 }
 
 async fn ask_groups(
