@@ -9,6 +9,7 @@
 #   SETS="bom …"    which questions; all if not given
 #   IDNODE=path     a release build of idnode; built if not given
 #   GRAPH_BYTES=1073741824  memory that idnode's graph may take
+#   KEPT_BYTES=268435456  memory that answers may take that are kept (0: none are)
 #   STORED=1        also with no graph in memory (0: not)
 #   WRITES=5000     links a second that are stated beside traces (0: not)
 #
@@ -17,7 +18,8 @@
 # those that psql tells: from a prepared query sent to the last row received; idnode's
 # are from the call to the last row read. Both send over loopback or less. PostgreSQL is
 # asked twice: for the numbers of nodes, its least, and for their identifiers, which is
-# what idnode answers (with depths, parents and terms).
+# what idnode answers (with depths, parents and terms). idnode is asked again, when
+# answers are kept that fit, and anew, when none are.
 #
 # Needs root for apt-get, if PostgreSQL is not installed. Everything else is left in
 # a temporary folder, which is removed, as are all processes started.
@@ -25,7 +27,7 @@ set -euo pipefail
 
 NODES=${NODES:-1000000} ROUNDS=${ROUNDS:-3} STORED=${STORED:-1} WRITES=${WRITES:-5000}
 SETS=${SETS:-bom where-used lots lots-window lots-grouped batches pallets hottest}
-GRAPH_BYTES=${GRAPH_BYTES:-1073741824}
+GRAPH_BYTES=${GRAPH_BYTES:-1073741824} KEPT_BYTES=${KEPT_BYTES:-268435456}
 HTTP=18483
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -153,6 +155,7 @@ percentiles() {
 
 median() { sort -g | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 
+# start_node GRAPH_BYTES KEPT_BYTES
 start_node() {
     local until=$((SECONDS + 600))
     cat >"$work/node.toml" <<END
@@ -170,6 +173,7 @@ listen = []
 
 [trace]
 memory_bytes = $1
+answer_cache_bytes = $2
 END
     "$IDNODE" serve --config "$work/node.toml" >>"$work/node.out" 2>>"$work/node.log" &
     pid=$!
@@ -235,7 +239,7 @@ say "loading PostgreSQL"
 start_postgres
 load_postgres
 say "loading idnode"
-start_node "$GRAPH_BYTES"
+start_node "$GRAPH_BYTES" "$KEPT_BYTES"
 idnode -o json bench chain-load --nodes "$NODES" >"$work/loaded" || fail "$(cat "$work/loaded")"
 links=$(field links <"$work/loaded")
 printf '| loaded | links | seconds | disk bytes/link |\n|---|---|---|---|\n'
@@ -244,7 +248,7 @@ printf '| idnode, with records of links, audit trail and Merkle tree | %s | %.1f
     "$(field seconds <"$work/loaded")" "$(field disk_bytes_per_link <"$work/loaded")"
 began=$EPOCHREALTIME
 stop_node
-start_node "$GRAPH_BYTES"
+start_node "$GRAPH_BYTES" "$KEPT_BYTES"
 ready=$(since "$began")
 began=$EPOCHREALTIME
 idnode --timeout 20m link check >/dev/null || fail "links, lists and the graph in memory do not agree"
@@ -255,9 +259,12 @@ printf '\nStart until the graph is in memory, with a stop before: %s s; all of i
 say "comparing what both find"
 for set in $SETS; do
     digests "$set" >"$work/pg.digests"
-    idnode bench chain-trace --nodes "$NODES" --set "$set" --digests "$work/node.digests" >/dev/null
-    cmp -s "$work/pg.digests" "$work/node.digests" ||
-        fail "$set differs: $(diff "$work/pg.digests" "$work/node.digests" | head -4)"
+    # Anew, and what was kept then.
+    for time in first again; do
+        idnode bench chain-trace --nodes "$NODES" --set "$set" --digests "$work/node.digests" >/dev/null
+        cmp -s "$work/pg.digests" "$work/node.digests" ||
+            fail "$set, $time, differs: $(diff "$work/pg.digests" "$work/node.digests" | head -4)"
+    done
     say "$set: $(wc -l <"$work/pg.digests") starts, all equal"
 done
 for round in $(seq "$ROUNDS"); do
@@ -265,17 +272,28 @@ for round in $(seq "$ROUNDS"); do
         say "round $round: $set"
         time_postgres "$set" >>"$work/times.$set"
         time_postgres "$set" named >>"$work/named.$set"
-        time_node "$set" memory
+        # What was kept of this set may have given way to others.
+        idnode bench chain-trace --nodes "$NODES" --set "$set" >/dev/null
+        time_node "$set" kept
     done
+done
+stop_node
+start_node "$GRAPH_BYTES" 0
+for round in $(seq "$ROUNDS"); do
+    for set in $SETS; do time_node "$set" memory; done
 done
 for set in $SETS; do
     percentiles <"$work/times.$set" >"$work/pg.$set"
     percentiles <"$work/named.$set" >"$work/pg-named.$set"
 done
-table memory "graph in memory, $NODES identifiers"
+table memory "graph in memory, $NODES identifiers, each trace walked"
+table kept "asked again, answers kept up to $KEPT_BYTES bytes"
 
 if [ "$WRITES" -gt 0 ]; then
     first=0
+    stop_node
+    start_node "$GRAPH_BYTES" "$KEPT_BYTES"
+    for set in bom where-used lots; do idnode bench chain-trace --nodes "$NODES" --set "$set" >/dev/null; done
     say "traces beside $WRITES links a second"
     for set in bom where-used lots; do
         idnode -o json bench chain-links --nodes "$NODES" --first "$first" \
@@ -289,11 +307,12 @@ if [ "$WRITES" -gt 0 ]; then
         done
         wait "$writer" || fail "$(cat "$work/written")"
         first=$((first + 20 * WRITES))
-        printf '\n%s beside %.0f links a second: p50 %.3f ms, p99 %.3f ms, %s times the p99 without; %s of %s traces missed an acknowledged link.\n' \
+        printf '\n%s beside %.0f links a second: p50 %.3f ms, p99 %.3f ms, %s times the p99 without when each is walked, %s times when kept; %s of %s traces missed an acknowledged link.\n' \
             "$set" "$(field per_second <"$work/written")" \
             "$(awk -v v="$(of "writes.$set.p50_us")" 'BEGIN { print v / 1000 }')" \
             "$(awk -v v="$(of "writes.$set.p99_us")" 'BEGIN { print v / 1000 }')" \
             "$(ratio "$(of "writes.$set.p99_us")" "$(of "memory.$set.p99_us")")" \
+            "$(ratio "$(of "writes.$set.p99_us")" "$(of "kept.$set.p99_us")")" \
             "$(field missed <"$work/written")" "$(field looked <"$work/written")"
     done
 fi
@@ -301,7 +320,7 @@ fi
 if [ "$STORED" != 0 ]; then
     say "without the graph in memory"
     stop_node
-    start_node 0
+    start_node 0 0
     for round in $(seq "$ROUNDS"); do
         for set in $SETS; do time_node "$set" stored; done
     done

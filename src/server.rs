@@ -130,7 +130,8 @@ pub struct Server {
     http_metrics: Arc<http::Metrics>,
     scrape: Scrape,
     retention_days: u32,
-    graph_bytes_max: usize,
+    /// Bytes of the graph of links, and of answers of traces over it.
+    graph_bytes_max: (usize, u64),
     new_keys: Vec<(NodeRole, Zeroizing<String>)>,
 }
 
@@ -227,7 +228,7 @@ impl Server {
             scrape: recorder.scrape(),
             new_keys,
             retention_days: audit.retention_days,
-            graph_bytes_max: trace.memory_bytes,
+            graph_bytes_max: (trace.memory_bytes, trace.answer_cache_bytes),
         })
     }
 
@@ -351,8 +352,8 @@ impl Parts {
     }
 
     /// Has the graph of links kept in memory by a thread, if it may take any.
-    fn keep_graph(&self, bytes_max: usize) -> Option<JoinHandle<()>> {
-        let kept = self.node.keep_graph(bytes_max);
+    fn keep_graph(&self, (bytes_max, answers): (usize, u64)) -> Option<JoinHandle<()>> {
+        let kept = self.node.keep_graph(bytes_max, answers);
         kept.unwrap_or_else(|error| {
             warn!(%error, "there is no thread for the graph of links: traces read the store");
             None

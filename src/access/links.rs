@@ -25,13 +25,13 @@ pub enum LinkSight {
     AtOwnEnd,
 }
 
-/// A caller as it reads links.
-#[derive(Clone, Debug)]
+/// A caller as it reads links: equal ones see the same.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct LinkReader {
     seen: Seen,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Seen {
     Public,
     Everything,

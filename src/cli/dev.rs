@@ -43,11 +43,12 @@ const CHUNK_RECORDS: usize = 1000;
 /// How long a step of loading the demo data may take.
 const STEP_TIMEOUT: Duration = Duration::from_secs(30);
 /// What `dev` sets: addresses of this machine only, and little memory.
-const SETTINGS: [(&str, &str); 5] = [
+const SETTINGS: [(&str, &str); 6] = [
     ("http.listen", "127.0.0.1:8480"),
     ("dns.listen", "127.0.0.1:5380"),
     ("handle.listen", "127.0.0.1:2641"),
     ("store.cache_bytes", "67108864"),
+    ("store.write_buffer_bytes", "16777216"),
     ("telemetry.filter", "warn"),
 ];
 

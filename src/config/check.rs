@@ -496,10 +496,12 @@ fn limits(config: &Config, problems: &mut Vec<Problem>) {
 
 fn trace(config: &Config, problems: &mut Vec<Problem>) {
     let bytes = wide(config.trace.memory_bytes);
-    bounds(
-        &[("trace.memory_bytes", bytes, 0, GRAPH_BYTES_MAX)],
-        problems,
-    );
+    let answer_bytes = config.trace.answer_cache_bytes;
+    let sizes = [
+        ("trace.memory_bytes", bytes, 0, GRAPH_BYTES_MAX),
+        ("trace.answer_cache_bytes", answer_bytes, 0, 1 << 40),
+    ];
+    bounds(&sizes, problems);
     let count = config.trace.nodes.len();
     if count > NODES_MAX {
         let rule = format!("at most {NODES_MAX} nodes");

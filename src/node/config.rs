@@ -37,6 +37,9 @@ pub const GRAPH_BYTES_MAX: u64 = 1 << 40;
 pub struct TraceConfig {
     /// Bytes that the graph of links may take in memory; 0 keeps none.
     pub memory_bytes: usize,
+    /// Bytes of answers of traces that are kept while nothing that they tell has
+    /// changed; 0 keeps none. None are kept without the graph in memory.
+    pub answer_cache_bytes: u64,
     /// Other nodes at which traces go on: each a prefix and the URL of the node that
     /// has what is below it, `88.200 https://node.example:8443`. The prefix is the
     /// node's name.
@@ -50,6 +53,7 @@ impl Default for TraceConfig {
     fn default() -> Self {
         Self {
             memory_bytes: 1 << 30,
+            answer_cache_bytes: 256 << 20,
             nodes: Vec::new(),
             ca_file: PathBuf::new(),
         }

@@ -117,8 +117,9 @@ impl Column {
 const BLOOM_BITS: f64 = 10.0;
 /// Bytes of a data block: a point read decompresses one.
 const BLOCK_BYTES: usize = 4096;
-/// Share of a memtable that its own Bloom filter takes.
-const MEMTABLE_BLOOM_RATIO: f64 = 0.02;
+/// Share of a memtable that its own Bloom filter takes: some twenty bits for a record,
+/// five for a small row. It is taken at once.
+const MEMTABLE_BLOOM_RATIO: f64 = 0.01;
 /// Bytes after which files are flushed to the disk in the background, so that
 /// the closing sync of a file is short.
 const BYTES_PER_SYNC: u64 = 1 << 20;

@@ -15,7 +15,8 @@ pub struct Config {
     /// Bytes of the block cache, shared by all columns. Lists and names that traces
     /// read from the store are kept in up to a quarter as many beside it.
     pub cache_bytes: u64,
-    /// Bytes of one memtable before it is flushed.
+    /// Bytes of one memtable before it is flushed. All of them together end with the
+    /// write-ahead log's bound of 512 MiB.
     pub write_buffer_bytes: u64,
     /// Threads for flushes and compactions.
     pub background_threads: u32,
@@ -29,7 +30,7 @@ impl Default for Config {
             data_dir: PathBuf::from("/var/lib/idnode"),
             backup_dir: PathBuf::new(),
             cache_bytes: 512 << 20,
-            write_buffer_bytes: 64 << 20,
+            write_buffer_bytes: 256 << 20,
             background_threads: 2,
             disk_reserve_bytes: 64 << 20,
         }

@@ -62,6 +62,7 @@ impl Counts {
 pub struct Prefixes {
     rows: BTreeMap<String, PrefixRow>,
     totals: Counts,
+    entry_changes: u64,
 }
 
 impl Prefixes {
@@ -127,10 +128,20 @@ impl Prefixes {
         (self.totals.open(), self.totals.open_deleted())
     }
 
+    /// How often an entry was put since the start, counts apart: who holds which prefix
+    /// is the same as long as this is.
+    pub const fn entry_changes(&self) -> u64 {
+        self.entry_changes
+    }
+
     pub(super) fn set(&mut self, canonical: &str, row: PrefixRow) {
         self.totals = self.totals.with(&row.counts, u64::saturating_add);
-        if let Some(before) = self.rows.insert(canonical.to_owned(), row) {
+        let entry = Arc::clone(&row.entry);
+        let before = self.rows.insert(canonical.to_owned(), row);
+        if let Some(before) = &before {
             self.totals = self.totals.with(&before.counts, u64::saturating_sub);
         }
+        let is_same = before.is_some_and(|before| Arc::ptr_eq(&before.entry, &entry));
+        self.entry_changes += u64::from(!is_same);
     }
 }

@@ -15,7 +15,7 @@ impl TermsId {
 }
 
 /// Which way to go along edges.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Direction {
     /// From an output to its inputs: what it was made of.
     Up,
@@ -80,7 +80,7 @@ pub enum Change {
 }
 
 /// Which edges count by their times.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct When {
     /// Those whose validity overlaps it; all if there is none.
     pub window: Option<Window>,
@@ -90,7 +90,7 @@ pub struct When {
 }
 
 /// A span of time: `from` is in it, `until` is not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Window {
     /// Its first second.
     pub from: u32,

@@ -23,7 +23,8 @@ use crate::trace::edge::{Change, Direction, Edge, Node, TermsId};
 use crate::trace::layers::{Layers, Pace, Progress, merged};
 use crate::trace::loader::Loader;
 use crate::trace::names::Names;
-use crate::trace::source::{Hop, Lens, Source};
+use crate::trace::recent::Recent;
+use crate::trace::source::{Hop, Judge, Lens, Source, Verdict};
 use crate::trace::walk::Row;
 
 /// Edges that are looked at under one hold of the lock.
@@ -66,6 +67,7 @@ struct State {
     delta: Delta,
     /// One more than the largest node of an edge.
     nodes: usize,
+    recent: Recent,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,6 +177,33 @@ impl Graph {
     pub fn edges(&self, node: Node, direction: Direction) -> Result<Vec<Edge>, Gone> {
         let state = self.read()?;
         Ok(state.layers().edges(direction, node).collect())
+    }
+
+    /// How many changes were published so far: for [`Graph::unchanged_since`].
+    ///
+    /// # Errors
+    /// [`Gone`]: it is not in memory.
+    pub fn change_count(&self) -> Result<u64, Gone> {
+        Ok(self.read()?.recent.count())
+    }
+
+    /// How many changes there are now, if a walk that expanded `nodes`, and began after
+    /// the first `count` of them, finds the same still. A change of an edge that `judge`
+    /// skips is none; the times of edges are not looked at.
+    ///
+    /// # Errors
+    /// [`Gone`]: it is not in memory.
+    pub fn unchanged_since(
+        &self,
+        (count, direction): (u64, Direction),
+        nodes: &[u32],
+        judge: &mut impl Judge,
+    ) -> Result<Option<u64>, Gone> {
+        let state = self.read()?;
+        let recent = &state.recent;
+        let mut matters = |hop: &Hop| judge.judge(hop) != Verdict::Skip;
+        let has_changed = recent.has_changed((count, direction), nodes, &mut matters);
+        Ok((!has_changed).then(|| recent.count()))
     }
 
     /// Bytes that it takes, as allocated.
@@ -312,6 +341,7 @@ impl State {
             frozen: None,
             delta: Delta::default(),
             nodes: 0,
+            recent: Recent::default(),
         }
     }
 
@@ -327,6 +357,7 @@ impl State {
                 let last = edge.input.max(edge.output);
                 self.nodes = self.nodes.max(last.0 as usize + 1);
                 self.delta.put(edge);
+                self.recent.note(edge.input, edge.output, edge.terms);
                 edge.terms <= TermsId::MAX
             }
             Change::Remove {
@@ -335,6 +366,7 @@ impl State {
                 terms,
             } => {
                 self.delta.remove(*input, *output, *terms);
+                self.recent.note(*input, *output, *terms);
                 true
             }
         }
@@ -361,7 +393,8 @@ impl State {
 
     fn bytes(&self) -> usize {
         let frozen = self.frozen.as_deref().map_or(0, Delta::bytes);
-        self.names.bytes() + self.base.bytes() + self.delta.bytes() + frozen
+        let recent = self.recent.bytes();
+        self.names.bytes() + self.base.bytes() + self.delta.bytes() + frozen + recent
     }
 
     /// Is gone; returns what was there, to be freed without the lock.

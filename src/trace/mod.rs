@@ -18,6 +18,7 @@ mod layers;
 mod loader;
 mod names;
 mod path;
+mod recent;
 mod seen;
 mod source;
 mod walk;

@@ -16,7 +16,7 @@ pub struct Hop {
 }
 
 /// Which edges a walk looks at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Lens {
     /// Which way.
     pub direction: Direction,

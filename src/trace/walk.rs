@@ -241,6 +241,14 @@ impl Walk {
         })
     }
 
+    /// The nodes that were expanded, whose lists say what was found, when
+    /// [`go`](Self::go) was done.
+    pub fn expanded(&self, depth_max: u16) -> Box<[u32]> {
+        let is_expanded = |found: &&Found| found.is_first && found.depth < depth_max;
+        let expanded = self.found.iter().filter(is_expanded);
+        expanded.map(|found| found.node.0).collect()
+    }
+
     /// Expands row by row until nothing is left or a limit is reached.
     fn run<S, J, G>(
         &mut self,

@@ -105,6 +105,10 @@ pub struct Metrics {
     kept_misses: Counter,
     kept_count: Gauge,
     kept_bytes: Gauge,
+    traces_kept_hits: Counter,
+    traces_kept_misses: Counter,
+    traces_kept_count: Gauge,
+    traces_kept_bytes: Gauge,
     /// `idnode_registry_operations_total`, in the order of [`CHANGED`].
     operations: [(Operation, [Counter; 9]); OPERATIONS.len()],
     /// `idnode_import_rows_total`, in the order of [`IMPORTED`].
@@ -142,6 +146,13 @@ impl Metrics {
         );
         describe_gauge!("idnode_grpc_kept_results", "results of resolution kept");
         describe_gauge!("idnode_grpc_kept_bytes", "bytes of the results kept");
+        describe_counter!(
+            "idnode_trace_kept_hits_total",
+            "answers of traces that were kept"
+        );
+        describe_counter!("idnode_trace_kept_misses_total", "traces that were walked");
+        describe_gauge!("idnode_trace_kept_answers", "answers of traces kept");
+        describe_gauge!("idnode_trace_kept_bytes", "bytes of the answers of traces");
         describe_counter!("idnode_registry_operations_total", "changes asked for");
         describe_counter!("idnode_import_rows_total", "rows of imports");
         describe_counter!(
@@ -158,6 +169,10 @@ impl Metrics {
             kept_misses: counter!("idnode_grpc_kept_misses_total"),
             kept_count: gauge!("idnode_grpc_kept_results"),
             kept_bytes: gauge!("idnode_grpc_kept_bytes"),
+            traces_kept_hits: counter!("idnode_trace_kept_hits_total"),
+            traces_kept_misses: counter!("idnode_trace_kept_misses_total"),
+            traces_kept_count: gauge!("idnode_trace_kept_answers"),
+            traces_kept_bytes: gauge!("idnode_trace_kept_bytes"),
             operations: OPERATIONS.map(|(operation, op)| {
                 let counters = CHANGED.map(|result| {
                     counter!("idnode_registry_operations_total", "op" => op, "result" => result)
@@ -200,13 +215,24 @@ impl Metrics {
         self.kept_misses.increment(wide(misses));
     }
 
-    /// Tells how many results are kept, and their bytes.
-    pub(super) fn kept_size(&self, count: usize, bytes: u64) {
+    /// Tells how many results and answers of traces are kept, and their bytes.
+    pub(super) fn kept_sizes(&self, results: (usize, u64), traces: (usize, u64)) {
         let shown = |number: u64| f64::from(u32::try_from(number).unwrap_or(u32::MAX));
-        self.kept_count
-            .set(shown(u64::try_from(count).unwrap_or(u64::MAX)));
-        // In whole KiB, which an f64 holds exactly.
-        self.kept_bytes.set(shown(bytes / 1024) * 1024.0);
+        let set = |(count_gauge, bytes_gauge): (&Gauge, &Gauge), (count, bytes): (usize, u64)| {
+            count_gauge.set(shown(u64::try_from(count).unwrap_or(u64::MAX)));
+            // In whole KiB, which an f64 holds exactly.
+            bytes_gauge.set(shown(bytes / 1024) * 1024.0);
+        };
+        set((&self.kept_count, &self.kept_bytes), results);
+        set((&self.traces_kept_count, &self.traces_kept_bytes), traces);
+    }
+
+    /// Counts a trace: whether its answer was kept.
+    pub(super) fn traced(&self, was_kept: bool) {
+        match was_kept {
+            true => self.traces_kept_hits.increment(1),
+            false => self.traces_kept_misses.increment(1),
+        }
     }
 
     /// Counts a change that was asked for.

@@ -185,8 +185,8 @@ async fn measure(shared: Arc<Shared>) {
         tokio::select! {
             () = shared.shutdown.cancelled() => return,
             _ = ticks.tick() => {
-                let (count, bytes) = shared.results.size();
-                shared.metrics.kept_size(count, bytes);
+                let traces = shared.node.kept_traces_size();
+                shared.metrics.kept_sizes(shared.results.size(), traces);
             }
         }
     }

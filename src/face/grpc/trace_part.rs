@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
+use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
 use crate::face::grpc::convert::signed;
@@ -29,6 +30,8 @@ pub(super) struct Part {
     /// Of all parts so far.
     pub(super) more_count: u64,
     told: Told,
+    /// All parts so far, if they fit into one answer together.
+    all: Option<Vec<Bytes>>,
     /// The numbers of terms that other nodes told.
     far: HashMap<FarTerms, u32>,
 }
@@ -43,6 +46,7 @@ impl Part {
             depth: 0,
             more_count: 0,
             told: Told::default(),
+            all: Some(Vec::new()),
             far: HashMap::new(),
         }
     }
@@ -129,7 +133,20 @@ impl Part {
     /// The part; the next one goes on from there.
     pub(super) fn take(&mut self) -> Encoded<v1::TraceResponse> {
         self.rows = 0;
-        self.answer.take()
+        let part = self.answer.take();
+        let bytes = |all: &Vec<Bytes>| all.iter().map(Bytes::len).sum::<usize>();
+        self.all = self.all.take().filter(|all| bytes(all) < ANSWER_BYTES);
+        if let Some(all) = &mut self.all {
+            all.push(part.octets().clone());
+        }
+        part
+    }
+
+    /// All parts as one message, if that is no larger than a part may be.
+    pub(super) fn whole(&self) -> Option<Vec<u8>> {
+        // Messages behind one another are one message.
+        let whole = self.all.as_ref()?.concat();
+        (whole.len() <= ANSWER_BYTES).then_some(whole)
     }
 
     /// The last part, with how all of it ended.

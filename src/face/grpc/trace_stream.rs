@@ -11,9 +11,9 @@ use crate::face::grpc::outgoing::{Answers, End, Outgoing};
 use crate::face::grpc::shared::{Shared, TRACE_STREAMS_MAX};
 use crate::face::grpc::trace_convert::{Asked, failures, requests, until};
 use crate::face::grpc::trace_part::{Page, Part};
-use crate::face::grpc::traces::{WHOLE, begin, rest};
+use crate::face::grpc::traces::{WHOLE, begin, kept_message, rest};
 use crate::model::{Caller, Reason, Refusal};
-use crate::node::{FoundRow, Node, OnwardEnd, OnwardRow, TraceTaker, Tracing};
+use crate::node::{Found, FoundRow, Node, OnwardEnd, OnwardRow, TraceTaker, Tracing};
 use crate::wire::proto::Encoded;
 use crate::wire::proto::v1::{TraceRequest, TraceResponse};
 
@@ -40,16 +40,30 @@ pub(super) async fn stream(
     let (mut page, mut tracing) = (Page::new(node, CancellationToken::new()), None);
     let mut ended = None;
     if !asked.onward.goes_on() {
-        let begun = tracing.insert(node.begin_trace(&caller, &asked.query)?);
-        let progress = begin(node, begun, &mut page)?;
+        let mut begun = match node.find_trace(&caller, &asked.query)? {
+            Found::Kept(kept) if may_have(node, &caller, kept.row_count) => {
+                let (outgoing, answers) = Outgoing::new(shared, caller, deadline);
+                outgoing.send_first(kept_message(&kept))?;
+                shared.metrics.traced(true);
+                return Ok(answers);
+            }
+            Found::Kept(_) => Box::new(node.begin_trace(&caller, &asked.query)?),
+            Found::New(tracing) => tracing,
+        };
+        let progress = begin(node, &mut begun, &mut page)?;
         ended = progress.filter(|progress| !progress.rests);
+        tracing = Some(begun);
     }
+    shared.metrics.traced(false);
     let (outgoing, answers) = Outgoing::new(shared, caller, deadline);
     let mut giving = Giving::new(node, outgoing, page.part);
     if let Some(progress) = ended
-        && giving.may_have_all()
+        && may_have(node, giving.outgoing.caller(), giving.part.row_count)
     {
         let whole = giving.last_part(&asked, OnwardEnd::of(progress));
+        if let Some(tracing) = tracing {
+            tracing.keep(&progress.end, whole.octets());
+        }
         rest(progress.quiet).await;
         giving.outgoing.send_first(whole)?;
         return Ok(answers);
@@ -63,6 +77,12 @@ pub(super) async fn stream(
         giving.outgoing.end(ended);
     });
     Ok(answers)
+}
+
+/// Whether the caller may have so many rows without waiting.
+fn may_have(node: &Node, caller: &Caller, row_count: u32) -> bool {
+    let count = requests(row_count.into()).max(1);
+    node.admit_items(caller, count).is_ok()
 }
 
 /// A trace whose rows are given as they are found.
@@ -93,9 +113,9 @@ impl Giving {
         }
     }
 
-    fn run(&mut self, asked: &Asked, tracing: Option<Tracing>) -> Result<(), End> {
-        let traced = match tracing {
-            Some(mut tracing) => {
+    fn run(&mut self, asked: &Asked, mut tracing: Option<Box<Tracing>>) -> Result<(), End> {
+        let traced = match &mut tracing {
+            Some(tracing) => {
                 // What was found before is told first.
                 let flushed = self.pause();
                 let traced = match flushed {
@@ -123,7 +143,11 @@ impl Giving {
         self.outgoing.rest(end.quiet);
         self.flush()?;
         self.count()?;
+        let how = end.end;
         let last = self.last_part(asked, end);
+        if let (Some(tracing), Some(whole)) = (tracing, self.part.whole()) {
+            tracing.keep(&how, &whole);
+        }
         self.outgoing.send(last)
     }
 
@@ -141,13 +165,6 @@ impl Giving {
         summary.failures = failures(failed);
         summary.more_rows = more_rows;
         self.part.end(&summary)
-    }
-
-    /// Whether the caller may have what is there without waiting.
-    fn may_have_all(&self) -> bool {
-        let caller = self.outgoing.caller();
-        let count = requests(self.part.row_count.into()).max(1);
-        self.node.admit_items(caller, count).is_ok()
     }
 
     /// Waits until the caller may have what is there.

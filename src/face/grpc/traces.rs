@@ -21,8 +21,8 @@ use crate::model::limits::{
 };
 use crate::model::{Caller, Reason, Refusal};
 use crate::node::{
-    Group, GroupBy, Grouped, Node, TraceDifference, TraceEnd, TraceLimit, TraceProgress, TraceRow,
-    TraceTaker, Tracing,
+    Found, Group, GroupBy, Grouped, KeptTrace, Node, TraceDifference, TraceEnd, TraceLimit,
+    TraceProgress, TraceRow, TraceTaker, Tracing,
 };
 use crate::wire::proto::v1::group_trace_request;
 use crate::wire::proto::v1::{
@@ -114,7 +114,16 @@ pub(super) async fn trace(
     // A client that goes away ends the walk.
     let gone = CancellationToken::new();
     let _guard = gone.clone().drop_guard();
-    let mut tracing = shared.node.begin_trace(&caller, &asked.query)?;
+    let mut tracing = match shared.node.find_trace(&caller, &asked.query)? {
+        Found::Kept(kept) => {
+            let count = requests(kept.row_count.into());
+            shared.node.admit_items(&caller, count)?;
+            shared.metrics.traced(true);
+            return Ok(kept_message(&kept));
+        }
+        Found::New(tracing) => tracing,
+    };
+    shared.metrics.traced(false);
     let mut page = Page::new(&shared.node, gone);
     let progress = begin(&shared.node, &mut tracing, &mut page)?;
     let is_done = |progress: &TraceProgress| !progress.rests || page.part.is_full();
@@ -123,35 +132,41 @@ pub(super) async fn trace(
         None => {
             let work = move |_: &Node| {
                 let progress = tracing.go(until, &mut page)?;
-                Ok((page, progress))
+                Ok(((tracing, page), progress))
             };
             let (went_on, progress) = bounded(shared, work).await?;
-            page = went_on;
+            (tracing, page) = went_on;
             progress
         }
     };
     rest(progress.quiet).await;
-    page_message(&shared.node, (&caller, &asked), page.part, progress.end)
+    let mut part = page.part;
+    let count = requests(part.row_count.into());
+    shared.node.admit_items(&caller, count)?;
+    let end = page_end(&asked, &part, progress.end);
+    let summary = part.summary(&end, asked.token(&caller, &end));
+    let message = part.end(&summary);
+    tracing.keep(&end, message.octets());
+    Ok(message)
 }
 
-fn page_message(
-    node: &Node,
-    (caller, asked): (&Caller, &Asked),
-    mut part: Part,
-    mut end: TraceEnd,
-) -> Result<Encoded<TraceResponse>, Refusal> {
-    if part.row_count < end.row_count {
+/// How a trace ends that has a part for its only page.
+fn page_end(asked: &Asked, part: &Part, end: TraceEnd) -> TraceEnd {
+    match part.row_count < end.row_count {
+        false => end,
         // The page is full of bytes: it ends within what was given at once.
-        end = TraceEnd {
+        true => TraceEnd {
             is_depth_cut: false,
             truncated: Some(TraceLimit::Rows),
             next: asked.query.skip.saturating_add(part.row_count),
             ..end
-        };
+        },
     }
-    node.admit_items(caller, requests(part.row_count.into()))?;
-    let summary = part.summary(&end, asked.token(caller, &end));
-    Ok(part.end(&summary))
+}
+
+/// An answer that was kept.
+pub(super) fn kept_message(kept: &KeptTrace) -> Encoded<TraceResponse> {
+    Encoded::new(kept.octets.clone())
 }
 
 /// A request for a whole trace, within another.

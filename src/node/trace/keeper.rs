@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 
 use crate::model::Identifier;
 use crate::node::Node;
+use crate::node::trace::kept::KeptTraces;
 use crate::store::links::{EdgeRow, GraphChange};
 use crate::store::{Error, Store};
 use crate::trace::{Change, Direction, Edge, Graph, Node as Number, TermsId, Times, Walks};
@@ -17,6 +18,8 @@ use crate::trace::{Change, Direction, Edge, Graph, Node as Number, TermsId, Time
 #[derive(Debug, Default)]
 pub(in crate::node) struct Keeper {
     graph: OnceLock<Graph>,
+    /// Answers of traces over it, if any are kept.
+    kept: OnceLock<Option<KeptTraces>>,
     closed: AtomicBool,
     pub(super) walks: Walks,
 }
@@ -25,6 +28,11 @@ impl Keeper {
     /// The graph, once it can be walked.
     pub(in crate::node) fn ready(&self) -> Option<&Graph> {
         self.graph.get().filter(|graph| graph.ready())
+    }
+
+    /// Answers of traces, if any are kept.
+    pub(super) fn kept(&self) -> Option<&KeptTraces> {
+        self.kept.get()?.as_ref()
     }
 
     /// Tells the graph of changes that are durable, before they are acknowledged.
@@ -106,16 +114,24 @@ impl Keeper {
 
 impl Node {
     /// Keeps the graph of links in memory from now on, once, as long as it takes at
-    /// most `bytes_max` bytes. Traces read the store until it is loaded, and where
-    /// it does not fit. The thread ends after [`Node::close`].
+    /// most `bytes_max` bytes, and answers of traces over it up to `answer_bytes_max`.
+    /// Traces read the store until it is loaded, and where it does not fit. The thread
+    /// ends after [`Node::close`].
     ///
     /// # Errors
     /// If there is no thread to be had.
-    pub fn keep_graph(&self, bytes_max: usize) -> io::Result<Option<JoinHandle<()>>> {
+    pub fn keep_graph(
+        &self,
+        bytes_max: usize,
+        answer_bytes_max: u64,
+    ) -> io::Result<Option<JoinHandle<()>>> {
         let keeper = Arc::clone(&self.inner.graph);
         if bytes_max == 0 || keeper.graph.set(Graph::new(bytes_max)).is_err() {
             return Ok(None);
         }
+        keeper
+            .kept
+            .get_or_init(|| KeptTraces::new(answer_bytes_max));
         let store = Arc::clone(&self.inner.store);
         let work = move || {
             let Some(graph) = keeper.graph.get() else {
@@ -132,6 +148,12 @@ impl Node {
         };
         let thread = std::thread::Builder::new().name("graph".into());
         thread.spawn(work).map(Some)
+    }
+
+    /// How many answers of traces are kept, and their bytes.
+    pub fn kept_traces_size(&self) -> (usize, u64) {
+        let kept = self.inner.graph.kept();
+        kept.map(KeptTraces::size).unwrap_or_default()
     }
 
     /// Whether traces go over the graph in memory.

@@ -8,6 +8,7 @@
 mod group;
 mod judge;
 mod keeper;
+mod kept;
 mod onward;
 mod stored;
 mod tracing;
@@ -18,10 +19,11 @@ use std::time::Duration;
 
 pub use group::{Group, GroupBy, Grouped};
 pub(super) use keeper::Keeper;
+pub use kept::KeptTrace;
 pub use onward::{
     Failure, FarEnd, FarRow, FarTerms, Onward, OnwardAsk, OnwardEnd, OnwardRow, OtherNodes,
 };
-pub use tracing::{FoundRow, TraceProgress, TraceTaker, Tracing};
+pub use tracing::{Found, FoundRow, TraceProgress, TraceTaker, Tracing};
 
 use crate::access::LinkReader;
 use crate::model::limits::{TRACE_DEPTH_MAX, TRACE_LINKS_MAX, TRACE_PATHS_MAX, TRACE_REACH_MAX};
@@ -267,6 +269,14 @@ struct Asked {
 
 impl Asked {
     fn new(node: &Node, query: &TraceQuery) -> Result<Self, Refusal> {
+        Ok(Self {
+            start: node.number_of(&query.start)?,
+            ..Self::checked(query)?
+        })
+    }
+
+    /// Without the node that it begins at.
+    fn checked(query: &TraceQuery) -> Result<Self, Refusal> {
         let depth_max = match query.depth_max {
             0 => TRACE_DEPTH_MAX,
             depth if depth <= TRACE_DEPTH_MAX => depth,
@@ -296,7 +306,7 @@ impl Asked {
             },
         };
         Ok(Self {
-            start: node.number_of(&query.start)?,
+            start: None,
             lens,
             depth_max,
         })

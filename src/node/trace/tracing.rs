@@ -9,6 +9,7 @@ use crate::access::LinkReader;
 use crate::model::limits::{TRACE_LINKS_MAX, TRACE_ROWS_MAX};
 use crate::model::{Caller, Refusal};
 use crate::node::trace::judge::{InGraph, InStore, Judging, Owns};
+use crate::node::trace::kept::{Before, KeptTrace, Question};
 use crate::node::trace::stored::Stored;
 use crate::node::trace::{Asked, TraceEnd, TraceQuery, TraceRow};
 use crate::node::{Node, told};
@@ -59,6 +60,19 @@ pub struct Tracing {
     own: String,
     walk: Walk,
     began: Duration,
+    /// How things stood then, while all of it went over the graph in memory.
+    before: Option<Before>,
+    /// Whether a name could not be read.
+    lacks_name: bool,
+}
+
+/// A trace that was asked for.
+#[derive(Debug)]
+pub enum Found {
+    /// It was found before, and would be found so now.
+    Kept(Arc<KeptTrace>),
+    /// It has not begun.
+    New(Box<Tracing>),
 }
 
 impl Node {
@@ -67,17 +81,43 @@ impl Node {
     /// # Errors
     /// `FieldInvalid` beyond a limit; `Internal`.
     pub fn begin_trace(&self, caller: &Caller, query: &TraceQuery) -> Result<Tracing, Refusal> {
+        let reader = Arc::new(self.link_reader(caller));
+        self.begin_for(reader, query)
+    }
+
+    /// A trace that was found before and kept, or one that has not begun.
+    ///
+    /// # Errors
+    /// `FieldInvalid` beyond a limit; `Internal`.
+    pub fn find_trace(&self, caller: &Caller, query: &TraceQuery) -> Result<Found, Refusal> {
+        let reader = Arc::new(self.link_reader(caller));
+        let keeper = &self.inner.graph;
+        if let (Some(kept), Some(graph), 0) = (keeper.kept(), keeper.ready(), query.skip) {
+            let question = Question::new(query, &Asked::checked(query)?, &reader);
+            let found = kept.find(&question, (&self.inner.store, graph));
+            if let Some(found) = found.filter(|found| found.row_count <= query.rows_max) {
+                return Ok(Found::Kept(found));
+            }
+        }
+        let tracing = self.begin_for(reader, query)?;
+        Ok(Found::New(Box::new(tracing)))
+    }
+
+    fn begin_for(&self, reader: Arc<LinkReader>, query: &TraceQuery) -> Result<Tracing, Refusal> {
         let began = self.elapsed();
+        let before = Before::of(&self.inner.store, self.inner.graph.ready());
         let asked = Asked::new(self, query)?;
         Ok(Tracing {
             node: self.clone(),
             query: query.clone(),
-            reader: Arc::new(self.link_reader(caller)),
+            reader,
             own: query.start.to_string(),
             // What no link names takes the way of what is linked unseen.
             walk: self.inner.graph.walks.begin(asked.start.unwrap_or(NOWHERE)),
             asked,
             began,
+            before,
+            lacks_name: false,
         })
     }
 
@@ -120,6 +160,19 @@ impl Tracing {
         &self.query
     }
 
+    /// Keeps a face's answer to all of it, if that ends with all rows there are, and tells
+    /// more than the start. What came from the stored lists is not kept.
+    pub fn keep(self, end: &TraceEnd, octets: &[u8]) {
+        let is_whole = end.truncated.is_none() && self.query.skip == 0 && end.row_count > 1;
+        if !is_whole || self.lacks_name {
+            return;
+        }
+        if let (Some(kept), Some(before)) = (self.node.inner.graph.kept(), self.before) {
+            let question = Question::new(&self.query, &self.asked, &self.reader);
+            kept.keep(question, before, &self.walk, (end.row_count, octets));
+        }
+    }
+
     /// Whether it would go over memory alone, and so not wait for a disk.
     pub fn is_in_memory(&self) -> bool {
         self.node.inner.graph.ready().is_some()
@@ -148,6 +201,7 @@ impl Tracing {
         let summary = match summary {
             Some(summary) => summary,
             None => {
+                self.before = None;
                 let owns = InStore::new(&node.inner.store, &reader);
                 let source = Blinded(Stored(&node.inner.store), self.asked.start.is_none());
                 let over = self.over((source, owns, None), until, taker);
@@ -183,8 +237,10 @@ impl Tracing {
         let mut judging = Judging::new(&node.inner.store, (&self.reader, &self.query.kinds), owns);
         let own = self.own.split_once('/').unwrap_or((&self.own, ""));
         let is_linked = self.asked.start.is_some();
+        let lacks_name = &mut self.lacks_name;
         self.walk.go(&mut source, &ask, &mut judging, |rows| {
             node.name_rows((rows, graph), own, &mut |row| {
+                *lacks_name |= row.node.is_some() && row.name.is_none();
                 let node = row.node.filter(|_| is_linked);
                 taker.row(FoundRow { node, ..row });
             });

@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use bytes::{Buf, BufMut};
+use bytes::{Buf, BufMut, Bytes};
 use prost::Message;
 use tonic::Status;
 use tonic::codec::{DecodeBuf, Decoder, EncodeBuf, Encoder};
@@ -90,7 +90,7 @@ impl<M: Message> Write for M {
 /// A message of type `M`, encoded already: for answers of many small parts, which
 /// need not be messages of their own before.
 pub struct Encoded<M> {
-    octets: Vec<u8>,
+    octets: Bytes,
     of: PhantomData<fn(M)>,
 }
 
@@ -104,11 +104,16 @@ impl<M> std::fmt::Debug for Encoded<M> {
 
 impl<M> Encoded<M> {
     /// Takes the octets of a message.
-    pub const fn new(octets: Vec<u8>) -> Self {
+    pub fn new(octets: impl Into<Bytes>) -> Self {
         Self {
-            octets,
+            octets: octets.into(),
             of: PhantomData,
         }
+    }
+
+    /// Its octets.
+    pub const fn octets(&self) -> &Bytes {
+        &self.octets
     }
 }
 

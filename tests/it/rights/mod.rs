@@ -4,6 +4,7 @@
 mod faces;
 mod hidden_links;
 mod kept;
+mod kept_traces;
 mod matrix;
 mod probes;
 mod restricted;

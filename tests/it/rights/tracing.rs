@@ -93,7 +93,7 @@ impl Traced {
     }
 
     pub(super) async fn keep_graph(&mut self) {
-        let kept = self.node.keep_graph(64 << 20).expect("a thread");
+        let kept = self.node.keep_graph(64 << 20, 16 << 20).expect("a thread");
         self.threads.extend(kept);
         wait_until("the graph", async || self.node.graph_is_ready()).await;
     }
@@ -120,21 +120,21 @@ impl Traced {
 
 /// A link as the reference keeps it.
 #[derive(Clone, Debug)]
-struct Stated {
-    source: usize,
-    target: usize,
-    kind: usize,
-    owner: Option<&'static str>,
-    visibility: Visibility,
-    behind: Behind,
-    from: u64,
-    until: u64,
-    after: After,
+pub(super) struct Stated {
+    pub(super) source: usize,
+    pub(super) target: usize,
+    pub(super) kind: usize,
+    pub(super) owner: Option<&'static str>,
+    pub(super) visibility: Visibility,
+    pub(super) behind: Behind,
+    pub(super) from: u64,
+    pub(super) until: u64,
+    pub(super) after: After,
 }
 
 /// What happens to a link later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum After {
+pub(super) enum After {
     Nothing,
     Confirmed,
     Disputed,
@@ -143,7 +143,7 @@ enum After {
 
 /// An edge as the reference knows it: spans of time that it was on record.
 #[derive(Clone, Debug)]
-struct Plain {
+pub(super) struct Plain {
     stated: Stated,
     since: u64,
     ended: Option<u64>,
@@ -158,7 +158,7 @@ fn holder(name: usize) -> Option<&'static str> {
     }
 }
 
-fn any_stated() -> impl Strategy<Value = Stated> {
+pub(super) fn any_stated() -> impl Strategy<Value = Stated> {
     let readers = |texts: &[&str]| {
         let readers = texts
             .iter()
@@ -220,7 +220,7 @@ pub(super) fn who(owner: Option<&str>) -> Caller {
 }
 
 /// States the links, and keeps of each what the reference needs.
-async fn build(traced: &Traced, links: &[Stated]) -> Vec<Plain> {
+pub(super) async fn build(traced: &Traced, links: &[Stated]) -> Vec<Plain> {
     let mut plain: BTreeMap<(usize, usize, usize, Option<&str>), Plain> = BTreeMap::new();
     for stated in links {
         // What the operators state without a firm at an end is nobody's.
@@ -289,13 +289,13 @@ async fn build(traced: &Traced, links: &[Stated]) -> Vec<Plain> {
 
 /// Who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Asking {
+pub(super) enum Asking {
     Anyone,
     Firm(&'static str),
     Operator,
 }
 
-const ASKING: [Asking; 5] = [
+pub(super) const ASKING: [Asking; 5] = [
     Asking::Anyone,
     Asking::Firm("a"),
     Asking::Firm("b"),
@@ -304,7 +304,7 @@ const ASKING: [Asking; 5] = [
 ];
 
 impl Asking {
-    fn caller(self) -> Caller {
+    pub(super) fn caller(self) -> Caller {
         match self {
             Self::Anyone => Caller::ANONYMOUS,
             Self::Firm(id) => member(id, FirmRole::Reader),
@@ -346,7 +346,7 @@ pub(super) struct Question {
     pub(super) as_of: Option<u64>,
 }
 
-fn any_question() -> impl Strategy<Value = Question> {
+pub(super) fn any_question() -> impl Strategy<Value = Question> {
     let direction = prop_oneof![Just(TraceDirection::Up), Just(TraceDirection::Down)];
     let kinds = prop_oneof![
         3 => Just(Vec::new()),
