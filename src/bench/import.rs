@@ -38,6 +38,10 @@ pub struct Importing {
     pub prepared: u64,
     /// Replace what is there; else what is there is an error.
     pub update: bool,
+    /// Have the server write very many together.
+    pub bulk: bool,
+    /// In the order of the identifiers.
+    pub sorted: bool,
     /// Processes of the server, to be watched.
     pub pids: Vec<u32>,
 }
@@ -52,7 +56,12 @@ pub async fn import(target: &Target, demo: Demo, how: &Importing) -> Result<Repo
         requests: None,
         time: None,
     };
-    let messages = Arc::new(Messages::new(Source::new(demo, 0, how.batch, unbound), how).await);
+    let source = Source::new(demo, 0, how.batch, unbound);
+    let source = match how.sorted {
+        true => source.sorted(),
+        false => source,
+    };
+    let messages = Arc::new(Messages::new(source, how).await);
     let watch = Watch::new(&how.pids);
     let before = watch.used()?;
     let start = clock::now();
@@ -83,6 +92,7 @@ struct Message {
 struct Messages {
     source: Source,
     on_conflict: OnConflict,
+    bulk: bool,
     prepared: Mutex<VecDeque<Message>>,
 }
 
@@ -95,6 +105,7 @@ impl Messages {
         let mut messages = Self {
             source,
             on_conflict,
+            bulk: how.bulk,
             prepared: Mutex::default(),
         };
         let mut prepared = VecDeque::new();
@@ -125,6 +136,7 @@ impl Messages {
             on_conflict: self.on_conflict.into(),
             validate_only: false,
             records,
+            bulk: self.bulk,
         };
         (count > 0).then(|| Message {
             octets: Encoded::new(request.encode_to_vec()),

@@ -17,6 +17,7 @@ use crate::bench::report::Report;
 use crate::bench::target::{Target, registry};
 use crate::bench::workload::Bound;
 use crate::demo::Demo;
+use crate::model::SuffixCase;
 use crate::wire::proto::v1;
 use crate::wire::proto::v1::batch_write_request::{Item, item::Change};
 use crate::wire::proto::v1::batch_write_response::result::Outcome;
@@ -91,6 +92,8 @@ pub(super) struct Source {
     pub(super) start: Instant,
     /// When records are due; `None` where they go as soon as may be.
     pace: Option<Pace>,
+    /// Which position comes when; `None`: as they stand in the data.
+    order: Option<Vec<u32>>,
 }
 
 impl Source {
@@ -106,7 +109,18 @@ impl Source {
             bound,
             start: clock::now(),
             pace: None,
+            order: None,
         }
+    }
+
+    /// The same records in the order of their identifiers, as the store has them.
+    pub(super) fn sorted(mut self) -> Self {
+        let key = |position: u64| self.demo.identifier(position).key(SuffixCase::Folded);
+        let positions = (0..self.end).map_while(|position| u32::try_from(position).ok());
+        let mut order: Vec<_> = positions.map(|at| (key(at.into()), at)).collect();
+        order.sort_unstable();
+        self.order = Some(order.into_iter().map(|(_, at)| at).collect());
+        self
     }
 
     /// The next records, as soon as they are due; none at the end.
@@ -118,6 +132,8 @@ impl Source {
         let first = self.next.fetch_add(self.batch, Ordering::Relaxed);
         let positions = first..first.saturating_add(self.batch).min(self.end);
         let record = |at| {
+            let place = |order: &Vec<u32>| order.get(usize::try_from(at).ok()?).copied();
+            let at = self.order.as_ref().and_then(place).map_or(at, u64::from);
             let (identifier, values) = self.demo.record(at);
             record(&identifier, &values)
         };

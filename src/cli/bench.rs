@@ -261,6 +261,12 @@ struct Import {
     /// Replace what is registered already
     #[arg(long)]
     update: bool,
+    /// Have the node write very many together; takes `--window 100`
+    #[arg(long)]
+    bulk: bool,
+    /// In the order of the identifiers
+    #[arg(long)]
+    sorted: bool,
     /// A process of the server, to measure what it uses; can be repeated
     #[arg(long, value_name = "PID")]
     pid: Vec<u32>,
@@ -369,6 +375,8 @@ async fn import(args: Import, connection: &Connection, output: &Output) -> Resul
         window: args.window,
         prepared: args.prepared,
         update: args.update,
+        bulk: args.bulk,
+        sorted: args.sorted,
         pids: args.pid,
     };
     let report = bench::import(&target, args.data.demo(), &how).await;

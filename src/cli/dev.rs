@@ -219,6 +219,7 @@ async fn import(client: &Client, records: Vec<v1::Record>) -> Result<(), Failure
             on_conflict: OnConflict::Skip.into(),
             validate_only: false,
             records: records.to_vec(),
+            bulk: false,
         })
         .collect();
     let mut registry = client.registry();

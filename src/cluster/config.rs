@@ -22,7 +22,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            queue_count_max: 65_536,
+            queue_count_max: 131_072,
             group_count_max: 8192,
             group_bytes_max: 32 << 20,
             share_micros_max: 2_000,

@@ -24,6 +24,9 @@ pub const VALUE_TYPE_BYTES_MAX: usize = 128;
 pub const READERS_MAX: usize = 64;
 /// References of one value.
 pub const REFERENCES_PER_VALUE_MAX: usize = 64;
+/// Items of a bulk import that are written together, but for those that the last
+/// message brings beyond.
+pub const BULK_ITEMS: usize = 32_768;
 /// Items in one batch call.
 pub const BATCH_ITEMS_MAX: usize = 2000;
 /// Items on one page of a list.

@@ -8,7 +8,7 @@ use metrics::{Histogram, describe_histogram, histogram};
 
 use crate::access::{Action, permit};
 use crate::cluster;
-use crate::model::limits::BATCH_ITEMS_MAX;
+use crate::model::limits::{BATCH_ITEMS_MAX, BULK_ITEMS};
 use crate::model::{Caller, Reason, Refusal, Who};
 use crate::node::refused::{Attempt, Attempts, Subject, is_kept};
 use crate::node::sign_ins::SignIns;
@@ -90,13 +90,13 @@ impl Node {
         writes: Vec<Write>,
     ) -> Result<Vec<Judged>, Refusal> {
         let count = writes.len();
-        let prepared = self.prepared(caller, writes)?;
+        let prepared = self.prepared(caller, writes, BATCH_ITEMS_MAX)?;
         self.take_writes(caller, count)?;
         self.append(prepared).await
     }
 
     /// Makes changes as [`Node::execute_many`] does that were counted before, by
-    /// [`Node::take_writes`].
+    /// [`Node::take_writes`]; as many as a bulk import writes together.
     ///
     /// # Errors
     /// As [`Node::execute_many`], but for `RateLimited`.
@@ -105,7 +105,7 @@ impl Node {
         caller: &Caller,
         writes: Vec<Write>,
     ) -> Result<Vec<Judged>, Refusal> {
-        let prepared = self.prepared(caller, writes)?;
+        let prepared = self.prepared(caller, writes, BULK_ITEMS + BATCH_ITEMS_MAX)?;
         self.append(prepared).await
     }
 
@@ -138,7 +138,7 @@ impl Node {
     /// # Errors
     /// As [`Node::execute_many`].
     pub fn validate(&self, caller: &Caller, writes: Vec<Write>) -> Result<Vec<Judged>, Refusal> {
-        let prepared = self.prepared(caller, writes)?;
+        let prepared = self.prepared(caller, writes, BATCH_ITEMS_MAX)?;
         let mut batch = Batch::new(&self.inner.store);
         let mut outcomes = Vec::with_capacity(prepared.len());
         for command in prepared {
@@ -172,15 +172,16 @@ impl Node {
         &self,
         caller: &Caller,
         writes: Vec<Write>,
+        count_max: usize,
     ) -> Result<Vec<Result<Command, Refusal>>, Refusal> {
         if writes.is_empty() {
             return Err(Refusal::new(Reason::BatchEmpty).field("items"));
         }
-        if writes.len() > BATCH_ITEMS_MAX {
+        if writes.len() > count_max {
             return Err(Refusal::new(Reason::BatchTooLarge)
                 .field("items")
                 .value(writes.len())
-                .limit(BATCH_ITEMS_MAX));
+                .limit(count_max));
         }
         for write in &writes {
             self.permit_write(caller, write)?;

@@ -103,7 +103,11 @@ impl Store {
 
     fn fill_backup(&self, folder: &Path, now: Timestamp) -> Result<Manifest, Error> {
         let engine = folder.join(ENGINE_FOLDER);
-        Checkpoint::new(&self.db)?.create_checkpoint(&engine)?;
+        {
+            // What is laid and not taken in would not be in it.
+            let _none_laid = self.taking_in.lock();
+            Checkpoint::new(&self.db)?.create_checkpoint(&engine)?;
+        }
         // The position inside, not of this moment: writes went on meanwhile.
         let applied_position = position_of(&engine)?;
         let manifest = Manifest {
@@ -459,13 +463,13 @@ fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), Error> {
         .map_err(Error::file(path))
 }
 
-fn sync_folder(folder: &Path) -> Result<(), Error> {
+pub(super) fn sync_folder(folder: &Path) -> Result<(), Error> {
     File::open(folder)
         .and_then(|file| file.sync_all())
         .map_err(Error::file(folder))
 }
 
-fn remove_folder(folder: &Path) -> Result<(), Error> {
+pub(super) fn remove_folder(folder: &Path) -> Result<(), Error> {
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(Error::file(folder)(error))

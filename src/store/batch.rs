@@ -16,6 +16,7 @@ use crate::store::codec_types::{AuditEntry, RequestRow};
 use crate::store::columns::Column;
 use crate::store::directory::{AnyEntry, Entry, EntryKey};
 use crate::store::held::Held;
+use crate::store::ingest::{self, Tables};
 use crate::store::links::{GraphChange, Pending};
 use crate::store::prefixes::PrefixRow;
 use crate::store::restricted::Restricted;
@@ -35,6 +36,7 @@ pub struct Batch<'s> {
     pub(super) store: Of<'s>,
     pub(super) writes: WriteBatch,
     records: Sorted,
+    audit: Sorted,
     /// What the one behind it may read while it is written.
     held: Held,
     /// The one before it, if that was not yet written.
@@ -101,6 +103,7 @@ impl<'s> Batch<'s> {
             store,
             writes: WriteBatch::default(),
             records: Sorted::default(),
+            audit: Sorted::default(),
             held: Held::at(position),
             before,
             entries: BTreeMap::new(),
@@ -121,11 +124,12 @@ impl<'s> Batch<'s> {
 
     /// Makes room for `count` changes: what grows step by step is copied each time.
     pub fn reserve(&mut self, count: usize) {
-        if self.writes.is_empty() {
+        if self.writes.is_empty() && count < ingest::ROWS_MIN {
             let bytes = count.saturating_mul(CHANGE_BYTES);
             self.writes = WriteBatch::with_capacity_bytes(bytes);
         }
         self.records.reserve(count);
+        self.audit.reserve(count);
         self.held.records.reserve(count);
     }
 
@@ -511,9 +515,10 @@ impl<'s> Batch<'s> {
             Trail::clone(&trail.unwrap_or_else(|| self.store.trail()))
         });
         let tiles = trail.append(entry, omitted, &mut self.buffer);
-        let column = self.store.column(Column::Audit)?;
         let position = self.held.position.to_be_bytes();
-        self.writes.put_cf(column, position, &self.buffer);
+        let buffer = &self.buffer;
+        self.audit
+            .put(&position, |out| out.extend_from_slice(buffer));
         let column = self.store.column(Column::Tiles)?;
         for Tile { name, hashes } in tiles {
             self.writes
@@ -542,8 +547,20 @@ impl<'s> Batch<'s> {
     /// As [`Batch::put_record`].
     pub fn ready(mut self) -> Result<Ready, Error> {
         let has_moved = self.has_moved();
-        let column = self.store.column(Column::Records)?;
-        self.records.finish(column, &mut self.writes);
+        let is_large = self.records.len() >= ingest::ROWS_MIN;
+        let rows = [
+            (Column::Records, self.records.in_order()),
+            (Column::Audit, self.audit.in_order()),
+        ];
+        let mut tables = None;
+        if is_large {
+            let position = self.held.position;
+            tables = Some(Tables { position, rows });
+        } else {
+            for (column, rows) in &rows {
+                rows.put_into(self.store.column(*column)?, &mut self.writes);
+            }
+        }
         let column = self.store.column(Column::Counts)?;
         for (canonical, row) in &self.held.prefixes {
             let counts = codec::prefix::encode_counts(row.counts);
@@ -559,6 +576,7 @@ impl<'s> Batch<'s> {
         self.held.trail = self.trail.map(Arc::new);
         Ok(Ready {
             writes: self.writes,
+            tables,
             held: Arc::new(self.held),
             before: self.before,
             entries: self.entries,

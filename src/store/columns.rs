@@ -160,7 +160,8 @@ pub(super) fn descriptors(
         .collect()
 }
 
-fn column_options(
+/// Options of one column family.
+pub(super) fn column_options(
     column: Column,
     config: &Config,
     cache: &Cache,

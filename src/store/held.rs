@@ -15,6 +15,7 @@ use rocksdb::WriteBatch;
 use crate::model::{Key, Record, Timestamp, Tombstone};
 use crate::store::codec_types::RequestRow;
 use crate::store::directory::{AnyEntry, EntryKey};
+use crate::store::ingest::Tables;
 use crate::store::links::{GraphChange, Pending};
 use crate::store::prefixes::PrefixRow;
 use crate::store::restricted::Restricted;
@@ -75,6 +76,8 @@ impl Held {
 /// A batch that is ready to be written.
 pub struct Ready {
     pub(super) writes: WriteBatch,
+    /// Rows that are written as table files, if there are very many.
+    pub(super) tables: Option<Tables>,
     pub(super) held: Arc<Held>,
     pub(super) before: Option<Arc<Held>>,
     pub(super) entries: BTreeMap<EntryKey, Option<AnyEntry>>,
@@ -118,7 +121,7 @@ impl Ready {
         written
     }
 
-    fn put(self, store: &Store) -> Result<Vec<GraphChange>, Error> {
+    fn put(mut self, store: &Store) -> Result<Vec<GraphChange>, Error> {
         // What changes nothing may still rest on what is not there.
         let before = self.before.as_ref();
         if before.is_some_and(|before| before.fate.load(Ordering::Acquire) != WRITTEN) {
@@ -128,13 +131,9 @@ impl Ready {
             return Ok(Vec::new());
         }
         store.check_writable()?;
-        if let Err(error) = store.write_synced(self.writes) {
-            // A full disk is known before anything counts as written; after
-            // any other failure nobody knows.
-            if !error.is_disk_full() {
-                store.stop_writes(&error);
-            }
-            return Err(error);
+        match self.tables.take() {
+            None => self.log(store)?,
+            Some(tables) => self.log_with(&tables, store)?,
         }
         let held = &self.held;
         let mut prefixes = store.prefixes.write();
@@ -162,6 +161,37 @@ impl Ready {
             store.position.store(held.position, Ordering::Release);
         }
         Ok(changes)
+    }
+}
+
+impl Ready {
+    /// Has RocksDB's log take all that is to be written, synced.
+    fn log(&mut self, store: &Store) -> Result<(), Error> {
+        store
+            .write_synced(std::mem::take(&mut self.writes))
+            .inspect_err(|error| {
+                // A full disk is known before anything counts as written; after
+                // any other failure nobody knows.
+                if !error.is_disk_full() {
+                    store.stop_writes(error);
+                }
+            })
+    }
+
+    /// As [`Ready::log`], with table files beside it.
+    fn log_with(&mut self, tables: &Tables, store: &Store) -> Result<(), Error> {
+        let laid = store.lay(tables, &mut self.writes)?;
+        let _none_copied = store.taking_in.lock();
+        self.log(store).inspect_err(|error| {
+            // Else they may count: the next start knows.
+            if error.is_disk_full() {
+                store.forget_laid(&laid);
+            }
+        })?;
+        // It counts now, and is not all there if this fails.
+        store
+            .take_in(&laid)
+            .inspect_err(|error| store.stop_writes(error))
     }
 }
 

@@ -15,6 +15,7 @@ pub mod config;
 pub mod directory;
 mod error;
 mod held;
+mod ingest;
 pub mod links;
 mod metrics;
 mod prefixes;
@@ -104,6 +105,8 @@ pub struct Store {
     metrics: Metrics,
     /// Held while a backup is made, verified or laid ready: they share folders.
     backing_up: Mutex<()>,
+    /// Held while table files count and are not all taken in.
+    taking_in: Mutex<()>,
     /// Held for as long as the store is open.
     _lock: Flock<File>,
 }
@@ -148,9 +151,11 @@ impl Store {
             stopped: (AtomicBool::new(false), Mutex::default()),
             metrics,
             backing_up: Mutex::new(()),
+            taking_in: Mutex::new(()),
             _lock: lock,
         };
         store.check_format()?;
+        store.take_up_laid()?;
         store.load()?;
         Ok(store)
     }

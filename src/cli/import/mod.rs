@@ -61,6 +61,10 @@ pub struct Arguments {
     /// for a version that is not the latest
     #[arg(long)]
     template: Option<String>,
+    /// For very many records: the node writes up to 32,768 of them together, and other
+    /// changes wait meanwhile. Soonest where the file is in the order of identifiers
+    #[arg(long)]
+    bulk: bool,
 }
 
 /// What every import takes.
@@ -124,6 +128,7 @@ pub async fn run(
         file,
         prefix,
         template,
+        bulk,
     } = arguments;
     let found = file.find()?;
     let named = template.as_ref();
@@ -141,7 +146,11 @@ pub async fn run(
         Some(template) => Some(Arc::new(under(template, &client).await?)),
         None => None,
     };
-    let subject = Records { prefix, under };
+    let subject = Records {
+        prefix,
+        under,
+        bulk,
+    };
     bring((file, found), (subject, options), &client, output).await
 }
 

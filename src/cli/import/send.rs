@@ -20,7 +20,9 @@ use crate::wire::proto::v1::ItemError;
 use crate::wire::proto::v1::import_records_request::OnConflict;
 
 /// Chunks that are sent ahead of the node's answers.
-const CHUNKS_IN_FLIGHT: usize = 8;
+pub const CHUNKS_IN_FLIGHT: usize = 8;
+/// As above, in bulk: three groups of what the node writes together.
+pub const BULK_CHUNKS_IN_FLIGHT: usize = 100;
 
 /// One import as it goes on.
 pub struct Sending<'a, S: Subject> {
@@ -96,14 +98,15 @@ impl<'a, S: Subject> Sending<'a, S> {
         let tally = tally.unwrap_or_default();
         let unsure_count = match resume.as_ref().is_some_and(Resume::goes_on) {
             false => 0,
-            true => u64::try_from(CHUNKS_IN_FLIGHT * CHUNK_ITEMS).unwrap_or(u64::MAX),
+            // Whichever way that one went.
+            true => u64::try_from(BULK_CHUNKS_IN_FLIGHT * CHUNK_ITEMS).unwrap_or(u64::MAX),
         };
         Self {
             client,
             on_conflict: terms.on_conflict,
             validate_only: terms.validate_only,
             unsure_count,
-            window: Semaphore::new(CHUNKS_IN_FLIGHT),
+            window: Semaphore::new(terms.subject.chunks_in_flight()),
             consumed,
             books: RefCell::new(Books {
                 in_flight: VecDeque::new(),
@@ -194,7 +197,10 @@ impl<'a, S: Subject> Sending<'a, S> {
             self.books
                 .borrow_mut()
                 .note(rows, &items, self.unsure_count);
-            let request = S::request(items, self.on_conflict, self.validate_only);
+            let request = {
+                let subject = &self.books.borrow().subject;
+                subject.request(items, self.on_conflict, self.validate_only)
+            };
             if requests.send(request).await.is_err() {
                 // The call ended; its own outcome says why.
                 return Ok(());

@@ -17,6 +17,7 @@ use crate::cli::import::encoding::{Utf8Reader, Watch};
 use crate::cli::import::ndjson::NdjsonRows;
 use crate::cli::import::parse::Format;
 use crate::cli::import::rows::{Rows, Under};
+use crate::cli::import::send::{BULK_CHUNKS_IN_FLIGHT, CHUNKS_IN_FLIGHT};
 use crate::cli::shape::{RecordShape, identifier_of};
 use crate::model::{Prefix, Reason};
 use crate::wire::proto::v1;
@@ -60,8 +61,14 @@ pub trait Subject: Clone + Send + 'static {
     /// Adds what the options say of every item.
     fn complete(&self, item: &mut Self::Item);
 
+    /// Chunks that are sent ahead of the node's answers.
+    fn chunks_in_flight(&self) -> usize {
+        CHUNKS_IN_FLIGHT
+    }
+
     /// A part of the stream.
     fn request(
+        &self,
         items: Vec<Self::Item>,
         on_conflict: OnConflict,
         validate_only: bool,
@@ -123,6 +130,8 @@ pub struct Records {
     pub prefix: Option<Prefix>,
     /// The template that they stand under.
     pub under: Option<Arc<Under>>,
+    /// Have the node write very many together.
+    pub bulk: bool,
 }
 
 impl Subject for Records {
@@ -157,7 +166,15 @@ impl Subject for Records {
         }
     }
 
+    fn chunks_in_flight(&self) -> usize {
+        match self.bulk {
+            true => BULK_CHUNKS_IN_FLIGHT,
+            false => CHUNKS_IN_FLIGHT,
+        }
+    }
+
     fn request(
+        &self,
         records: Vec<v1::Record>,
         on_conflict: OnConflict,
         validate_only: bool,
@@ -166,6 +183,7 @@ impl Subject for Records {
             on_conflict: on_conflict.into(),
             validate_only,
             records,
+            bulk: self.bulk,
         }
     }
 

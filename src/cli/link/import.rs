@@ -109,6 +109,7 @@ impl Subject for Links {
     }
 
     fn request(
+        &self,
         links: Vec<v1::Link>,
         on_conflict: OnConflict,
         validate_only: bool,

@@ -139,6 +139,7 @@ impl Checking<'_> {
             subject: Records {
                 prefix: arguments.prefix.as_deref().map(Prefix::parse).transpose()?,
                 under: Some(Arc::clone(&self.under)),
+                bulk: false,
             },
         };
         let mut pieces = parse::begin(source, Arc::new(AtomicU64::new(0)))?;

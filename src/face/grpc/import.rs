@@ -3,11 +3,13 @@
 //! ```text
 //! client ─► message ─► decode, convert ─► Flight of CHUNKS_MAX commits ─► answer ─► client
 //! ```
-//! The next message is decoded while those before it are synced to disk. Answers
-//! keep the order of messages; what an answer covers is durable. An item that
+//! The next message is decoded while those before it are synced to disk; in bulk, as many
+//! messages as make a table file become one commit. Answers keep the order of messages;
+//! what an answer covers is durable. An item that
 //! breaks a rule is rejected by itself; what concerns all of them ends the stream.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -18,12 +20,17 @@ use crate::face::grpc::metrics::Operation;
 use crate::face::grpc::records::check_count;
 use crate::face::grpc::shared::{Incoming, Shared};
 use crate::face::grpc::status;
+use crate::model::limits::BULK_ITEMS;
 use crate::model::{Caller, Fault, Reason, Refusal};
 use crate::node::{Applied, Effect, OnConflict, Write};
 use crate::wire::proto::v1::{ItemError, import_records_request};
 
 /// Messages in work at once.
 const CHUNKS_MAX: usize = 4;
+/// As above, in bulk: one that is written and one that is decided.
+const BULK_CHUNKS_MAX: usize = 2;
+/// In bulk, how long what was read waits for a further message.
+const BULK_WAIT: Duration = Duration::from_millis(50);
 
 /// What an import takes in.
 pub(super) trait Kind: Send + Sync + 'static {
@@ -59,6 +66,8 @@ pub(super) struct Message<T> {
     pub(super) on_conflict: i32,
     /// Judge only.
     pub(super) validate_only: bool,
+    /// Write many together.
+    pub(super) bulk: bool,
     /// Its items.
     pub(super) items: Vec<T>,
 }
@@ -100,6 +109,7 @@ pub(super) fn start<K: Kind>(
         caller,
         rules: None,
         waiting: None,
+        gathered: None,
         read_count: 0,
         covered_count: 0,
     };
@@ -120,6 +130,8 @@ struct Import<K: Kind> {
     rules: Option<Rules>,
     /// A message whose items may not be written yet.
     waiting: Option<Message<K::Item>>,
+    /// What was read and is not in work.
+    gathered: Option<Gathered<K::Name>>,
     /// Items read so far.
     read_count: usize,
     /// Items that answers cover so far.
@@ -130,9 +142,18 @@ struct Import<K: Kind> {
 struct Rules {
     on_conflict: OnConflict,
     validate_only: bool,
+    bulk: bool,
 }
 
-/// A message on its way: for each item its name, and the refusal of those that are
+/// One message or, in bulk, several, with the changes that they ask for.
+struct Gathered<N> {
+    chunk: Chunk<N>,
+    writes: Vec<Write>,
+    /// When it is written even if no further message comes.
+    due: Instant,
+}
+
+/// Messages on their way: for each item its name, and the refusal of those that are
 /// not even a change.
 struct Chunk<N> {
     first: usize,
@@ -150,7 +171,14 @@ impl<K: Kind> Import<K> {
     ) -> Result<(), Status> {
         let mut flight = Flight::new();
         let mut open = true;
-        while open || flight.len() > 0 {
+        while open || flight.len() > 0 || self.gathered.is_some() {
+            let is_full = self.is_full();
+            let may_begin = self.gathered.is_some() && flight.len() < self.chunks_max();
+            if may_begin && (is_full || !open) {
+                self.begin(&mut flight);
+                continue;
+            }
+            let due = self.gathered.as_ref().map(|gathered| gathered.due);
             tokio::select! {
                 biased;
                 (chunk, outcomes) = flight.next() => {
@@ -160,18 +188,38 @@ impl<K: Kind> Import<K> {
                         return Ok(());
                     }
                 }
-                message = self.next(&mut incoming), if open && flight.len() < CHUNKS_MAX => {
-                    match message? {
-                        Some(message) => {
-                            let begun = self.begin(message, &mut flight);
-                            begun.map_err(|refusal| status::status(&refusal))?;
-                        }
-                        None => open = false,
+                message = self.next(&mut incoming), if open && !is_full => match message? {
+                    Some(message) => {
+                        let gathered = self.gather(message);
+                        gathered.map_err(|refusal| status::status(&refusal))?;
                     }
-                }
+                    None => open = false,
+                },
+                () = until(due), if may_begin => self.begin(&mut flight),
             }
         }
         Ok(())
+    }
+
+    /// Whether what was gathered is to be written together.
+    fn is_full(&self) -> bool {
+        let items_max = match self.is_bulk() {
+            true => BULK_ITEMS,
+            false => 0,
+        };
+        let gathered = self.gathered.as_ref();
+        gathered.is_some_and(|gathered| gathered.chunk.names.len() >= items_max)
+    }
+
+    fn is_bulk(&self) -> bool {
+        self.rules.is_some_and(|rules| rules.bulk)
+    }
+
+    fn chunks_max(&self) -> usize {
+        match self.is_bulk() {
+            true => BULK_CHUNKS_MAX,
+            false => CHUNKS_MAX,
+        }
     }
 
     /// The next message, once its items may be written. Cancelled, it loses
@@ -201,15 +249,12 @@ impl<K: Kind> Import<K> {
         Ok(self.waiting.take())
     }
 
-    /// Takes a message in: its changes join `flight`.
-    fn begin(
-        &mut self,
-        message: Message<K::Item>,
-        flight: &mut Flight<(Chunk<K::Name>, Outcomes)>,
-    ) -> Result<(), Refusal> {
+    /// Takes a message in.
+    fn gather(&mut self, message: Message<K::Item>) -> Result<(), Refusal> {
         let Message {
             on_conflict,
             validate_only,
+            bulk,
             items,
         } = message;
         check_count(items.len(), K::ITEMS)?;
@@ -218,32 +263,48 @@ impl<K: Kind> Import<K> {
             None => *self.rules.insert(Rules {
                 on_conflict: conflict_rule(on_conflict)?,
                 validate_only,
+                bulk: bulk && !validate_only,
             }),
         };
-        let mut chunk = Chunk {
-            first: self.read_count,
-            names: Vec::with_capacity(items.len()),
-            places: Vec::with_capacity(items.len()),
-        };
+        let room = if rules.bulk { BULK_ITEMS } else { items.len() };
+        let first = self.read_count;
+        let gathered = self.gathered.get_or_insert_with(|| Gathered {
+            chunk: Chunk {
+                first,
+                names: Vec::with_capacity(room),
+                places: Vec::with_capacity(room),
+            },
+            writes: Vec::with_capacity(room),
+            due: Instant::now(),
+        });
+        gathered.due = Instant::now() + BULK_WAIT;
         self.read_count += items.len();
-        let mut writes = Vec::with_capacity(items.len());
         for item in items {
-            chunk.names.push(K::name(&item));
+            gathered.chunk.names.push(K::name(&item));
             let write = K::write(item, rules.on_conflict);
-            chunk.places.push(write.map(|write| writes.push(write)));
+            let place = write.map(|write| gathered.writes.push(write));
+            gathered.chunk.places.push(place);
         }
+        Ok(())
+    }
+
+    /// Has what was gathered written: it joins `flight`.
+    fn begin(&mut self, flight: &mut Flight<(Chunk<K::Name>, Outcomes)>) {
+        let Some(Gathered { chunk, writes, .. }) = self.gathered.take() else {
+            return;
+        };
+        let is_trial = self.rules.is_some_and(|rules| rules.validate_only);
         let (shared, caller) = (Arc::clone(&self.shared), self.caller.clone());
         flight.push(async move {
             let outcomes = if writes.is_empty() {
                 Ok(Vec::new())
-            } else if rules.validate_only {
+            } else if is_trial {
                 shared.validate(&caller, writes).await
             } else {
                 shared.node.execute_counted(&caller, writes).await
             };
             (chunk, outcomes)
         });
-        Ok(())
     }
 
     fn answer(&mut self, chunk: Chunk<K::Name>, outcomes: Outcomes) -> Result<K::Answer, Refusal> {
@@ -286,6 +347,14 @@ impl<K: Kind> Import<K> {
             }
         }
         Ok(K::answer(report))
+    }
+}
+
+/// Waits until then; for ever where it is never.
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -27,6 +27,7 @@ impl Kind for Links {
         Message {
             on_conflict,
             validate_only,
+            bulk: false,
             items: links,
         }
     }

@@ -23,10 +23,12 @@ impl Kind for Records {
             on_conflict,
             validate_only,
             records,
+            bulk,
         } = request;
         Message {
             on_conflict,
             validate_only,
+            bulk,
             items: records,
         }
     }

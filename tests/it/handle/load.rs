@@ -50,6 +50,8 @@ async fn what_the_demo_has_is_found_on_every_carrier() {
         batch: 100,
         window: 2,
         update: false,
+        bulk: false,
+        sorted: false,
         pids: Vec::new(),
     };
     import(&target, demo.clone(), &importing).await.unwrap();
