@@ -175,6 +175,13 @@ pub fn is_plain(suffix: &str, case: SuffixCase) -> bool {
     case == SuffixCase::Folded && suffix.split('.').all(is_plain_label)
 }
 
+/// How many labels the plain owner name of a suffix has, if it has one: a name properly
+/// below it has more.
+pub fn label_count(suffix: &str) -> u16 {
+    let dots = suffix.bytes().filter(|octet| *octet == b'.').count();
+    u16::try_from(dots).unwrap_or(u16::MAX).saturating_add(1)
+}
+
 fn is_plain_label(label: &str) -> bool {
     (1..=LABEL_BYTES_MAX).contains(&label.len())
         && !label.starts_with('_')

@@ -426,9 +426,11 @@ fn sight(caller: &Caller, firm: &Firm) -> Option<bool> {
 pub fn firm_of(applied: Applied) -> Result<Arc<Firm>, Refusal> {
     match applied {
         Applied::Entry(AnyEntry::Firm(firm)) => Ok(firm),
-        Applied::Entry(_) | Applied::Record { .. } | Applied::Link { .. } | Applied::Prefix(_) => {
-            Err(Refusal::new(Reason::Internal))
-        }
+        Applied::Entry(_)
+        | Applied::Record { .. }
+        | Applied::Imported(_)
+        | Applied::Link { .. }
+        | Applied::Prefix(_) => Err(Refusal::new(Reason::Internal)),
     }
 }
 

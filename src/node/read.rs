@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::access::{
     Action, Denied, Operation, Reading, permit, permit_record, reading, sight, sight_below,
 };
-use crate::model::owner_name::is_plain;
+use crate::model::owner_name::{is_plain, label_count};
 use crate::model::{
     Caller, Identifier, Prefix, PrefixEntry, PrefixState, Reason, Record, Refusal, SuffixCase,
     Value, Verb, Who,
@@ -227,7 +227,16 @@ impl Node {
                 return Ok(true);
             }
         }
-        let mut beginning = format!("{}/{suffix}.", prefix.prefix.canonical());
+        let canonical = prefix.prefix.canonical();
+        let labels_max = {
+            let prefixes = self.inner.store.prefixes();
+            prefixes.get(&canonical).and_then(|row| row.labels_max)
+        };
+        // Names that do not exist come in floods: a range is looked for where it may be.
+        if labels_max.is_some_and(|most| most <= label_count(suffix)) {
+            return Ok(false);
+        }
+        let mut beginning = format!("{canonical}/{suffix}.");
         beginning.make_ascii_lowercase();
         let plain = |suffix: &[u8]| {
             std::str::from_utf8(suffix).is_ok_and(|suffix| is_plain(suffix, prefix.case))
@@ -549,7 +558,7 @@ fn is_for_all(record: &Record) -> bool {
 }
 
 fn view(caller: &Caller, row: &PrefixRow) -> PrefixView {
-    let PrefixRow { entry, counts } = row;
+    let PrefixRow { entry, counts, .. } = row;
     let is_counted = match &caller.who {
         Who::Operator(_) => true,
         Who::Identity(_) => caller.is_operator(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::model::{Identifier, Prefix, PrefixState, Record, Refusal, Value};
 use crate::node::{Node, told};
-use crate::resolve::{Site, Unresolved, resolve};
+use crate::resolve::{Site, Slot, Unresolved, resolve};
 use crate::store::Sight;
 
 /// What tells where the identifiers of a prefix are served.
@@ -38,7 +38,7 @@ impl Node {
         let since = self.now();
         self.inner.site.store(Some(Arc::new(Site { data, since })));
         let all = Prefix::of_prefixes().canonical();
-        self.inner.stamps.touch_prefix(&all);
+        self.inner.stamps.touch(Slot::of_prefix(&all));
     }
 
     /// The data of the node's `HS_SITE`, once it is set.

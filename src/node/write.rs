@@ -18,7 +18,7 @@ use crate::registry::{
     Applied, Change, Command, Origin, Outcome, Request, Touched, Undecided, apply, audit, decide,
     fingerprint, precheck, prepare,
 };
-use crate::resolve::Stamps;
+use crate::resolve::{Slot, Stamps};
 use crate::store::{Batch, Error, Held, Ready, Store};
 
 /// What one change came to.
@@ -274,7 +274,8 @@ struct Open {
 struct Told {
     count: usize,
     outcomes: Vec<Judged>,
-    touched: Vec<Touched>,
+    /// What is stale once it is there.
+    touched: Vec<Slot>,
     /// Refused attempts that a failure would leave untold.
     untold: u64,
     /// Those that are left to tell of in any case.
@@ -384,11 +385,16 @@ impl Told {
     ) -> Result<(), Error> {
         self.outcomes.reserve(commands.len());
         for command in commands {
+            let is_import = command.is_import();
             let stepped = step(batch, command, attempts)?;
             let touched = &mut self.touched;
             self.outcomes.push(stepped.map(|outcome| {
-                touched.extend(outcome.touched);
-                outcome.applied
+                touched.extend(outcome.touched.iter().flat_map(slots));
+                match outcome.applied {
+                    // Nobody is told the record: it is freed while it is at hand.
+                    Applied::Record { effect, .. } if is_import => Applied::Imported(effect),
+                    applied => applied,
+                }
             }));
         }
         Ok(())
@@ -429,8 +435,8 @@ impl cluster::Group for Decided {
                 writer.metrics.sync_seconds.record(took.as_secs_f64());
                 let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
                 writer.last_took.store(nanos, Ordering::Relaxed);
-                for touched in &group.touched {
-                    touch(&writer.stamps, touched);
+                for slot in &group.touched {
+                    writer.stamps.touch(*slot);
                 }
                 group.outcomes
             }
@@ -465,16 +471,15 @@ fn step(
     }
 }
 
-fn touch(stamps: &Stamps, touched: &Touched) {
+/// The slots of what a change touched. Taken where it was decided: the texts are freed
+/// by the thread that made them.
+fn slots(touched: &Touched) -> impl Iterator<Item = Slot> {
     let Touched {
         prefixes,
         prefix,
         subjects,
     } = touched;
-    for prefix in prefixes {
-        stamps.touch_prefix(prefix);
-    }
-    for subject in subjects {
-        stamps.touch_subject(prefix, subject.as_bytes());
-    }
+    let of_subject = |subject: &String| Slot::of_subject(prefix, subject.as_bytes());
+    let prefixes = prefixes.iter().map(|prefix| Slot::of_prefix(prefix));
+    prefixes.chain(subjects.iter().map(of_subject))
 }

@@ -112,7 +112,9 @@ fn keep(
                 remember(batch, origin, ENTRY_ANSWER, &subject, Some(answer.into()))?;
             }
             (Applied::Link { effect, link }, _) => link::remember(batch, origin, *effect, link)?,
-            (Applied::Record { .. }, None) => return Err(Error::Corrupt { what: "decision" }),
+            (Applied::Record { .. } | Applied::Imported(_), _) => {
+                return Err(Error::Corrupt { what: "decision" });
+            }
             (Applied::Prefix(entry), _) => {
                 let (canonical, answer) = (entry.prefix.canonical(), Batch::prefix_encoding(entry));
                 remember(batch, origin, 0, canonical.as_bytes(), Some(answer.into()))?;
@@ -165,7 +167,7 @@ fn put_record(
         batch.remove_tombstone(&key, tombstone)?;
         uncount(&mut row.counts, tombstone);
     }
-    let encoded = batch.put_record(&key, Arc::clone(&record))?;
+    let encoded = batch.put_record(&key, &record)?;
     let after_digest = sha256(encoded);
     let public = public_digest(&key, &record, after_digest);
     let answer = origin.request.as_ref().map(|_| encoded.into());
@@ -214,6 +216,8 @@ impl Shape {
         let open_before = row.counts.open();
         if self.before != self.after {
             self.count(&mut row.counts);
+            let labels = owner_name::label_count(identifier.suffix().as_str());
+            row.labels_max = row.labels_max.map(|most| most.max(labels));
         }
         let open_after = row.counts.open();
         let (was_open, is_open) = (self.before == Some(false), self.after == Some(false));
@@ -339,10 +343,7 @@ fn put_prefix(
     let before_digest = before
         .as_ref()
         .map(|row| sha256(&Batch::prefix_encoding(&row.entry)));
-    let row = PrefixRow {
-        entry: Arc::clone(&entry),
-        counts: before.map(|row| row.counts).unwrap_or_default(),
-    };
+    let row = with_entry(before, Arc::clone(&entry));
     let encoded = batch.put_prefix(&canonical, row)?;
     let after_digest = sha256(encoded);
     let answer = origin.request.as_ref().map(|_| encoded.into());
@@ -362,6 +363,18 @@ fn put_prefix(
 
 /// Puts and removes what an office decision names: all at one position, under
 /// one audit entry, that of its first entry.
+/// The row of a prefix with another entry.
+fn with_entry(before: Option<PrefixRow>, entry: Arc<PrefixEntry>) -> PrefixRow {
+    match before {
+        Some(before) => PrefixRow { entry, ..before },
+        None => PrefixRow {
+            entry,
+            counts: Counts::default(),
+            labels_max: Some(0),
+        },
+    }
+}
+
 fn apply_office(
     batch: &mut Batch<'_>,
     origin: &Origin,
@@ -403,14 +416,11 @@ fn apply_office(
     let mut prefix_digests = Vec::new();
     for changed in prefixes {
         let canonical = changed.prefix.canonical();
-        let counts = batch.prefix(&canonical).map(|row| row.counts);
-        let row = PrefixRow {
-            entry: Arc::new(PrefixEntry {
-                revision: position,
-                ..changed
-            }),
-            counts: counts.unwrap_or_default(),
+        let entry = PrefixEntry {
+            revision: position,
+            ..changed
         };
+        let row = with_entry(batch.prefix(&canonical), Arc::new(entry));
         prefix_digests.push(sha256(batch.put_prefix(&canonical, row)?));
         let also = Touched::prefix(&canonical);
         touched = Some(match touched {

@@ -25,6 +25,15 @@ pub struct Command {
 }
 
 impl Command {
+    /// Whether a record is imported.
+    pub const fn is_import(&self) -> bool {
+        let action = match &self.change {
+            Change::Record { action, .. } => action,
+            Change::Prefix { .. } | Change::Link(_) | Change::Office(_) => return false,
+        };
+        matches!(action, RecordAction::Import { .. })
+    }
+
     /// About how many bytes it takes in memory and in a batch.
     pub fn byte_count(&self) -> usize {
         const FIXED_BYTES: usize = 256;
@@ -261,6 +270,8 @@ pub enum Applied {
         /// whoever asked: the face shows what the caller may read.
         record: Arc<Record>,
     },
+    /// A record that an import brought, and what happened to it.
+    Imported(Effect),
     /// A prefix, as it is then.
     Prefix(Arc<PrefixEntry>),
     /// A link.

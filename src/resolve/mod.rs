@@ -5,7 +5,7 @@ mod prefix_record;
 mod stamps;
 
 pub use prefix_record::Site;
-pub use stamps::{Stamp, Stamps};
+pub use stamps::{Slot, Stamp, Stamps};
 
 use std::sync::Arc;
 

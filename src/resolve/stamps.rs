@@ -48,6 +48,32 @@ impl Stamp {
     }
 }
 
+/// A slot of which a change raises the version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// Of all that is stamped with a prefix, and not of one subject.
+    is_prefix: bool,
+    number: u32,
+}
+
+impl Slot {
+    /// That of `subject` below `prefix`; ASCII case does not matter.
+    pub fn of_subject(prefix: &str, subject: &[u8]) -> Self {
+        Self {
+            is_prefix: false,
+            number: slots(prefix, subject).1,
+        }
+    }
+
+    /// That of `prefix`.
+    pub fn of_prefix(prefix: &str) -> Self {
+        Self {
+            is_prefix: true,
+            number: slots(prefix, b"").0,
+        }
+    }
+}
+
 /// The version of every slot.
 pub struct Stamps {
     prefixes: Box<[AtomicU32]>,
@@ -86,14 +112,13 @@ impl Stamps {
         same(&self.prefixes, stamp.prefix) && same(&self.subjects, stamp.subject)
     }
 
-    /// Makes every answer stamped with `subject` below `prefix` stale.
-    pub fn touch_subject(&self, prefix: &str, subject: &[u8]) {
-        raise(&self.subjects, slots(prefix, subject).1);
-    }
-
-    /// Makes every answer stamped with `prefix` stale.
-    pub fn touch_prefix(&self, prefix: &str) {
-        raise(&self.prefixes, slots(prefix, b"").0);
+    /// Makes every answer stamped with `slot` stale.
+    pub fn touch(&self, slot: Slot) {
+        let Slot { is_prefix, number } = slot;
+        match is_prefix {
+            true => raise(&self.prefixes, number),
+            false => raise(&self.subjects, number),
+        }
     }
 }
 
@@ -168,10 +193,10 @@ mod tests {
         let mine = stamps.stamp("88.118.7", b"a");
         let other = stamps.stamp("88.118.8", b"a");
         assert!(stamps.is_current(&mine));
-        stamps.touch_subject("88.118.7", b"A");
+        stamps.touch(Slot::of_subject("88.118.7", b"A"));
         assert!(!stamps.is_current(&mine) && stamps.is_current(&other));
         let mine = stamps.stamp("88.118.7", b"a");
-        stamps.touch_prefix("88.118.7");
+        stamps.touch(Slot::of_prefix("88.118.7"));
         assert!(!stamps.is_current(&mine) && stamps.is_current(&other));
     }
 }

@@ -35,7 +35,6 @@ const CHANGE_BYTES: usize = 1024;
 pub struct Batch<'s> {
     pub(super) store: Of<'s>,
     pub(super) writes: WriteBatch,
-    records: Sorted,
     audit: Sorted,
     /// What the one behind it may read while it is written.
     held: Held,
@@ -102,7 +101,6 @@ impl<'s> Batch<'s> {
         Self {
             store,
             writes: WriteBatch::default(),
-            records: Sorted::default(),
             audit: Sorted::default(),
             held: Held::at(position),
             before,
@@ -128,9 +126,8 @@ impl<'s> Batch<'s> {
             let bytes = count.saturating_mul(CHANGE_BYTES);
             self.writes = WriteBatch::with_capacity_bytes(bytes);
         }
-        self.records.reserve(count);
-        self.audit.reserve(count);
         self.held.records.reserve(count);
+        self.audit.reserve(count);
     }
 
     /// The record under `key`, unless it is restricted, as this batch leaves it.
@@ -138,10 +135,19 @@ impl<'s> Batch<'s> {
     /// # Errors
     /// As [`Store::record`].
     pub fn record(&self, key: &Key) -> Result<Option<Arc<Record>>, Error> {
-        match self.pending(|held| held.records.get(key).cloned()) {
-            Some(pending) => Ok(pending),
-            None => Ok(self.store.record(key)?.map(Arc::new)),
-        }
+        let octets = key.as_bytes();
+        let find = |held: &Held| {
+            let row = held.records.find(octets)?;
+            Some(
+                row.map(|row| codec::record::decode(octets, row))
+                    .transpose(),
+            )
+        };
+        let record = match self.pending(find) {
+            Some(pending) => pending?,
+            None => self.store.record(key)?,
+        };
+        Ok(record.map(Arc::new))
     }
 
     /// The tombstone under `key`, unless it is restricted, as this batch leaves it.
@@ -298,7 +304,7 @@ impl<'s> Batch<'s> {
     ///
     /// # Errors
     /// [`Error::Corrupt`] if the database lacks a column.
-    pub fn put_record(&mut self, key: &Key, record: Arc<Record>) -> Result<&[u8], Error> {
+    pub fn put_record(&mut self, key: &Key, record: &Arc<Record>) -> Result<&[u8], Error> {
         self.buffer.clear();
         if let Some(readers) = &record.readers {
             let column = self.store.column(Column::Restricted)?;
@@ -306,19 +312,16 @@ impl<'s> Batch<'s> {
                 let grant = grant_key(&reader, key.as_bytes());
                 self.writes.put_cf(column, grant, b"");
             }
-            let encoded_bytes = encode_record(&record, key, &mut self.buffer).len();
+            let encoded_bytes = encode_record(record, key, &mut self.buffer).len();
             let row = row_key(key.as_bytes());
             self.writes.put_cf(column, row, &self.buffer);
-            let kept = Restricted::Active(record);
+            let kept = Restricted::Active(Arc::clone(record));
             self.held.restricted.insert(key.clone(), Some(kept));
             let head_bytes = self.buffer.len() - encoded_bytes;
             return Ok(self.buffer.get(head_bytes..).unwrap_or_default());
         }
-        self.held
-            .records
-            .insert(key.clone(), Some(Arc::clone(&record)));
-        let encode = |out: &mut Vec<u8>| codec::record::encode(&record, key, out);
-        Ok(self.records.put(key.as_bytes(), encode))
+        let encode = |out: &mut Vec<u8>| codec::record::encode(record, key, out);
+        Ok(self.held.records.put(key.as_bytes(), encode))
     }
 
     /// Removes `record`, which stands under `key`.
@@ -334,8 +337,7 @@ impl<'s> Batch<'s> {
             }
             return self.remove_restricted(key);
         }
-        self.records.remove(key.as_bytes());
-        self.held.records.insert(key.clone(), None);
+        self.held.records.remove(key.as_bytes());
         Ok(())
     }
 
@@ -547,23 +549,16 @@ impl<'s> Batch<'s> {
     /// As [`Batch::put_record`].
     pub fn ready(mut self) -> Result<Ready, Error> {
         let has_moved = self.has_moved();
-        let is_large = self.records.len() >= ingest::ROWS_MIN;
-        let rows = [
-            (Column::Records, self.records.in_order()),
-            (Column::Audit, self.audit.in_order()),
-        ];
-        let mut tables = None;
-        if is_large {
-            let position = self.held.position;
-            tables = Some(Tables { position, rows });
-        } else {
-            for (column, rows) in &rows {
-                rows.put_into(self.store.column(*column)?, &mut self.writes);
+        let is_large = self.held.records.len() >= ingest::ROWS_MIN;
+        let (records, audit) = (self.held.records.rows(), self.audit);
+        for (column, rows) in [(Column::Records, records), (Column::Audit, &audit)] {
+            if !is_large {
+                rows.put_into(self.store.column(column)?, &mut self.writes);
             }
         }
         let column = self.store.column(Column::Counts)?;
         for (canonical, row) in &self.held.prefixes {
-            let counts = codec::prefix::encode_counts(row.counts);
+            let counts = codec::prefix::encode_counts(row.counts, row.labels_max);
             self.writes.put_cf(column, canonical, counts);
         }
         self.links.finish(&self.store, &mut self.writes)?;
@@ -574,10 +569,11 @@ impl<'s> Batch<'s> {
             self.writes.put_cf(column, META_POSITION, position);
         }
         self.held.trail = self.trail.map(Arc::new);
+        let held = Arc::new(self.held);
         Ok(Ready {
             writes: self.writes,
-            tables,
-            held: Arc::new(self.held),
+            tables: is_large.then(|| Tables::new(Arc::clone(&held), audit)),
+            held,
             before: self.before,
             entries: self.entries,
             has_sealed: !self.sealed.is_empty(),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use crate::model::Reader;
+use crate::model::owner_name::label_count;
 use crate::store::codec::restricted::{self, Restricted};
 use crate::store::columns::Column;
 use crate::store::uniques_check::UniquesCheck;
@@ -18,11 +19,12 @@ impl Store {
     /// # Errors
     /// [`Error::Engine`].
     pub fn check_counts(&self) -> Result<Option<String>, Error> {
-        let mut found: BTreeMap<Vec<u8>, Counts> = BTreeMap::new();
+        let mut found: BTreeMap<Vec<u8>, Found> = BTreeMap::new();
         let mut uniques = UniquesCheck::new(self);
         let mut fault = None;
         scan::each(self, Column::Records, b"", None, &mut |key, value| {
             count(&mut found, key).active += 1;
+            note_labels(&mut found, key);
             fault = match codec::record::decode(key, value) {
                 Ok(record) => uniques.record(key, &record)?,
                 Err(error) => Some(format!("record {}: {error}", String::from_utf8_lossy(key))),
@@ -54,10 +56,15 @@ impl Store {
         }
         for (canonical, row) in self.prefixes().after(None) {
             let counted = found.remove(canonical.as_bytes()).unwrap_or_default();
-            if counted != row.counts {
-                let counts = row.counts;
+            let (counts, counted, labels) = (row.counts, counted.counts, counted.labels);
+            if counted != counts {
                 return Ok(Some(format!(
                     "prefix {canonical} counts {counts:?}, and has {counted:?}"
+                )));
+            }
+            if let Some(most) = row.labels_max.filter(|most| *most < labels) {
+                return Ok(Some(format!(
+                    "prefix {canonical} has names of {most} labels at most, and one of {labels}"
                 )));
             }
         }
@@ -74,7 +81,7 @@ impl Store {
     /// their records.
     fn check_restricted(
         &self,
-        found: &mut BTreeMap<Vec<u8>, Counts>,
+        found: &mut BTreeMap<Vec<u8>, Found>,
         uniques: &mut UniquesCheck<'_>,
     ) -> Result<Option<String>, Error> {
         let mut fault = None;
@@ -93,6 +100,7 @@ impl Store {
                     let counts = count(found, key);
                     counts.active += 1;
                     counts.restricted_active += 1;
+                    note_labels(found, key);
                     fault = fault.take().or(uniques.record(key, &record)?);
                     for reader in record.readers.iter().flat_map(|readers| readers.each()) {
                         granted_count += 1;
@@ -152,7 +160,28 @@ const fn flow(fault: Option<&String>) -> ControlFlow<()> {
     }
 }
 
-fn count<'f>(found: &'f mut BTreeMap<Vec<u8>, Counts>, key: &[u8]) -> &'f mut Counts {
-    let prefix = key.split(|byte| *byte == b'/').next().unwrap_or_default();
-    found.entry(prefix.to_vec()).or_default()
+/// What is found of the identifiers below a prefix.
+#[derive(Clone, Copy, Debug, Default)]
+struct Found {
+    counts: Counts,
+    /// The most labels of a suffix.
+    labels: u16,
+}
+
+fn count<'f>(found: &'f mut BTreeMap<Vec<u8>, Found>, key: &[u8]) -> &'f mut Counts {
+    &mut found.entry(prefix_of(key).to_vec()).or_default().counts
+}
+
+fn note_labels(found: &mut BTreeMap<Vec<u8>, Found>, key: &[u8]) {
+    let prefix = prefix_of(key);
+    let suffix = key.get(prefix.len() + 1..).unwrap_or_default();
+    let labels = label_count(&String::from_utf8_lossy(suffix));
+    if let Some(found) = found.get_mut(prefix) {
+        found.labels = found.labels.max(labels);
+    }
+}
+
+/// The canonical prefix of a key.
+fn prefix_of(key: &[u8]) -> &[u8] {
+    key.split(|byte| *byte == b'/').next().unwrap_or_default()
 }

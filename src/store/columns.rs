@@ -208,6 +208,9 @@ pub(super) fn column_options(
                 }
             });
         }
+        // Keys ascend, so files do not overlap: a compaction moves them to the next level
+        // unread, unless they are to be packed otherwise there.
+        Column::Audit => options.set_compression_type(DBCompressionType::Zstd),
         // Hashes do not shrink.
         Column::Tiles => {
             options.set_compression_type(DBCompressionType::None);
@@ -216,7 +219,6 @@ pub(super) fn column_options(
         Column::Prefixes
         | Column::Counts
         | Column::Tails
-        | Column::Audit
         | Column::Directory
         | Column::Sealed
         | Column::Names

@@ -12,13 +12,14 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use rocksdb::WriteBatch;
 
-use crate::model::{Key, Record, Timestamp, Tombstone};
+use crate::model::{Key, Timestamp, Tombstone};
 use crate::store::codec_types::RequestRow;
 use crate::store::directory::{AnyEntry, EntryKey};
 use crate::store::ingest::Tables;
 use crate::store::links::{GraphChange, Pending};
 use crate::store::prefixes::PrefixRow;
 use crate::store::restricted::Restricted;
+use crate::store::sorted::Indexed;
 use crate::store::trail::Trail;
 use crate::store::uniques::UniqueKey;
 use crate::store::{Error, Store};
@@ -32,7 +33,7 @@ const FAILED: u8 = 2;
 
 /// What a batch holds of records and prefixes.
 pub struct Held {
-    pub(super) records: HashMap<Key, Option<Arc<Record>>>,
+    pub(super) records: Indexed,
     pub(super) tombstones: HashMap<Key, Option<Tombstone>>,
     pub(super) restricted: HashMap<Key, Option<Restricted>>,
     pub(super) requests: HashMap<Box<str>, RequestRow>,
@@ -55,7 +56,7 @@ impl std::fmt::Debug for Held {
 impl Held {
     pub(super) fn at(position: u64) -> Self {
         Self {
-            records: HashMap::new(),
+            records: Indexed::default(),
             tombstones: HashMap::new(),
             restricted: HashMap::new(),
             requests: HashMap::new(),

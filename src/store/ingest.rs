@@ -12,13 +12,15 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rocksdb::{IngestExternalFileOptions, SstFileWriter, WriteBatch};
 
 use crate::store::backup::{remove_folder, sync_folder};
 use crate::store::codec::{Cursor, put_bytes, put_number};
 use crate::store::columns::{Column, column_options};
-use crate::store::sorted::InOrder;
+use crate::store::held::Held;
+use crate::store::sorted::Sorted;
 use crate::store::{Error, Store};
 
 /// Rows of records from which on a change is written so: fewer make files too small.
@@ -30,13 +32,17 @@ const FOLDER: &str = "laid";
 const VERSION: u8 = 1;
 const WHAT: &str = "list of table files";
 
-/// Rows of a change that are to be table files.
+/// Rows of a change that are to be table files: of records, and of audit entries.
 #[derive(Debug)]
 pub(super) struct Tables {
-    /// The log position of the change.
-    pub(super) position: u64,
-    /// A file for each column.
-    pub(super) rows: [(Column, InOrder); 2],
+    held: Arc<Held>,
+    audit: Sorted,
+}
+
+impl Tables {
+    pub(super) const fn new(held: Arc<Held>, audit: Sorted) -> Self {
+        Self { held, audit }
+    }
 }
 
 /// A table file that lies ready.
@@ -58,8 +64,23 @@ impl Store {
     /// # Errors
     /// [`Error::Engine`], [`Error::File`]: nothing of them counts.
     pub(super) fn lay(&self, tables: &Tables, writes: &mut WriteBatch) -> Result<Laid, Error> {
+        let Tables { held, audit } = tables;
+        let rows = [
+            (Column::Records, held.records.rows()),
+            (Column::Audit, audit),
+        ];
+        self.lay_rows(held.position, &rows, writes)
+    }
+
+    fn lay_rows(
+        &self,
+        position: u64,
+        tables: &[(Column, &Sorted)],
+        writes: &mut WriteBatch,
+    ) -> Result<Laid, Error> {
         let folder = self.laid_folder();
-        let laid = self.lay_into(&folder, tables).inspect_err(|_| {
+        let laid = self.lay_into(&folder, position, tables);
+        let laid = laid.inspect_err(|_| {
             // Else the next start does it.
             let _left = remove_folder(&folder).is_err();
         })?;
@@ -67,19 +88,21 @@ impl Store {
         Ok(Laid(laid))
     }
 
-    fn lay_into(&self, folder: &Path, tables: &Tables) -> Result<Vec<File>, Error> {
+    fn lay_into(
+        &self,
+        folder: &Path,
+        position: u64,
+        tables: &[(Column, &Sorted)],
+    ) -> Result<Vec<File>, Error> {
         fs::create_dir_all(folder).map_err(Error::file(folder))?;
         let mut laid = Vec::new();
-        for (column, rows) in &tables.rows {
-            if rows.rows().next().is_none() {
-                continue;
-            }
-            let name = format!("{}-{}.sst", column.name(), tables.position);
+        for (column, rows) in tables.iter().filter(|(_, rows)| rows.len() > 0) {
+            let name = format!("{}-{position}.sst", column.name());
             let options = column_options(*column, &self.config, &self.cache, &self.now_millis);
             let mut writer = SstFileWriter::create(&options);
             writer.open(folder.join(&name))?;
             let mut key = Vec::new();
-            for (row, value) in rows.rows() {
+            for (row, value) in rows.rows(&rows.order()) {
                 match value {
                     Some(value) => {
                         writer.put(row, value)?;
@@ -110,6 +133,7 @@ impl Store {
         for file in laid {
             self.take_in_file(file)?;
         }
+        self.metrics.taken_in(laid.len());
         // Not synced: the log keeps its order, so any later change is durable with it.
         self.db.delete_cf(self.column(Column::Meta)?, META_LAID)?;
         Ok(())
@@ -193,11 +217,10 @@ fn decode(bytes: &[u8]) -> Result<Vec<File>, Error> {
 #[cfg(test)]
 mod tests {
     use std::ops::ControlFlow;
-    use std::sync::Arc;
 
     use super::*;
     use crate::model::{Identifier, Key, Record, SuffixCase, Timestamp, Tombstone};
-    use crate::store::sorted::Sorted;
+    use crate::store::sorted::Indexed;
     use crate::store::{Batch, Config, Metrics, scan};
 
     fn open(folder: &Path) -> Store {
@@ -210,24 +233,24 @@ mod tests {
         Store::open(config, Metrics::new()).expect("opens")
     }
 
-    /// Rows `first..end`, of which every seventh is removed.
-    fn tables(first: u32, end: u32, position: u64) -> Tables {
-        let rows = |column: Column| {
-            let mut sorted = Sorted::default();
-            for number in (first..end).rev() {
-                let key = number.to_be_bytes();
-                sorted.put(&key, |out| out.extend_from_slice(b"before"));
-                match number % 7 {
-                    0 => sorted.remove(&key),
-                    _ => drop(sorted.put(&key, |out| out.extend_from_slice(&key)).len()),
-                }
+    /// Lays rows `numbers`, of which every seventh is removed, in two columns.
+    fn lay(
+        store: &Store,
+        numbers: std::ops::Range<u32>,
+        position: u64,
+        writes: &mut WriteBatch,
+    ) -> Laid {
+        let mut rows = Indexed::default();
+        for number in numbers.rev() {
+            let key = number.to_be_bytes();
+            rows.put(&key, |out| out.extend_from_slice(b"before"));
+            match number % 7 {
+                0 => rows.remove(&key),
+                _ => drop(rows.put(&key, |out| out.extend_from_slice(&key)).len()),
             }
-            (column, sorted.in_order())
-        };
-        Tables {
-            position,
-            rows: [rows(Column::Names), rows(Column::Tails)],
         }
+        let tables = [(Column::Names, rows.rows()), (Column::Tails, rows.rows())];
+        store.lay_rows(position, &tables, writes).expect("laid")
     }
 
     fn keys(store: &Store, column: Column) -> Vec<u32> {
@@ -260,11 +283,11 @@ mod tests {
             let folder = tempfile::tempdir().expect("a folder");
             let store = open(folder.path());
             let mut writes = WriteBatch::default();
-            let laid = store.lay(&tables(0, 500, 1), &mut writes).expect("laid");
+            let laid = lay(&store, 0..500, 1, &mut writes);
             store.write_synced(writes).expect("written");
             store.take_in(&laid).expect("taken in");
             let mut writes = WriteBatch::default();
-            let laid = store.lay(&tables(300, 900, 2), &mut writes).expect("laid");
+            let laid = lay(&store, 300..900, 2, &mut writes);
             if came >= Came::Named {
                 store.write_synced(writes).expect("written");
             }
@@ -293,7 +316,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let store = open(folder.path());
         let mut writes = WriteBatch::default();
-        store.lay(&tables(1, 10, 1), &mut writes).expect("laid");
+        lay(&store, 1..10, 1, &mut writes);
         store.write_synced(writes).expect("written");
         drop(store);
         fs::remove_file(folder.path().join(FOLDER).join("names-1.sst")).expect("removed");
@@ -309,8 +332,8 @@ mod tests {
     fn what_is_not_named_is_forgotten() {
         let folder = tempfile::tempdir().expect("a folder");
         let store = open(folder.path());
-        let laid = store.lay(&tables(0, 10, 1), &mut WriteBatch::default());
-        store.forget_laid(&laid.expect("laid"));
+        let laid = lay(&store, 0..10, 1, &mut WriteBatch::default());
+        store.forget_laid(&laid);
         let left = fs::read_dir(folder.path().join(FOLDER)).expect("reads");
         assert_eq!(left.count(), 0);
         assert_eq!(keys(&store, Column::Names), expected(0));
@@ -341,7 +364,7 @@ mod tests {
                         changed: Timestamp::default(),
                     };
                     batch
-                        .put_record(&key(*number), Arc::new(record))
+                        .put_record(&key(*number), &Arc::new(record))
                         .expect("put");
                 }
                 let tombstone = Tombstone {

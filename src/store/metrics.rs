@@ -1,6 +1,6 @@
 //! What the store measures of itself.
 
-use metrics::{Gauge, describe_gauge, gauge};
+use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
 
 use crate::store::Store;
 
@@ -15,6 +15,7 @@ pub struct Metrics {
     active: Gauge,
     deleted: Gauge,
     disk_free_bytes: Gauge,
+    files_taken_in: Counter,
 }
 
 impl std::fmt::Debug for Metrics {
@@ -49,6 +50,10 @@ impl Metrics {
             "identifiers that everyone may know of, by state"
         );
         describe_gauge!("idnode_disk_free_bytes", "bytes free on a volume");
+        describe_counter!(
+            "idnode_rocksdb_files_taken_in_total",
+            "table files that bulk imports wrote"
+        );
         Self {
             live_table_bytes: gauge!("idnode_rocksdb_live_sst_bytes"),
             pending_compaction_bytes: gauge!("idnode_rocksdb_pending_compaction_bytes"),
@@ -59,7 +64,14 @@ impl Metrics {
             active: gauge!("idnode_registry_identifiers", "state" => "active"),
             deleted: gauge!("idnode_registry_identifiers", "state" => "deleted"),
             disk_free_bytes: gauge!("idnode_disk_free_bytes", "volume" => "data"),
+            files_taken_in: counter!("idnode_rocksdb_files_taken_in_total"),
         }
+    }
+
+    /// Counts table files that were taken in.
+    pub(super) fn taken_in(&self, count: usize) {
+        let count = u64::try_from(count).unwrap_or_default();
+        self.files_taken_in.increment(count);
     }
 
     /// Sets the gauges from the engine.

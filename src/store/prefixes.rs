@@ -15,6 +15,10 @@ pub struct PrefixRow {
     pub entry: Arc<PrefixEntry>,
     /// How many identifiers.
     pub counts: Counts,
+    /// The most labels ([`label_count`](crate::model::owner_name::label_count)) that the
+    /// suffix of an identifier below it ever had, 0 where there was none: nothing lies
+    /// below a name of so many. `None` if some were registered before this was told.
+    pub labels_max: Option<u16>,
 }
 
 /// How many identifiers a prefix has.
@@ -72,11 +76,16 @@ impl Prefixes {
             let canonical =
                 std::str::from_utf8(key).map_err(|_| Error::Corrupt { what: "prefix" })?;
             let entry = Arc::new(codec::prefix::decode(value)?);
-            let counts = match store.get(Column::Counts, key)? {
+            let (counts, labels_max) = match store.get(Column::Counts, key)? {
                 Some(bytes) => codec::prefix::decode_counts(&bytes)?,
-                None => Counts::default(),
+                None => (Counts::default(), Some(0)),
             };
-            loaded.set(canonical, PrefixRow { entry, counts });
+            let row = PrefixRow {
+                entry,
+                counts,
+                labels_max,
+            };
+            loaded.set(canonical, row);
             Ok(ControlFlow::Continue(()))
         })?;
         Ok(loaded)

@@ -283,17 +283,22 @@ fn an_export_imported_again_changes_nothing() {
 
 #[test]
 fn an_import_that_is_killed_goes_on_where_it_stood() {
-    kill_and_resume(true);
+    kill_and_resume(true, &[]);
 }
 
 #[test]
 fn an_import_that_is_killed_unheard_goes_on_from_the_start() {
-    kill_and_resume(false);
+    kill_and_resume(false, &[]);
 }
 
-/// Kills an import once the node acknowledged some of it, or before, and
+#[test]
+fn an_import_in_bulk_that_is_killed_goes_on_where_it_stood() {
+    kill_and_resume(true, &["--bulk"]);
+}
+
+/// Kills an import with `options` once the node acknowledged some of it, or before, and
 /// resumes it.
-fn kill_and_resume(heard: bool) {
+fn kill_and_resume(heard: bool, options: &[&str]) {
     const COUNT: u64 = 40_000;
     let node = Served::start();
     node.check(
@@ -310,6 +315,7 @@ fn kill_and_resume(heard: bool) {
     std::fs::write(&file, rows).expect("write");
     let mut import = Command::new(env!("CARGO_BIN_EXE_idnode"))
         .args(["import", text(&file), "--server", &node.server])
+        .args(options)
         .env_clear()
         .env("IDNODE_KEY_FILE", node.path("operator.key"))
         .stderr(Stdio::null())

@@ -11,7 +11,7 @@ use serde::Serialize;
 use tonic::client::Grpc;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::Channel;
-use tonic::{Response, Status, Streaming};
+use tonic::{Status, Streaming};
 
 use crate::bench::chain::rows::Rows;
 use crate::bench::chain::{DAY_SECS, FIRST_DAY_SECS, QuerySet, WINDOW_DAY, file, micros};
@@ -25,8 +25,6 @@ use crate::demo::ChainGraph;
 use crate::wire::proto::v1::links_client::LinksClient;
 use crate::wire::proto::{Codec, v1};
 
-/// Rows of one answer.
-const PAGE_ROWS: i32 = 10_000;
 /// Groups of one answer.
 const GROUPS: i32 = 10_000;
 
@@ -154,10 +152,6 @@ fn request(graph: &ChainGraph, set: QuerySet, start: u32) -> v1::TraceRequest {
             seconds: until,
             nanos: 0,
         }),
-        page_size: match set {
-            QuerySet::Bom | QuerySet::WhereUsed | QuerySet::Pallets => PAGE_ROWS,
-            _ => 0,
-        },
         ..v1::TraceRequest::default()
     }
 }
@@ -169,9 +163,6 @@ async fn ask(
     request: v1::TraceRequest,
 ) -> Result<Answer, Error> {
     match set {
-        QuerySet::Bom | QuerySet::WhereUsed | QuerySet::Pallets => {
-            ask_pages(client, target, request).await
-        }
         QuerySet::LotsGrouped => ask_groups(client, target, request).await,
         _ => ask_stream(client, target, request).await,
     }
@@ -190,20 +181,6 @@ impl Client {
         ready.map_err(|error| Status::unavailable(error.to_string()).into())
     }
 
-    async fn trace(
-        &mut self,
-        target: &Target,
-        request: v1::TraceRequest,
-    ) -> Result<Response<Rows>, Error> {
-        self.ready().await?;
-        let codec = Codec::<v1::TraceRequest, Rows>::default();
-        let path = PathAndQuery::from_static("/idnode.v1.Links/Trace");
-        Ok(self
-            .grpc
-            .unary(target.request(request), path, codec)
-            .await?)
-    }
-
     async fn stream_trace(
         &mut self,
         target: &Target,
@@ -218,27 +195,7 @@ impl Client {
     }
 }
 
-/// Asks page by page: most answers are one.
-async fn ask_pages(
-    client: &mut Client,
-    target: &Target,
-    mut request: v1::TraceRequest,
-) -> Result<Answer, Error> {
-    let mut answer = Answer::default();
-    let began = clock::now();
-    loop {
-        let page = client.trace(target, request.clone()).await?.into_inner();
-        if answer.nodes.is_empty() {
-            answer.first = clock::now().saturating_duration_since(began);
-        }
-        answer.add(page.nodes);
-        request.page_token = page.summary.unwrap_or_default().next_page_token;
-        if request.page_token.is_empty() {
-            return Ok(answer);
-        }
-    }
-}
-
+/// Asks for all of it, in one message or as it is found.
 async fn ask_stream(
     client: &mut Client,
     target: &Target,

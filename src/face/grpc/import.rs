@@ -20,7 +20,7 @@ use crate::face::grpc::metrics::Operation;
 use crate::face::grpc::records::check_count;
 use crate::face::grpc::shared::{Incoming, Shared};
 use crate::face::grpc::status;
-use crate::model::limits::BULK_ITEMS;
+use crate::model::limits::{BATCH_ITEMS_MAX, BULK_ITEMS};
 use crate::model::{Caller, Fault, Reason, Refusal};
 use crate::node::{Applied, Effect, OnConflict, Write};
 use crate::wire::proto::v1::{ItemError, import_records_request};
@@ -110,7 +110,6 @@ pub(super) fn start<K: Kind>(
         rules: None,
         waiting: None,
         gathered: None,
-        read_count: 0,
         covered_count: 0,
     };
     shared.tracker.spawn(async move {
@@ -132,8 +131,6 @@ struct Import<K: Kind> {
     waiting: Option<Message<K::Item>>,
     /// What was read and is not in work.
     gathered: Option<Gathered<K::Name>>,
-    /// Items read so far.
-    read_count: usize,
     /// Items that answers cover so far.
     covered_count: usize,
 }
@@ -156,9 +153,24 @@ struct Gathered<N> {
 /// Messages on their way: for each item its name, and the refusal of those that are
 /// not even a change.
 struct Chunk<N> {
-    first: usize,
     names: Vec<N>,
     places: Vec<Result<(), Refusal>>,
+}
+
+impl<N> Chunk<N> {
+    /// What each item is called and what became of it.
+    fn items(
+        self,
+        outcomes: Vec<Result<Applied, Refusal>>,
+    ) -> impl ExactSizeIterator<Item = (N, Result<Applied, Refusal>)> {
+        let mut outcomes = outcomes.into_iter();
+        let items = self.names.into_iter().zip(self.places);
+        items.map(move |(name, place)| {
+            let missing = || Err(Refusal::new(Reason::Internal));
+            let outcome = place.and_then(|()| outcomes.next().unwrap_or_else(missing));
+            (name, outcome)
+        })
+    }
 }
 
 type Outcomes = Result<Vec<Result<Applied, Refusal>>, Refusal>;
@@ -182,10 +194,15 @@ impl<K: Kind> Import<K> {
             tokio::select! {
                 biased;
                 (chunk, outcomes) = flight.next() => {
-                    let answer = self.answer(chunk, outcomes);
-                    let answer = answer.map_err(|refusal| status::status(&refusal))?;
-                    if answers.send(Ok(answer)).await.is_err() {
-                        return Ok(());
+                    self.shared.metrics.changed(Operation::Import, &outcomes);
+                    let outcomes = outcomes.map_err(|refusal| status::status(&refusal))?;
+                    let mut items = chunk.items(outcomes);
+                    while items.len() > 0 {
+                        let answer = self.answer(items.by_ref().take(BATCH_ITEMS_MAX));
+                        let answer = answer.map_err(|refusal| status::status(&refusal))?;
+                        if answers.send(Ok(answer)).await.is_err() {
+                            return Ok(());
+                        }
                     }
                 }
                 message = self.next(&mut incoming), if open && !is_full => match message? {
@@ -267,10 +284,8 @@ impl<K: Kind> Import<K> {
             }),
         };
         let room = if rules.bulk { BULK_ITEMS } else { items.len() };
-        let first = self.read_count;
         let gathered = self.gathered.get_or_insert_with(|| Gathered {
             chunk: Chunk {
-                first,
                 names: Vec::with_capacity(room),
                 places: Vec::with_capacity(room),
             },
@@ -278,7 +293,6 @@ impl<K: Kind> Import<K> {
             due: Instant::now(),
         });
         gathered.due = Instant::now() + BULK_WAIT;
-        self.read_count += items.len();
         for item in items {
             gathered.chunk.names.push(K::name(&item));
             let write = K::write(item, rules.on_conflict);
@@ -307,27 +321,23 @@ impl<K: Kind> Import<K> {
         });
     }
 
-    fn answer(&mut self, chunk: Chunk<K::Name>, outcomes: Outcomes) -> Result<K::Answer, Refusal> {
+    /// What is told of items: as many as fit into an answer if each is refused.
+    fn answer(
+        &mut self,
+        items: impl Iterator<Item = (K::Name, Result<Applied, Refusal>)>,
+    ) -> Result<K::Answer, Refusal> {
         let metrics = &self.shared.metrics;
-        metrics.changed(Operation::Import, &outcomes);
-        let mut outcomes = outcomes?.into_iter();
-        let Chunk {
-            first,
-            names,
-            places,
-        } = chunk;
-        self.covered_count = first + names.len();
         let mut report = Report {
-            covered_count: number(self.covered_count),
+            covered_count: 0,
             created_count: 0,
             updated_count: 0,
             unchanged_count: 0,
             skipped_count: 0,
             rejections: Vec::new(),
         };
-        for (position, (name, place)) in (first..).zip(names.into_iter().zip(places)) {
-            let missing = || Err(Refusal::new(Reason::Internal));
-            let outcome = place.and_then(|()| outcomes.next().unwrap_or_else(missing));
+        for (name, outcome) in items {
+            let position = self.covered_count;
+            self.covered_count += 1;
             let effect = match outcome {
                 Ok(applied) => K::effect(&applied),
                 Err(refusal) if concerns_all(&refusal) => return Err(refusal),
@@ -346,6 +356,7 @@ impl<K: Kind> Import<K> {
                 None => {}
             }
         }
+        report.covered_count = number(self.covered_count);
         Ok(K::answer(report))
     }
 }

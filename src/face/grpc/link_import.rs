@@ -51,7 +51,10 @@ impl Kind for Links {
     fn effect(applied: &Applied) -> Option<Effect> {
         match applied {
             Applied::Link { effect, .. } => Some(*effect),
-            Applied::Record { .. } | Applied::Prefix(_) | Applied::Entry(_) => None,
+            Applied::Record { .. }
+            | Applied::Imported(_)
+            | Applied::Prefix(_)
+            | Applied::Entry(_) => None,
         }
     }
 

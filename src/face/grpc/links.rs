@@ -201,9 +201,10 @@ impl LinksService {
             Applied::Link { effect: _, link } => {
                 Ok(link_convert::link(&self.0.node.link_view(caller, link)))
             }
-            Applied::Record { .. } | Applied::Prefix(_) | Applied::Entry(_) => {
-                Err(Refusal::new(Reason::Internal))
-            }
+            Applied::Record { .. }
+            | Applied::Imported(_)
+            | Applied::Prefix(_)
+            | Applied::Entry(_) => Err(Refusal::new(Reason::Internal)),
         }
     }
 

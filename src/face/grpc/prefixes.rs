@@ -65,9 +65,10 @@ pub(super) async fn write(
             let tell_reason = shared.node.may_read_private(caller);
             Ok(convert::prefix(&entry, active, deleted, tell_reason))
         }
-        Applied::Record { .. } | Applied::Link { .. } | Applied::Entry(_) => {
-            Err(Refusal::new(Reason::Internal))
-        }
+        Applied::Record { .. }
+        | Applied::Imported(_)
+        | Applied::Link { .. }
+        | Applied::Entry(_) => Err(Refusal::new(Reason::Internal)),
     }
 }
 

@@ -57,7 +57,7 @@ impl Kind for Records {
 
     fn effect(applied: &Applied) -> Option<Effect> {
         match applied {
-            Applied::Record { effect, .. } => Some(*effect),
+            Applied::Record { effect, .. } | Applied::Imported(effect) => Some(*effect),
             Applied::Prefix(_) | Applied::Link { .. } | Applied::Entry(_) => None,
         }
     }

@@ -48,7 +48,7 @@ fn applied(shared: &Shared, caller: &Caller, applied: Applied) -> Result<v1::Rec
             let record = Arc::unwrap_or_clone(record);
             Ok(shared.message(shared.node.visible(caller, record)))
         }
-        Applied::Prefix(_) | Applied::Link { .. } | Applied::Entry(_) => {
+        Applied::Imported(_) | Applied::Prefix(_) | Applied::Link { .. } | Applied::Entry(_) => {
             Err(Refusal::new(Reason::Internal))
         }
     }

@@ -200,9 +200,11 @@ async fn write(
         Applied::Entry(AnyEntry::Template(template)) => {
             Ok(template_data::whole(&template, template.latest().0))
         }
-        Applied::Entry(_) | Applied::Record { .. } | Applied::Link { .. } | Applied::Prefix(_) => {
-            Err(internal())
-        }
+        Applied::Entry(_)
+        | Applied::Record { .. }
+        | Applied::Imported(_)
+        | Applied::Link { .. }
+        | Applied::Prefix(_) => Err(internal()),
     }
 }
 

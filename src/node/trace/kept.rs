@@ -5,12 +5,17 @@
 //! question. A change of a link that the caller may not know of leaves the answer as it
 //! was, so that nobody learns of it from the time that an answer takes.
 //!
+//! An answer is kept when it is asked for again while the question is remembered: most
+//! questions come once, and to keep an answer costs a third of a small walk.
+//!
 //! What an answer looks like is the face's own matter.
 
+use std::hash::BuildHasher;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use bytes::Bytes;
+use foldhash::fast::RandomState;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
@@ -27,6 +32,8 @@ const ANSWER_BYTES: u64 = 16 << 10;
 const ANSWER_SHARE: u64 = 32;
 /// Bytes that an entry takes beside answer, nodes and names.
 const ENTRY_BYTES: usize = 256;
+/// Places for questions that were asked lately; a later one may take an earlier one's.
+const ASKED: usize = 1 << 16;
 
 /// What is asked, by whom: equal ones find the same.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -82,10 +89,19 @@ pub struct KeptTrace {
 }
 
 /// Answers by question, up to a number of bytes; the least useful give way.
-#[derive(Debug)]
 pub(super) struct KeptTraces {
     answers: Cache<Question, Arc<KeptTrace>, Weight>,
     answer_bytes_max: u64,
+    asked: Box<[AtomicU32]>,
+    hasher: RandomState,
+}
+
+impl std::fmt::Debug for KeptTraces {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeptTraces")
+            .field("size", &self.size())
+            .finish_non_exhaustive()
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -109,7 +125,20 @@ impl KeptTraces {
         (bytes_max > 0).then(|| Self {
             answers: Cache::with_weighter(expected, bytes_max, Weight),
             answer_bytes_max: bytes_max / ANSWER_SHARE,
+            asked: (0..ASKED).map(|_| AtomicU32::new(0)).collect(),
+            hasher: RandomState::default(),
         })
+    }
+
+    /// Whether a question was asked lately; it is from now on.
+    fn was_asked(&self, question: &Question) -> bool {
+        let hash = self.hasher.hash_one(question);
+        // Half for the place, half for what tells questions of one place apart.
+        let [a, b, c, d, e, f, g, h] = hash.to_le_bytes();
+        let place = usize::try_from(u32::from_le_bytes([a, b, c, d])).unwrap_or_default();
+        let mark = u32::from_le_bytes([e, f, g, h]).max(1);
+        let place = self.asked.get(place % ASKED);
+        place.is_some_and(|place| place.swap(mark, Ordering::Relaxed) == mark)
     }
 
     /// The answer to `question`, if it is current.
@@ -127,7 +156,8 @@ impl KeptTraces {
         None
     }
 
-    /// Keeps an answer of so many rows to what `walk` has found to its end.
+    /// Keeps an answer of so many rows to what `walk` has found to its end, if it is not
+    /// the first time.
     pub(super) fn keep(
         &self,
         question: Question,
@@ -136,7 +166,7 @@ impl KeptTraces {
         (row_count, octets): (u32, &[u8]),
     ) {
         let bytes = u64::try_from(octets.len()).unwrap_or(u64::MAX);
-        if bytes > self.answer_bytes_max {
+        if !self.was_asked(&question) || bytes > self.answer_bytes_max {
             return;
         }
         let kept = KeptTrace {

@@ -5,6 +5,7 @@
 //!        | 2  holder  rest
 //! rest   = spelling  firm  case  state  [suspend reason]  (0 | 1)  quota  revision  created_ms  changed_ms
 //! counts = active u64 BE  deleted u64 BE  [restricted and active u64 BE  restricted and deleted u64 BE]
+//!          [labels u16 BE]
 //! ```
 
 use crate::model::{FirmId, Prefix, PrefixEntry, PrefixState, SuffixCase, Timestamp};
@@ -102,8 +103,9 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<PrefixEntry, Error> {
     })
 }
 
-/// Encodes a prefix's counts: those of restricted identifiers where there are any.
-pub(crate) fn encode_counts(counts: Counts) -> Vec<u8> {
+/// Encodes a prefix's counts: those of restricted identifiers where there are any, and
+/// the most labels if they are known.
+pub(crate) fn encode_counts(counts: Counts, labels_max: Option<u16>) -> Vec<u8> {
     let Counts {
         active,
         deleted,
@@ -115,29 +117,36 @@ pub(crate) fn encode_counts(counts: Counts) -> Vec<u8> {
         bytes.extend(restricted_active.to_be_bytes());
         bytes.extend(restricted_deleted.to_be_bytes());
     }
+    bytes.extend(labels_max.into_iter().flat_map(u16::to_be_bytes));
     bytes
 }
 
-/// Decodes a prefix's counts.
+/// Decodes a prefix's counts, and the most labels if they are known.
 ///
 /// # Errors
-/// [`Error::Corrupt`] unless there are 16 or 32 bytes.
-pub(crate) fn decode_counts(bytes: &[u8]) -> Result<Counts, Error> {
+/// [`Error::Corrupt`] unless there are 16 or 32 bytes, or two more.
+pub(crate) fn decode_counts(bytes: &[u8]) -> Result<(Counts, Option<u16>), Error> {
+    let corrupt = || Error::Corrupt { what: "counts" };
     let mut numbers = [0; 4];
     let (chunks, rest) = bytes.as_chunks::<8>();
-    if !rest.is_empty() || !matches!(chunks.len(), 2 | 4) {
-        return Err(Error::Corrupt { what: "counts" });
+    let labels_max = match rest {
+        [] => None,
+        rest => Some(<[u8; 2]>::try_from(rest).map_err(|_| corrupt())?),
+    };
+    if !matches!(chunks.len(), 2 | 4) {
+        return Err(corrupt());
     }
     for (number, chunk) in numbers.iter_mut().zip(chunks) {
         *number = u64::from_be_bytes(*chunk);
     }
     let [active, deleted, restricted_active, restricted_deleted] = numbers;
-    Ok(Counts {
+    let counts = Counts {
         active,
         deleted,
         restricted_active,
         restricted_deleted,
-    })
+    };
+    Ok((counts, labels_max.map(u16::from_be_bytes)))
 }
 
 #[cfg(test)]
@@ -179,11 +188,14 @@ mod tests {
                 restricted_active,
                 restricted_deleted: 0,
             };
-            let bytes = encode_counts(counts);
-            assert_eq!(bytes.len(), byte_count);
-            assert_eq!(decode_counts(&bytes).expect("decodes"), counts);
-            assert!(decode_counts(&bytes[1..]).is_err());
-            assert!(decode_counts(&bytes[8..]).is_err());
+            for (labels_max, more) in [(None, 0), (Some(300), 2)] {
+                let bytes = encode_counts(counts, labels_max);
+                assert_eq!(bytes.len(), byte_count + more);
+                let decoded = decode_counts(&bytes).expect("decodes");
+                assert_eq!(decoded, (counts, labels_max));
+                assert!(decode_counts(&bytes[1..]).is_err());
+                assert!(decode_counts(&bytes[8..]).is_err());
+            }
         }
     }
 }

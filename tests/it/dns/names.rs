@@ -177,6 +177,36 @@ async fn a_change_shows_at_once_in_answers_that_were_kept() {
 }
 
 #[tokio::test]
+async fn a_name_of_more_labels_than_any_before_it_has_names_above() {
+    let fixture = Fixture::new().await;
+    let dns = fixture.answerer();
+    let all = |expected: [&str; 5]| {
+        let labels = ["a", "b.a", "c.b.a", "d.c.b.a", "e.d.c.b.a"];
+        for (labels, expected) in labels.into_iter().zip(expected) {
+            check(
+                &dns,
+                &format!("{labels}._id.1.119.88.id.example."),
+                TXT,
+                expected,
+            );
+        }
+    };
+    let found = "NoError aa [86400 DESC=x]";
+    all([MISSING; 5]);
+    let of = |suffix: &str| format!("88.119.1/{suffix}");
+    fixture.create(&of("a"), vec![value(1, "DESC", "x")]).await;
+    all([found, MISSING, MISSING, MISSING, MISSING]);
+    fixture
+        .create(&of("A.b.c.d"), vec![value(1, "DESC", "x")])
+        .await;
+    all([found, NODATA, NODATA, found, MISSING]);
+    let delete = RecordAction::Delete { etag: None };
+    fixture.change(&of("a.b.c.d"), delete).await;
+    all([found, MISSING, MISSING, MISSING, MISSING]);
+    fixture.close().await;
+}
+
+#[tokio::test]
 async fn a_suspended_prefix_answers_prohibited() {
     let fixture = Fixture::new().await;
     let dns = fixture.answerer();

@@ -114,6 +114,7 @@ fn held(prefix: &str, firm: &str) -> PrefixRow {
             changed: Timestamp::from_millis(1),
         }),
         counts: Counts::default(),
+        labels_max: Some(0),
     }
 }
 

@@ -316,6 +316,7 @@ fn held(prefix: &str, firm: &str) -> PrefixRow {
             changed: Timestamp::from_millis(1),
         }),
         counts: store::Counts::default(),
+        labels_max: Some(0),
     }
 }
 

@@ -526,7 +526,7 @@ fn an_import_that_skips_needs_the_right_to_register() {
         let refused = bare.write_as(&stranger(), skip()).await;
         assert_eq!(reason(refused), Some(Reason::NotAdmin));
         let skipped = bare.write_as(&administrator(), skip()).await;
-        let Ok(Applied::Record { effect, .. }) = skipped else {
+        let Ok(Applied::Imported(effect)) = skipped else {
             panic!("{skipped:?}");
         };
         assert_eq!(effect, Effect::Skipped);

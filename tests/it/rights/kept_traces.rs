@@ -115,6 +115,8 @@ fn a_change_that_one_may_not_know_of_leaves_an_answer() {
         let query = upstream(0);
         // The start and what it was made of, for everyone.
         build(&traced, &[stated(0, 1, "a", Visibility::Public)]).await;
+        // The first time it is remembered, the second time kept.
+        assert_eq!(kept_for(node, &query), []);
         assert_eq!(kept_for(node, &query), []);
         assert_eq!(kept_for(node, &query), ASKING);
         // Elsewhere, and downstream of what was found.
@@ -150,6 +152,7 @@ fn an_answer_ends_with_the_rights_that_it_rests_on() {
         ];
         build(&traced, &links).await;
         let query = upstream(0);
+        kept_for(node, &query);
         kept_for(node, &query);
         assert_eq!(kept_for(node, &query), ASKING);
         let reader = member("c", FirmRole::Reader);

@@ -242,6 +242,7 @@ fn put_prefixes(batch: &mut Batch<'_>) {
         let row = PrefixRow {
             entry: Arc::new(entry),
             counts: Counts::default(),
+            labels_max: Some(0),
         };
         batch.put_prefix(&canonical, row).expect("encodes");
     }

@@ -74,6 +74,7 @@ impl Office {
             let row = PrefixRow {
                 entry: Arc::new(entry.clone()),
                 counts: Counts::default(),
+                labels_max: Some(0),
             };
             batch
                 .put_prefix(&entry.prefix.canonical(), row)

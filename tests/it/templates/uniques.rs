@@ -167,7 +167,7 @@ async fn an_index_that_does_not_agree_with_the_records_is_found() {
     changed.values.retain(|value| value.index != 2005);
     let put = |record: Record| {
         checked(&office, |batch| {
-            batch.put_record(&key("a"), Arc::new(record)).expect("put");
+            batch.put_record(&key("a"), &Arc::new(record)).expect("put");
         })
     };
     let told = put(changed).expect("a fault");
@@ -194,7 +194,7 @@ async fn a_record_from_before_its_template_needs_no_rows() {
         ..record
     };
     let fault = checked(&office, |batch| {
-        batch.put_record(&key("a"), Arc::new(older)).expect("put");
+        batch.put_record(&key("a"), &Arc::new(older)).expect("put");
     });
     assert_eq!(fault, None);
     office.close().await;

@@ -294,6 +294,7 @@ fn put_firm(batch: &mut Batch<'_>) {
             changed: Timestamp::from_millis(1),
         }),
         counts: Counts::default(),
+        labels_max: Some(0),
     };
     batch.put_prefix(FIRMS_PREFIX, row).unwrap();
 }
