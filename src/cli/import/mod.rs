@@ -61,8 +61,8 @@ pub struct Arguments {
     /// for a version that is not the latest
     #[arg(long)]
     template: Option<String>,
-    /// For very many records: the node writes up to 32,768 of them together, and other
-    /// changes wait meanwhile. Soonest where the file is in the order of identifiers
+    /// For many millions of records in the order of their identifiers: the node writes up
+    /// to 32,768 of them together, and other changes wait meanwhile
     #[arg(long)]
     bulk: bool,
 }
