@@ -36,12 +36,19 @@ impl Command {
 
     /// About how many bytes it takes in memory and in a batch.
     pub fn byte_count(&self) -> usize {
+        self.change.byte_count()
+    }
+}
+
+impl Change {
+    /// About how many bytes it takes in memory and in a batch.
+    pub fn byte_count(&self) -> usize {
         const FIXED_BYTES: usize = 256;
-        let values = match &self.change {
-            Change::Record { action, .. } => action.values(),
-            Change::Prefix { .. } => &[],
-            Change::Link(change) => return FIXED_BYTES + change.byte_count(),
-            Change::Office(change) => return FIXED_BYTES + change.byte_count(),
+        let values = match self {
+            Self::Record { action, .. } => action.values(),
+            Self::Prefix { .. } => &[],
+            Self::Link(change) => return FIXED_BYTES + change.byte_count(),
+            Self::Office(change) => return FIXED_BYTES + change.byte_count(),
         };
         let of = |value: &Value| value.data.len() + value.value_type.as_str().len();
         FIXED_BYTES + values.iter().map(of).sum::<usize>()

@@ -1,12 +1,15 @@
 //! Bulk imports: many messages written together, as table files, as durable and as
 //! indexed as any other.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use idnode::store::{Config, Metrics, Store};
 use idnode::wire::proto::v1::{self, ImportRecordsRequest, ImportRecordsResponse};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 use crate::support::{Chance, Clients, NodeProcess, record, text, wait_until};
@@ -26,14 +29,17 @@ fn row(number: usize) -> v1::Record {
     record(&name, vec![text(1, "URL", "https://example.test/")])
 }
 
-/// Messages with the rows of each.
-fn messages(rows: &[std::ops::Range<usize>]) -> Vec<ImportRecordsRequest> {
-    let message = |rows: &std::ops::Range<usize>| ImportRecordsRequest {
-        records: rows.clone().map(row).collect(),
+fn message(rows: Range<usize>) -> ImportRecordsRequest {
+    ImportRecordsRequest {
+        records: rows.map(row).collect(),
         bulk: true,
         ..ImportRecordsRequest::default()
-    };
-    rows.iter().map(message).collect()
+    }
+}
+
+/// Messages with the rows of each.
+fn messages(rows: &[Range<usize>]) -> Vec<ImportRecordsRequest> {
+    rows.iter().cloned().map(message).collect()
 }
 
 /// Sends all that it can; gives the answers, and how the stream ended. Tells meanwhile
@@ -159,6 +165,46 @@ async fn is_as_indexed_as_any_other() {
     node.kill();
     let position = check(&folder.path().join("data"));
     assert!(position > u64::try_from(taken).expect("few"), "{position}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_third_at_once_is_as_any_other() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let node = NodeProcess::start(folder.path()).await;
+    let clients = node.clients();
+    clients.home_prefix(PREFIX).await;
+    let mut open = Vec::new();
+    for first in [0, 100] {
+        let (sender, receiver) = mpsc::channel(1);
+        let message = message(first..first + 10);
+        sender.send(message).await.expect("waited for");
+        let mut registry = clients.registry();
+        let stream = registry.import_records(ReceiverStream::new(receiver)).await;
+        let mut answers = stream.expect("begins").into_inner();
+        let answer = answers
+            .message()
+            .await
+            .expect("goes on")
+            .expect("an answer");
+        assert_eq!(answer.created_count, 10);
+        open.push((sender, answers));
+    }
+    let covered = AtomicI64::new(0);
+    let counts = async |rows: [Range<usize>; 2]| {
+        let (answers, ended) = import(&clients, messages(&rows), &covered).await;
+        ended.expect("taken");
+        let counts = answers.iter().map(|answer| answer.created_count);
+        counts.collect::<Vec<_>>()
+    };
+    // An answer for each message, and not one for both.
+    assert_eq!(counts([200..205, 205..210]).await, [5, 5]);
+    drop(open);
+    let is_free = async || {
+        let first = count(&clients).await;
+        counts([first + 200..first + 205, first + 205..first + 210]).await == [10]
+    };
+    wait_until("a place", is_free).await;
+    node.kill();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -11,7 +11,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::Instant;
 use tonic::{Status, Streaming};
 
@@ -29,6 +29,9 @@ use crate::wire::proto::v1::{ItemError, import_records_request};
 const CHUNKS_MAX: usize = 4;
 /// As above, in bulk: one that is written and one that is decided.
 const BULK_CHUNKS_MAX: usize = 2;
+/// In bulk, bytes of changes that are written together, but for those that the last
+/// message brings beyond.
+const BULK_BYTES: usize = 32 << 20;
 /// In bulk, how long what was read waits for a further message.
 const BULK_WAIT: Duration = Duration::from_millis(50);
 
@@ -108,6 +111,7 @@ pub(super) fn start<K: Kind>(
         shared: Arc::clone(shared),
         caller,
         rules: None,
+        bulk: None,
         waiting: None,
         gathered: None,
         covered_count: 0,
@@ -127,6 +131,8 @@ struct Import<K: Kind> {
     caller: Caller,
     /// What the first message said.
     rules: Option<Rules>,
+    /// The place of an import in bulk.
+    bulk: Option<OwnedSemaphorePermit>,
     /// A message whose items may not be written yet.
     waiting: Option<Message<K::Item>>,
     /// What was read and is not in work.
@@ -139,13 +145,14 @@ struct Import<K: Kind> {
 struct Rules {
     on_conflict: OnConflict,
     validate_only: bool,
-    bulk: bool,
 }
 
 /// One message or, in bulk, several, with the changes that they ask for.
 struct Gathered<N> {
     chunk: Chunk<N>,
     writes: Vec<Write>,
+    /// Bytes of the changes.
+    bytes: usize,
     /// When it is written even if no further message comes.
     due: Instant,
 }
@@ -220,22 +227,17 @@ impl<K: Kind> Import<K> {
 
     /// Whether what was gathered is to be written together.
     fn is_full(&self) -> bool {
-        let items_max = match self.is_bulk() {
-            true => BULK_ITEMS,
-            false => 0,
-        };
-        let gathered = self.gathered.as_ref();
-        gathered.is_some_and(|gathered| gathered.chunk.names.len() >= items_max)
+        let is_bulk = self.bulk.is_some();
+        self.gathered.as_ref().is_some_and(|gathered| {
+            let count = gathered.chunk.names.len();
+            !is_bulk || count >= BULK_ITEMS || gathered.bytes >= BULK_BYTES
+        })
     }
 
-    fn is_bulk(&self) -> bool {
-        self.rules.is_some_and(|rules| rules.bulk)
-    }
-
-    fn chunks_max(&self) -> usize {
-        match self.is_bulk() {
-            true => BULK_CHUNKS_MAX,
-            false => CHUNKS_MAX,
+    const fn chunks_max(&self) -> usize {
+        match self.bulk {
+            Some(_) => BULK_CHUNKS_MAX,
+            None => CHUNKS_MAX,
         }
     }
 
@@ -277,26 +279,38 @@ impl<K: Kind> Import<K> {
         check_count(items.len(), K::ITEMS)?;
         let rules = match self.rules {
             Some(rules) => rules,
-            None => *self.rules.insert(Rules {
-                on_conflict: conflict_rule(on_conflict)?,
-                validate_only,
-                bulk: bulk && !validate_only,
-            }),
+            None => {
+                if bulk && !validate_only {
+                    let places = Arc::clone(&self.shared.bulk_imports);
+                    self.bulk = places.try_acquire_owned().ok();
+                }
+                *self.rules.insert(Rules {
+                    on_conflict: conflict_rule(on_conflict)?,
+                    validate_only,
+                })
+            }
         };
-        let room = if rules.bulk { BULK_ITEMS } else { items.len() };
+        let room = match self.bulk {
+            Some(_) => BULK_ITEMS,
+            None => items.len(),
+        };
         let gathered = self.gathered.get_or_insert_with(|| Gathered {
             chunk: Chunk {
                 names: Vec::with_capacity(room),
                 places: Vec::with_capacity(room),
             },
             writes: Vec::with_capacity(room),
+            bytes: 0,
             due: Instant::now(),
         });
         gathered.due = Instant::now() + BULK_WAIT;
         for item in items {
             gathered.chunk.names.push(K::name(&item));
             let write = K::write(item, rules.on_conflict);
-            let place = write.map(|write| gathered.writes.push(write));
+            let place = write.map(|write| {
+                gathered.bytes += write.change.byte_count();
+                gathered.writes.push(write);
+            });
             gathered.chunk.places.push(place);
         }
         Ok(())

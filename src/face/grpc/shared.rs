@@ -27,6 +27,8 @@ use crate::wire::proto::v1;
 
 /// Exports in work at once, since each holds a thread; further ones are refused.
 pub(super) const EXPORTS_MAX: usize = 16;
+/// Bulk imports at once; further ones go on as any other import.
+pub(super) const BULK_IMPORTS_MAX: usize = 2;
 /// Traces of unary calls in work at once, each with a thread; further ones are refused.
 pub(super) const TRACES_MAX: usize = 64;
 /// Traces that are streamed at once, each with a thread; further ones are refused.
@@ -45,6 +47,7 @@ pub(super) struct Shared {
     pub(super) exports: Arc<Semaphore>,
     pub(super) traces: Arc<Semaphore>,
     pub(super) trace_streams: Arc<Semaphore>,
+    pub(super) bulk_imports: Arc<Semaphore>,
     zone: Option<Zone>,
 }
 
@@ -69,6 +72,7 @@ impl Shared {
             exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
             traces: Arc::new(Semaphore::new(TRACES_MAX)),
             trace_streams: Arc::new(Semaphore::new(TRACE_STREAMS_MAX)),
+            bulk_imports: Arc::new(Semaphore::new(BULK_IMPORTS_MAX)),
         }
     }
 
