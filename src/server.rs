@@ -266,6 +266,8 @@ impl Server {
             graph_bytes_max,
         } = self;
         let graph = parts.keep_graph(graph_bytes_max);
+        // Whoever asks before all faces are there is told "not yet".
+        grpc.set_serving(false).await;
         let readiness = Arc::new(ArcSwap::from_pointee(Readiness::Starting));
         let (seen, rendered, node) = (Arc::clone(&readiness), scrape.clone(), parts.node.clone());
         let pages = Http {

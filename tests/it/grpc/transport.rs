@@ -14,7 +14,7 @@ use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 use tonic_reflection::pb;
 
 use super::{PREFIX, data, identifier};
-use crate::support::{TestNode, tool};
+use crate::support::{TestNode, tool, wait_until};
 
 /// Services that reflection lists.
 const SERVICES: [&str; 4] = [
@@ -32,13 +32,16 @@ async fn connect(node: &TestNode) -> Channel {
 #[tokio::test(flavor = "multi_thread")]
 async fn tells_its_health() {
     let node = TestNode::start().await;
-    let mut health = HealthClient::new(connect(&node).await);
+    let health = HealthClient::new(connect(&node).await);
+    // Its sockets are bound a moment before all of it serves; it is never unknown.
     for service in ["", SERVICES[1], SERVICES[2], SERVICES[3]] {
-        let request = HealthCheckRequest {
-            service: service.into(),
+        let is_serving = async || {
+            let service = service.into();
+            let asked = health.clone().check(HealthCheckRequest { service }).await;
+            let HealthCheckResponse { status } = asked.unwrap().into_inner();
+            status == i32::from(ServingStatus::Serving)
         };
-        let HealthCheckResponse { status } = health.check(request).await.unwrap().into_inner();
-        assert_eq!(status, i32::from(ServingStatus::Serving), "{service}");
+        wait_until("it serves", is_serving).await;
     }
 }
 
