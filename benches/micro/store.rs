@@ -39,7 +39,7 @@ fn row(demo: &Demo, position: u64) -> (Key, Record) {
 #[divan::bench(sample_count = 50)]
 fn put_synced_batch(bencher: Bencher<'_, '_>) {
     let folder = tempfile::tempdir().expect("folder");
-    let store = RawStore::create(folder.path()).expect("created");
+    let store = RawStore::create(folder.path(), None).expect("created");
     let demo = Demo::new(1, 100_000_000);
     let mut next = 0;
     bencher
@@ -55,7 +55,7 @@ fn put_synced_batch(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn get(bencher: Bencher<'_, '_>) {
     let folder = tempfile::tempdir().expect("folder");
-    let store = RawStore::create(folder.path()).expect("created");
+    let store = RawStore::create(folder.path(), None).expect("created");
     let demo = Demo::new(1, RECORDS);
     for first in (0..RECORDS).step_by(1_000) {
         let batch = rows(&demo, first..first + 1_000);

@@ -45,7 +45,7 @@ pub use crate::bench::handle::{
 };
 pub use crate::bench::import::{Importing, import};
 pub use crate::bench::question::{Kind, Pool, write_names};
-pub use crate::bench::raw::{raw_copy, raw_store};
+pub use crate::bench::raw::{RawWriting, raw_copy, raw_store};
 pub use crate::bench::report::{Latency, Report, ServerCost};
 pub use crate::bench::resolve::{Mode, Resolving, resolve};
 pub use crate::bench::target::Target;

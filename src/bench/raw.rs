@@ -11,23 +11,28 @@ use crate::demo::Demo;
 use crate::model::{Record, SuffixCase, Timestamp};
 use crate::store::raw::{RawRows, RawSource, RawStore};
 
-/// Rows in a batch, each batch synced by itself.
-const BATCH: u64 = 1_000;
-const BATCH_COUNT: usize = 1_000;
+/// How rows are written.
+#[derive(Clone, Copy, Debug)]
+pub struct RawWriting {
+    /// Changes in a batch, each batch synced by itself.
+    pub batch: u32,
+    /// Bytes of a memtable; what the store takes if not said.
+    pub write_buffer_bytes: Option<u64>,
+}
 
 /// Writes the rows of `demo` into a database of its own in `folder`. Blocks.
 /// Only the writes are timed, not the making and encoding of records.
 ///
 /// # Errors
 /// [`Error::Store`].
-pub fn raw_store(demo: &Demo, folder: &Path) -> Result<Report, Error> {
+pub fn raw_store(demo: &Demo, folder: &Path, how: RawWriting) -> Result<Report, Error> {
     let failed = |error: crate::store::Error| Error::Store(error.to_string());
-    let store = RawStore::create(folder).map_err(failed)?;
+    let store = RawStore::create(folder, how.write_buffer_bytes).map_err(failed)?;
     let mut tally = Tally::new();
     let mut time = Duration::ZERO;
     let mut first = 0;
     while first < demo.identifiers() {
-        let end = (first + BATCH).min(demo.identifiers());
+        let end = (first + u64::from(how.batch.max(1))).min(demo.identifiers());
         let mut rows = RawRows::default();
         for position in first..end {
             let (identifier, values) = demo.record(position);
@@ -62,13 +67,14 @@ pub fn raw_store(demo: &Demo, folder: &Path) -> Result<Report, Error> {
 ///
 /// # Errors
 /// [`Error::Store`].
-pub fn raw_copy(like: &Path, folder: &Path) -> Result<Report, Error> {
+pub fn raw_copy(like: &Path, folder: &Path, how: RawWriting) -> Result<Report, Error> {
     let failed = |error: crate::store::Error| Error::Store(error.to_string());
+    let changes = usize::try_from(how.batch).unwrap_or(usize::MAX);
     let source = RawSource::open(like).map_err(failed)?;
-    let store = RawStore::create(folder).map_err(failed)?;
+    let store = RawStore::create(folder, how.write_buffer_bytes).map_err(failed)?;
     let mut tally = Tally::new();
     let mut time = Duration::ZERO;
-    let written = source.each_batch(BATCH_COUNT, &mut |rows| {
+    let written = source.each_batch(changes, &mut |rows| {
         let start = clock::now();
         store.write_copied(rows)?;
         let took = clock::now().saturating_duration_since(start);

@@ -44,12 +44,16 @@ impl RawRows {
 }
 
 impl RawStore {
-    /// Makes a database in `folder`, with the options of the store's columns.
+    /// Makes a database in `folder`, with the options of the store's columns, but for
+    /// memtables of `write_buffer_bytes` where that is said.
     ///
     /// # Errors
     /// [`Error::Engine`], also if `folder` holds one that is open.
-    pub fn create(folder: &Path) -> Result<Self, Error> {
-        let config = Config::default();
+    pub fn create(folder: &Path, write_buffer_bytes: Option<u64>) -> Result<Self, Error> {
+        let mut config = Config::default();
+        if let Some(bytes) = write_buffer_bytes {
+            config.write_buffer_bytes = bytes;
+        }
         let cache_bytes = usize::try_from(config.cache_bytes).unwrap_or(usize::MAX);
         let cache = Cache::new_hyper_clock_cache(cache_bytes, CACHE_ENTRY_BYTES);
         let now_millis = Arc::new(AtomicU64::new(0));

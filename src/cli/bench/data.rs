@@ -45,6 +45,13 @@ pub(super) struct RawStoreArgs {
     /// folder `db` in its data
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["identifiers", "seed"])]
     like: Option<PathBuf>,
+    /// Changes that are written and synced together
+    #[arg(long, value_name = "N", default_value_t = 1_000,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    batch: u32,
+    /// Bytes of a table in memory [default: that of store.write_buffer_bytes]
+    #[arg(long, value_name = "N")]
+    write_buffer_bytes: Option<u64>,
 }
 
 /// Writes questions.
@@ -65,9 +72,13 @@ pub(super) async fn zone(args: ZoneArgs, output: &Output) -> Result<(), Failure>
 
 /// Writes rows into RocksDB.
 pub(super) async fn raw_store(args: RawStoreArgs, output: &Output) -> Result<(), Failure> {
+    let how = bench::RawWriting {
+        batch: args.batch,
+        write_buffer_bytes: args.write_buffer_bytes,
+    };
     let report = blocking(move || match &args.like {
-        Some(like) => bench::raw_copy(like, &args.data_dir),
-        None => bench::raw_store(&args.data.demo(), &args.data_dir),
+        Some(like) => bench::raw_copy(like, &args.data_dir, how),
+        None => bench::raw_store(&args.data.demo(), &args.data_dir, how),
     });
     show(&report.await?, output)
 }
