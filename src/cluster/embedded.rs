@@ -300,9 +300,8 @@ where
                     self.open.count += entries.len();
                     self.open.bytes += entries.iter().map(self.weigh).sum::<usize>();
                     self.open.replies.push((entries.len(), reply, room));
-                    match all.is_empty() {
-                        true => all = entries,
-                        false => all.extend(entries),
+                    if !entries.is_empty() {
+                        all.push(entries);
                     }
                 }
                 Some(Message::Wake) => self.is_woken = true,
@@ -322,8 +321,8 @@ where
                 Err(_) => break false,
             };
         };
-        if !all.is_empty() {
-            self.decider.decide(all);
+        for entries in all {
+            self.decider.decide(entries);
         }
         is_closed
     }
