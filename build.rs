@@ -59,6 +59,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let many = "crate::wire::proto::ResolveMany";
         services = services.extern_path(format!(".idnode.v1.{message}"), many);
     }
+    let import = "crate::wire::proto::ImportRecords";
+    services = services.extern_path(".idnode.v1.ImportRecordsRequest", import);
     services.compile_fds(descriptors)?;
     Ok(())
 }

@@ -20,7 +20,7 @@ use crate::wire::proto::v1::ItemError;
 use crate::wire::proto::v1::import_records_request::OnConflict;
 
 /// Chunks that are sent ahead of the node's answers.
-pub const CHUNKS_IN_FLIGHT: usize = 8;
+pub const CHUNKS_IN_FLIGHT: usize = 32;
 /// As above, in bulk: three groups of what the node writes together.
 pub const BULK_CHUNKS_IN_FLIGHT: usize = 100;
 

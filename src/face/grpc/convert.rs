@@ -11,7 +11,7 @@ use crate::model::{
     Reason, Record, Reference, Refusal, SuffixCase, Timestamp, Tombstone, Ttl, Value, ValueType,
 };
 use crate::node::{self, BackupInfo};
-use crate::wire::proto::v1;
+use crate::wire::proto::{PlainRecord, PlainValue, v1};
 
 /// The last second of the year 9999, with which `google.protobuf.Timestamp` ends.
 const SECONDS_MAX: i64 = 253_402_300_799;
@@ -181,6 +181,49 @@ pub(super) fn record_input(record: v1::Record) -> Result<RecordInput, Refusal> {
         values: value_inputs(values)?,
         readers: readers.map(readers_input).transpose()?,
         etag: node::parse_etag(&etag)?,
+    })
+}
+
+/// Reads a plain record.
+///
+/// # Errors
+/// As [`record_input`].
+pub(super) fn plain_input(record: PlainRecord<'_>) -> Result<RecordInput, Refusal> {
+    let PlainRecord { name, values } = record;
+    let read = |(position, value)| {
+        plain_value_input(value)
+            .map_err(|refusal: Refusal| refusal.within(&format!("values[{position}]")))
+    };
+    Ok(RecordInput {
+        identifier: name::identifier(name, "name")?,
+        values: values
+            .iter()
+            .enumerate()
+            .map(read)
+            .collect::<Result<_, _>>()?,
+        readers: None,
+        etag: None,
+    })
+}
+
+fn plain_value_input(value: &PlainValue<'_>) -> Result<Value, Refusal> {
+    let PlainValue {
+        index,
+        value_type,
+        data,
+        ttl_seconds,
+        permissions,
+    } = *value;
+    let default = Permissions::default_of(value_type);
+    Ok(Value {
+        index,
+        value_type: ValueType::parse(value_type)?,
+        data: data.to_vec(),
+        ttl: ttl_seconds.map_or(Ttl::DEFAULT, Ttl::Relative),
+        permissions: permissions.map_or(default, permissions_input),
+        readers: None,
+        changed: Timestamp::default(),
+        references: Vec::new(),
     })
 }
 

@@ -25,8 +25,11 @@ use crate::model::{Caller, Fault, Reason, Refusal};
 use crate::node::{Applied, Effect, OnConflict, Write};
 use crate::wire::proto::v1::{ItemError, import_records_request};
 
-/// Messages in work at once.
-const CHUNKS_MAX: usize = 4;
+/// Messages in work at once. They make large groups, whose rows are written in the order
+/// of their keys: with 16 an import was four tenths faster than with 4, with more no faster.
+const CHUNKS_MAX: usize = 16;
+/// Bytes of their changes, but for those that the last one brings beyond.
+const CHUNKS_BYTES: usize = 16 << 20;
 /// As above, in bulk: one that is written and one that is decided.
 const BULK_CHUNKS_MAX: usize = 2;
 /// In bulk, bytes of changes that are written together, but for those that the last
@@ -49,14 +52,13 @@ pub(super) trait Kind: Send + Sync + 'static {
     const ITEMS: &'static str;
 
     /// Takes a message apart.
-    fn message(request: Self::Request) -> Message<Self::Item>;
-    /// What an item is called.
-    fn name(item: &Self::Item) -> Self::Name;
-    /// The change that an item asks for.
     ///
     /// # Errors
-    /// The first rule that is broken, with its field.
-    fn write(item: Self::Item, on_conflict: OnConflict) -> Result<Write, Refusal>;
+    /// What is wrong with it as a message of protobuf.
+    fn message(request: Self::Request) -> Result<Message<Self::Item>, Status>;
+    /// What an item is called, and the change that it asks for; within, the first rule
+    /// that is broken, with its field.
+    fn write(item: Self::Item, on_conflict: OnConflict) -> (Self::Name, Result<Write, Refusal>);
     /// What became of an item; `None` for what became of something else.
     fn effect(applied: &Applied) -> Option<Effect>;
     /// What the client is told.
@@ -114,6 +116,7 @@ pub(super) fn start<K: Kind>(
         bulk: None,
         waiting: None,
         gathered: None,
+        bytes: 0,
         covered_count: 0,
     };
     shared.tracker.spawn(async move {
@@ -137,6 +140,8 @@ struct Import<K: Kind> {
     waiting: Option<Message<K::Item>>,
     /// What was read and is not in work.
     gathered: Option<Gathered<K::Name>>,
+    /// Bytes of the changes in work.
+    bytes: usize,
     /// Items that answers cover so far.
     covered_count: usize,
 }
@@ -151,8 +156,6 @@ struct Rules {
 struct Gathered<N> {
     chunk: Chunk<N>,
     writes: Vec<Write>,
-    /// Bytes of the changes.
-    bytes: usize,
     /// When it is written even if no further message comes.
     due: Instant,
 }
@@ -162,6 +165,8 @@ struct Gathered<N> {
 struct Chunk<N> {
     names: Vec<N>,
     places: Vec<Result<(), Refusal>>,
+    /// Bytes of the changes.
+    bytes: usize,
 }
 
 impl<N> Chunk<N> {
@@ -192,7 +197,7 @@ impl<K: Kind> Import<K> {
         let mut open = true;
         while open || flight.len() > 0 || self.gathered.is_some() {
             let is_full = self.is_full();
-            let may_begin = self.gathered.is_some() && flight.len() < self.chunks_max();
+            let may_begin = self.gathered.is_some() && self.has_room(flight.len());
             if may_begin && (is_full || !open) {
                 self.begin(&mut flight);
                 continue;
@@ -203,6 +208,7 @@ impl<K: Kind> Import<K> {
                 (chunk, outcomes) = flight.next() => {
                     self.shared.metrics.changed(Operation::Import, &outcomes);
                     let outcomes = outcomes.map_err(|refusal| status::status(&refusal))?;
+                    self.bytes = self.bytes.saturating_sub(chunk.bytes);
                     let mut items = chunk.items(outcomes);
                     while items.len() > 0 {
                         let answer = self.answer(items.by_ref().take(BATCH_ITEMS_MAX));
@@ -230,14 +236,15 @@ impl<K: Kind> Import<K> {
         let is_bulk = self.bulk.is_some();
         self.gathered.as_ref().is_some_and(|gathered| {
             let count = gathered.chunk.names.len();
-            !is_bulk || count >= BULK_ITEMS || gathered.bytes >= BULK_BYTES
+            !is_bulk || count >= BULK_ITEMS || gathered.chunk.bytes >= BULK_BYTES
         })
     }
 
-    const fn chunks_max(&self) -> usize {
+    /// Whether one more may join so many in work.
+    const fn has_room(&self, count: usize) -> bool {
         match self.bulk {
-            Some(_) => BULK_CHUNKS_MAX,
-            None => CHUNKS_MAX,
+            Some(_) => count < BULK_CHUNKS_MAX,
+            None => count < CHUNKS_MAX && self.bytes < CHUNKS_BYTES,
         }
     }
 
@@ -248,7 +255,7 @@ impl<K: Kind> Import<K> {
         incoming: &mut Incoming<K::Request>,
     ) -> Result<Option<Message<K::Item>>, Status> {
         if self.waiting.is_none() {
-            self.waiting = incoming.next().await?.map(K::message);
+            self.waiting = incoming.next().await?.map(K::message).transpose()?;
         }
         let Some(message) = &self.waiting else {
             return Ok(None);
@@ -298,17 +305,17 @@ impl<K: Kind> Import<K> {
             chunk: Chunk {
                 names: Vec::with_capacity(room),
                 places: Vec::with_capacity(room),
+                bytes: 0,
             },
             writes: Vec::with_capacity(room),
-            bytes: 0,
             due: Instant::now(),
         });
         gathered.due = Instant::now() + BULK_WAIT;
         for item in items {
-            gathered.chunk.names.push(K::name(&item));
-            let write = K::write(item, rules.on_conflict);
+            let (name, write) = K::write(item, rules.on_conflict);
+            gathered.chunk.names.push(name);
             let place = write.map(|write| {
-                gathered.bytes += write.change.byte_count();
+                gathered.chunk.bytes += write.change.byte_count();
                 gathered.writes.push(write);
             });
             gathered.chunk.places.push(place);
@@ -321,6 +328,7 @@ impl<K: Kind> Import<K> {
         let Some(Gathered { chunk, writes, .. }) = self.gathered.take() else {
             return;
         };
+        self.bytes = self.bytes.saturating_add(chunk.bytes);
         let is_trial = self.rules.is_some_and(|rules| rules.validate_only);
         let (shared, caller) = (Arc::clone(&self.shared), self.caller.clone());
         flight.push(async move {

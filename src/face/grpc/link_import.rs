@@ -1,5 +1,7 @@
 //! Links, as an import takes them in.
 
+use tonic::Status;
+
 use crate::face::grpc::import::{Kind, Message, Report};
 use crate::face::grpc::link_convert;
 use crate::model::Refusal;
@@ -18,34 +20,33 @@ impl Kind for Links {
 
     const ITEMS: &'static str = "links";
 
-    fn message(request: ImportLinksRequest) -> Message<Link> {
+    fn message(request: ImportLinksRequest) -> Result<Message<Link>, Status> {
         let ImportLinksRequest {
             on_conflict,
             validate_only,
             links,
         } = request;
-        Message {
+        Ok(Message {
             on_conflict,
             validate_only,
             bulk: false,
             items: links,
-        }
+        })
     }
 
-    fn name(link: &Link) -> Option<LinkName> {
-        link.name.clone()
-    }
-
-    fn write(link: Link, on_conflict: OnConflict) -> Result<Write, Refusal> {
+    fn write(link: Link, on_conflict: OnConflict) -> (Option<LinkName>, Result<Write, Refusal>) {
+        let name = link.name.clone();
         // A link that is taken in is stated whatever revision it had where it was.
         let link = Link {
             etag: String::new(),
             ..link
         };
-        Ok(Write {
-            change: link_convert::stated(link, on_conflict)?,
+        let stated = link_convert::stated(link, on_conflict);
+        let write = |change| Write {
+            change,
             request_id: None,
-        })
+        };
+        (name, stated.map(write))
     }
 
     fn effect(applied: &Applied) -> Option<Effect> {

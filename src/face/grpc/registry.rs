@@ -10,15 +10,16 @@ use crate::face::grpc::metrics::Operation;
 use crate::face::grpc::record_import::Records;
 use crate::face::grpc::shared::{Shared, answer, deadline};
 use crate::face::grpc::{change, export, import, prefixes, records};
+use crate::wire::proto::ImportRecords;
 use crate::wire::proto::v1::registry_server::Registry;
 use crate::wire::proto::v1::{
     ActivatePrefixRequest, AddValuesRequest, BatchWriteRequest, BatchWriteResponse,
     CreatePrefixRequest, CreateRecordRequest, DeleteRecordRequest, ExportRecordsRequest,
     ExportRecordsResponse, GetPrefixRequest, GetRecordRequest, HomePrefixRequest,
-    ImportRecordsRequest, ImportRecordsResponse, ListPrefixesRequest, ListPrefixesResponse,
-    ListRecordsRequest, ListRecordsResponse, ModifyValuesRequest, Prefix, Record,
-    RemoveValuesRequest, SetReadersRequest, SuspendPrefixRequest, UnhomePrefixRequest,
-    UpdatePrefixRequest, UpdateRecordRequest,
+    ImportRecordsResponse, ListPrefixesRequest, ListPrefixesResponse, ListRecordsRequest,
+    ListRecordsResponse, ModifyValuesRequest, Prefix, Record, RemoveValuesRequest,
+    SetReadersRequest, SuspendPrefixRequest, UnhomePrefixRequest, UpdatePrefixRequest,
+    UpdateRecordRequest,
 };
 
 /// The Registry service.
@@ -118,7 +119,7 @@ impl Registry for RegistryService {
 
     async fn import_records(
         &self,
-        request: Request<Streaming<ImportRecordsRequest>>,
+        request: Request<Streaming<ImportRecords>>,
     ) -> Result<Response<Self::ImportRecordsStream>, Status> {
         let deadline = deadline(&request);
         let (caller, messages) = self.0.open(request)?;

@@ -2,11 +2,13 @@
 //! are read and written.
 
 mod codec;
+mod import;
 mod many;
 mod results;
 mod trace;
 
 pub use codec::{Codec, Encoded, Whole, Write};
+pub use import::{ImportRecords, PlainRecord, PlainValue, Sent};
 pub use many::ResolveMany;
 pub use results::{ResultsWriter, error_result, record_result};
 pub use trace::{RowParts, TraceWriter};
