@@ -4,11 +4,11 @@
 
 use bytes::{Buf, BufMut};
 use prost::encoding::{
-    DecodeContext, WireType, check_wire_type, decode_key, decode_varint, message, skip_field,
+    DecodeContext, WireType, check_wire_type, decode_varint, message, skip_field,
 };
 use prost::{DecodeError, Message};
 
-use crate::wire::proto::v1;
+use crate::wire::proto::{Content, Fields, v1};
 
 /// Fields of `TraceResponse`.
 const ROWS: u32 = 1;
@@ -39,19 +39,17 @@ impl Message for Rows {
             ROWS => {
                 check_wire_type(WireType::LengthDelimited, wire_type)?;
                 let length = usize::try_from(decode_varint(from)?).unwrap_or(usize::MAX);
-                let mut row = from.take(length);
-                while row.has_remaining() {
-                    let (tag, wire_type) = decode_key(&mut row)?;
-                    if tag != IDENTIFIER {
-                        skip_field(wire_type, tag, &mut row, context.clone())?;
-                        continue;
+                // A message is read in one piece.
+                let Some(row) = from.chunk().get(..length) else {
+                    // Refused as every field is that is cut.
+                    return skip_field(wire_type, tag, &mut [1_u8].as_slice(), context);
+                };
+                for field in Fields::of(row).flatten() {
+                    if let (IDENTIFIER, Content::Octets(identifier)) = field {
+                        self.nodes.extend(number(identifier));
                     }
-                    let length = usize::try_from(decode_varint(&mut row)?).unwrap_or(usize::MAX);
-                    let text = row.chunk();
-                    // A message is read in one piece.
-                    self.nodes.extend(text.get(..length).and_then(number));
-                    row.advance(length.min(text.len()));
                 }
+                from.advance(length);
                 Ok(())
             }
             SUMMARY => {

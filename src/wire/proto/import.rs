@@ -5,6 +5,7 @@ use prost::encoding::{DecodeContext, WireType, bool, bytes, encode_key, encode_v
 use prost::encoding::{encoded_len_varint, key_len, skip_field};
 use prost::{DecodeError, Message};
 
+use crate::wire::proto::fields::{Content, Fields};
 use crate::wire::proto::v1;
 
 const ON_CONFLICT: u32 = 1;
@@ -107,10 +108,9 @@ impl ImportRecords {
 fn plain<'a>(octets: &'a [u8], values: &mut Vec<PlainValue<'a>>) -> Option<&'a str> {
     const NAME: u32 = 1;
     const VALUES: u32 = 2;
-    let mut fields = Fields(octets);
     let mut name = "";
-    while let Some(field) = fields.next()? {
-        match field {
+    for field in Fields::of(octets) {
+        match field? {
             (NAME, Content::Octets(text)) => name = std::str::from_utf8(text).ok()?,
             (VALUES, Content::Octets(value)) => values.push(plain_value(value)?),
             _ => return None,
@@ -126,10 +126,9 @@ fn plain_value(octets: &[u8]) -> Option<PlainValue<'_>> {
     const BINARY: u32 = 4;
     const TTL_SECONDS: u32 = 5;
     const PERMISSIONS: u32 = 7;
-    let mut fields = Fields(octets);
     let mut value = PlainValue::default();
-    while let Some(field) = fields.next()? {
-        match field {
+    for field in Fields::of(octets) {
+        match field? {
             (INDEX, Content::Number(number)) => value.index = u32::try_from(number).ok()?,
             (TYPE, Content::Octets(text)) => value.value_type = std::str::from_utf8(text).ok()?,
             (TEXT, Content::Octets(text)) => {
@@ -146,54 +145,6 @@ fn plain_value(octets: &[u8]) -> Option<PlainValue<'_>> {
         }
     }
     Some(value)
-}
-
-/// The fields of a message, in their order.
-struct Fields<'a>(&'a [u8]);
-
-enum Content<'a> {
-    Number(u64),
-    Octets(&'a [u8]),
-}
-
-impl<'a> Fields<'a> {
-    /// Number and content of the next; within, `None` at the end. `None` for what is no
-    /// field, or one of another wire type.
-    #[expect(clippy::option_option, reason = "`?` ends the reading of what is none")]
-    fn next(&mut self) -> Option<Option<(u32, Content<'a>)>> {
-        const VARINT: u64 = 0;
-        const LENGTH_DELIMITED: u64 = 2;
-        if self.0.is_empty() {
-            return Some(None);
-        }
-        let key = self.varint()?;
-        let number = u32::try_from(key >> 3).ok()?;
-        let content = match key & 7 {
-            VARINT => Content::Number(self.varint()?),
-            LENGTH_DELIMITED => {
-                let length = usize::try_from(self.varint()?).ok()?;
-                let (octets, behind) = self.0.split_at_checked(length)?;
-                self.0 = behind;
-                Content::Octets(octets)
-            }
-            _ => return None,
-        };
-        Some(Some((number, content)))
-    }
-
-    /// A number of at most nine octets, which those of plain records are.
-    fn varint(&mut self) -> Option<u64> {
-        let mut number = 0;
-        for shift in (0..63).step_by(7) {
-            let (octet, behind) = self.0.split_first()?;
-            self.0 = behind;
-            number |= u64::from(octet & 0x7f) << shift;
-            if octet & 0x80 == 0 {
-                return Some(number);
-            }
-        }
-        None
-    }
 }
 
 impl Message for ImportRecords {

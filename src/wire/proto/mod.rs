@@ -2,12 +2,14 @@
 //! are read and written.
 
 mod codec;
+mod fields;
 mod import;
 mod many;
 mod results;
 mod trace;
 
 pub use codec::{Codec, Encoded, Whole, Write};
+pub use fields::{Content, Fields};
 pub use import::{ImportRecords, PlainRecord, PlainValue, Sent};
 pub use many::ResolveMany;
 pub use results::{ResultsWriter, error_result, record_result};
