@@ -20,6 +20,7 @@ use tonic::{Code, Status};
 
 use crate::face::grpc::Config;
 use crate::face::grpc::metrics::{Kind, Method, Metrics};
+use crate::face::grpc::ready::Ready;
 use crate::face::grpc::status;
 use crate::model::{Reason, Refusal};
 use crate::net::http::Peer;
@@ -172,7 +173,11 @@ impl Open {
         status.into_http()
     }
 
-    fn answer(mut self, response: Response<Body>, message_bytes_max: usize) -> Response<Body> {
+    fn answer(mut self, mut response: Response<Body>, message_bytes_max: usize) -> Response<Body> {
+        if let Some(ready) = response.extensions_mut().remove::<Ready>() {
+            let body = Body::new(ready.into_body());
+            return response.map(|_| Body::new(Watched { body, open: self }));
+        }
         let Some(status) = Status::from_header_map(response.headers()) else {
             return response.map(|body| Body::new(Watched { body, open: self }));
         };

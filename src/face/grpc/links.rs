@@ -13,7 +13,7 @@ use crate::face::grpc::metrics::Operation;
 use crate::face::grpc::records::{ANSWER_BYTES, check_count, write_each};
 use crate::face::grpc::shared::{Shared, answer, deadline};
 use crate::face::grpc::{
-    import, link_convert, link_import, name, page, status, trace_stream, traces,
+    import, link_convert, link_import, name, page, ready, status, trace_stream, traces,
 };
 use crate::model::{Caller, Identifier, Reason, Refusal};
 use crate::node::{Applied, LinkCheck, LinkFilter, Node, Page, TraceDirection};
@@ -116,19 +116,21 @@ impl Links for LinksService {
         &self,
         request: Request<TraceRequest>,
     ) -> Result<Response<Encoded<TraceResponse>>, Status> {
-        let deadline = deadline(&request);
+        let (deadline, as_is) = (deadline(&request), ready::is_taken(request.metadata()));
         let (caller, request) = self.0.open(request)?;
-        answer(traces::trace(&self.0, caller, request, deadline).await)
+        let traced = traces::trace(&self.0, caller, request, (deadline, as_is)).await;
+        traced.map_err(|refusal| status::status(&refusal))
     }
 
     async fn stream_trace(
         &self,
         request: Request<TraceRequest>,
     ) -> Result<Response<Self::StreamTraceStream>, Status> {
-        let deadline = deadline(&request);
+        let (deadline, as_is) = (deadline(&request), ready::is_taken(request.metadata()));
         let (caller, request) = self.0.open(request)?;
-        let answers = trace_stream::stream(&self.0, caller, request, deadline).await;
-        answer(answers.map(ReceiverStream::new))
+        let answers = trace_stream::stream(&self.0, caller, request, (deadline, as_is)).await;
+        let answers = answers.map_err(|refusal| status::status(&refusal))?;
+        Ok(answers.map(ReceiverStream::new))
     }
 
     async fn group_trace(

@@ -28,6 +28,7 @@ mod operations;
 mod outgoing;
 mod page;
 mod prefixes;
+mod ready;
 mod record_import;
 mod records;
 mod registry;

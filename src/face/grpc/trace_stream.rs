@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tonic::Response;
 
 use crate::face::grpc::outgoing::{Answers, End, Outgoing};
+use crate::face::grpc::ready;
 use crate::face::grpc::shared::{Shared, TRACE_STREAMS_MAX};
 use crate::face::grpc::trace_convert::{Asked, failures, requests, until};
 use crate::face::grpc::trace_part::{Page, Part};
@@ -31,8 +33,8 @@ pub(super) async fn stream(
     shared: &Arc<Shared>,
     caller: Caller,
     request: TraceRequest,
-    deadline: Option<Instant>,
-) -> Result<Answers<Encoded<TraceResponse>>, Refusal> {
+    (deadline, as_is): (Option<Instant>, bool),
+) -> Result<Response<Answers<Encoded<TraceResponse>>>, Refusal> {
     let (until, _) = until(&shared.node, deadline);
     let mut asked = Asked::new(shared, request, WHOLE, until)?;
     asked.go_on(&caller)?;
@@ -43,9 +45,12 @@ pub(super) async fn stream(
         let mut begun = match node.find_trace(&caller, &asked.query)? {
             Found::Kept(kept) if may_have(node, &caller, kept.row_count) => {
                 let (outgoing, answers) = Outgoing::new(shared, caller, deadline);
-                outgoing.send_first(kept_message(&kept))?;
                 shared.metrics.traced(true);
-                return Ok(answers);
+                if as_is {
+                    return Ok(ready::response(answers, kept.octets.clone()));
+                }
+                outgoing.send_first(kept_message(&kept))?;
+                return Ok(Response::new(answers));
             }
             Found::Kept(_) => Box::new(node.begin_trace(&caller, &asked.query)?),
             Found::New(tracing) => tracing,
@@ -62,11 +67,12 @@ pub(super) async fn stream(
     {
         let whole = giving.last_part(&asked, OnwardEnd::of(progress));
         if let Some(tracing) = tracing {
-            tracing.keep(&progress.end, whole.octets());
+            let octets = whole.octets();
+            tracing.keep(&progress.end, [&ready::head(octets.len()), octets]);
         }
         rest(progress.quiet).await;
         giving.outgoing.send_first(whole)?;
-        return Ok(answers);
+        return Ok(Response::new(answers));
     }
     let permit = Arc::clone(&shared.trace_streams)
         .try_acquire_owned()
@@ -76,7 +82,7 @@ pub(super) async fn stream(
         let ended = giving.run(&asked, tracing);
         giving.outgoing.end(ended);
     });
-    Ok(answers)
+    Ok(Response::new(answers))
 }
 
 /// Whether the caller may have so many rows without waiting.
@@ -146,7 +152,7 @@ impl Giving {
         let how = end.end;
         let last = self.last_part(asked, end);
         if let (Some(tracing), Some(whole)) = (tracing, self.part.whole()) {
-            tracing.keep(&how, &whole);
+            tracing.keep(&how, [&ready::head(whole.len()), &whole]);
         }
         self.outgoing.send(last)
     }

@@ -6,12 +6,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use prost::Message;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tonic::Response;
 
 use crate::face::grpc::convert::signed;
 use crate::face::grpc::link_convert;
+use crate::face::grpc::ready;
 use crate::face::grpc::records::ANSWER_BYTES;
 use crate::face::grpc::shared::{Shared, TRACES_MAX};
 use crate::face::grpc::trace_convert::{Asked, limit, requests, terms_message};
@@ -98,7 +101,8 @@ pub(super) fn begin(
     }
 }
 
-/// Traces, and answers with a page of rows.
+/// Traces, and answers with a page of rows. An answer that was kept goes out as it is,
+/// if the client takes it so.
 ///
 /// # Errors
 /// The first field that breaks a rule; `Overloaded`, `RateLimited`.
@@ -106,8 +110,8 @@ pub(super) async fn trace(
     shared: &Arc<Shared>,
     caller: Caller,
     request: TraceRequest,
-    deadline: Option<Instant>,
-) -> Result<Encoded<TraceResponse>, Refusal> {
+    (deadline, as_is): (Option<Instant>, bool),
+) -> Result<Response<Encoded<TraceResponse>>, Refusal> {
     let (until, _) = until(&shared.node, deadline);
     let mut asked = Asked::new(shared, request, (PAGE_ROWS, TRACE_PAGE_ROWS_MAX), until)?;
     asked.go_on(&caller)?;
@@ -119,7 +123,10 @@ pub(super) async fn trace(
             let count = requests(kept.row_count.into());
             shared.node.admit_items(&caller, count)?;
             shared.metrics.traced(true);
-            return Ok(kept_message(&kept));
+            return Ok(match as_is {
+                true => ready::response(Encoded::new(Bytes::new()), kept.octets.clone()),
+                false => Response::new(kept_message(&kept)),
+            });
         }
         Found::New(tracing) => tracing,
     };
@@ -146,8 +153,9 @@ pub(super) async fn trace(
     let end = page_end(&asked, &part, progress.end);
     let summary = part.summary(&end, asked.token(&caller, &end));
     let message = part.end(&summary);
-    tracing.keep(&end, message.octets());
-    Ok(message)
+    let octets = message.octets();
+    tracing.keep(&end, [&ready::head(octets.len()), octets]);
+    Ok(Response::new(message))
 }
 
 /// How a trace ends that has a part for its only page.
@@ -164,9 +172,9 @@ fn page_end(asked: &Asked, part: &Part, end: TraceEnd) -> TraceEnd {
     }
 }
 
-/// An answer that was kept.
+/// An answer that was kept, for a client that is to have it packed.
 pub(super) fn kept_message(kept: &KeptTrace) -> Encoded<TraceResponse> {
-    Encoded::new(kept.octets.clone())
+    Encoded::new(ready::message(&kept.octets))
 }
 
 /// A request for a whole trace, within another.

@@ -32,8 +32,12 @@ const ANSWER_BYTES: u64 = 16 << 10;
 const ANSWER_SHARE: u64 = 32;
 /// Bytes that an entry takes beside answer, nodes and names.
 const ENTRY_BYTES: usize = 256;
-/// Places for questions that were asked lately; a later one may take an earlier one's.
-const ASKED: usize = 1 << 16;
+/// Sets of places for questions that were asked lately; a question has one set, and takes
+/// the place of the oldest in it.
+const ASKED: usize = 1 << 14;
+/// Places of a set. With one, of two thousand questions every fortieth shared it with
+/// another, and of those none was ever kept.
+const ASKED_WAYS: usize = 4;
 
 /// What is asked, by whom: equal ones find the same.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -92,7 +96,7 @@ pub struct KeptTrace {
 pub(super) struct KeptTraces {
     answers: Cache<Question, Arc<KeptTrace>, Weight>,
     answer_bytes_max: u64,
-    asked: Box<[AtomicU32]>,
+    asked: Box<[[AtomicU32; ASKED_WAYS]]>,
     hasher: RandomState,
 }
 
@@ -125,7 +129,7 @@ impl KeptTraces {
         (bytes_max > 0).then(|| Self {
             answers: Cache::with_weighter(expected, bytes_max, Weight),
             answer_bytes_max: bytes_max / ANSWER_SHARE,
-            asked: (0..ASKED).map(|_| AtomicU32::new(0)).collect(),
+            asked: (0..ASKED).map(|_| Default::default()).collect(),
             hasher: RandomState::default(),
         })
     }
@@ -133,12 +137,22 @@ impl KeptTraces {
     /// Whether a question was asked lately; it is from now on.
     fn was_asked(&self, question: &Question) -> bool {
         let hash = self.hasher.hash_one(question);
-        // Half for the place, half for what tells questions of one place apart.
+        // Half for the set, half for what tells questions of one set apart.
         let [a, b, c, d, e, f, g, h] = hash.to_le_bytes();
-        let place = usize::try_from(u32::from_le_bytes([a, b, c, d])).unwrap_or_default();
+        let set = usize::try_from(u32::from_le_bytes([a, b, c, d])).unwrap_or_default();
         let mark = u32::from_le_bytes([e, f, g, h]).max(1);
-        let place = self.asked.get(place % ASKED);
-        place.is_some_and(|place| place.swap(mark, Ordering::Relaxed) == mark)
+        let Some(set) = self.asked.get(set % ASKED) else {
+            return false;
+        };
+        // Each gives way to the one before it, up to where the question stood.
+        let mut moved = mark;
+        for place in set {
+            moved = place.swap(moved, Ordering::Relaxed);
+            if moved == mark {
+                return true;
+            }
+        }
+        false
     }
 
     /// The answer to `question`, if it is current.
@@ -163,15 +177,16 @@ impl KeptTraces {
         question: Question,
         before: Before,
         walk: &Walk,
-        (row_count, octets): (u32, &[u8]),
+        (row_count, octets): (u32, [&[u8]; 2]),
     ) {
-        let bytes = u64::try_from(octets.len()).unwrap_or(u64::MAX);
+        let bytes = octets.iter().map(|piece| piece.len()).sum::<usize>();
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         if !self.was_asked(&question) || bytes > self.answer_bytes_max {
             return;
         }
         let kept = KeptTrace {
             row_count,
-            octets: Bytes::copy_from_slice(octets),
+            octets: Bytes::from(octets.concat()),
             nodes: walk.expanded(question.depth_max),
             changes: AtomicU64::new(before.changes),
             entry_changes: before.entry_changes,

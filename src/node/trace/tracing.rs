@@ -161,8 +161,9 @@ impl Tracing {
     }
 
     /// Keeps a face's answer to all of it, if that ends with all rows there are, and tells
-    /// more than the start. What came from the stored lists is not kept.
-    pub fn keep(self, end: &TraceEnd, octets: &[u8]) {
+    /// more than the start. What came from the stored lists is not kept. The answer comes
+    /// in two pieces, and is kept as one.
+    pub fn keep(self, end: &TraceEnd, octets: [&[u8]; 2]) {
         let is_whole = end.truncated.is_none() && self.query.skip == 0 && end.row_count > 1;
         if !is_whole || self.lacks_name {
             return;

@@ -8,11 +8,13 @@ use std::time::SystemTime;
 use idnode::wire::proto::v1::{self, TraceLimit, TraceRequest, link::State};
 use prost_types::Timestamp;
 use tonic::Code::InvalidArgument;
+use tonic::codec::CompressionEncoding;
 
 use super::{
     Town, down, found, id, link, name, seconds_from_now, short, shown, state, state_all, trace, up,
 };
 use crate::grpc::assert_refused;
+use crate::support::http::metrics;
 use crate::support::{Clients, reason, tool, wait_until};
 
 /// A shop's box of two parts, which share a lot; and one that the lot also went into.
@@ -242,6 +244,52 @@ async fn streamed(clients: &Clients, request: TraceRequest) -> Vec<v1::TraceResp
         parts.push(part);
     }
     parts
+}
+
+/// An answer that was kept is the one that was found, whether it goes out as it is or
+/// packed, in one message or as a stream.
+#[tokio::test(flavor = "multi_thread")]
+async fn kept_answers_are_as_they_were_found() {
+    let town = Town::new().await;
+    state_all(&town, &GRAPH).await;
+    let nobody = town.node.anonymous();
+    let kept = async || {
+        let metrics = metrics(town.node.http).await;
+        let hits = |line: &str| {
+            line.strip_prefix("idnode_trace_kept_hits_total ")?
+                .parse()
+                .ok()
+        };
+        metrics.lines().find_map(hits).unwrap_or(0_u64)
+    };
+    let in_memory = async || {
+        let check = v1::CheckLinksRequest { counts_only: true };
+        let check = town.node.clients().links().check_links(check).await;
+        check.unwrap().into_inner().in_memory
+    };
+    wait_until("the graph", in_memory).await;
+    for request in [up("a/BOX"), down("c/LOT")] {
+        let found = trace(&nobody, request.clone()).await.unwrap();
+        assert!(found.rows.len() > 3);
+        let alone = std::slice::from_ref(&found);
+        // The second time asked it is kept.
+        assert_eq!(streamed(&nobody, request.clone()).await, alone);
+        let before = kept().await;
+        assert_eq!(trace(&nobody, request.clone()).await.unwrap(), found);
+        assert_eq!(streamed(&nobody, request.clone()).await, alone);
+        for encoding in [CompressionEncoding::Gzip, CompressionEncoding::Zstd] {
+            let mut packed = nobody.links().accept_compressed(encoding);
+            let answer = packed.trace(request.clone()).await.unwrap();
+            assert!(answer.metadata().contains_key("grpc-encoding"));
+            assert_eq!(answer.into_inner(), found);
+            let stream = packed.stream_trace(request.clone()).await.unwrap();
+            let mut stream = stream.into_inner();
+            assert_eq!(stream.message().await.unwrap(), Some(found.clone()));
+            assert_eq!(stream.message().await.unwrap(), None);
+        }
+        // Other nodes of this process count too.
+        assert!(kept().await - before >= 6);
+    }
 }
 
 async fn pages_and_streams_agree(town: &Town) {
