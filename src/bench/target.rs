@@ -19,6 +19,9 @@ use crate::wire::proto::v1::resolution_client::ResolutionClient;
 
 /// Bytes in flight on one stream, so that bulk work fills a fast line.
 const STREAM_WINDOW_BYTES: u32 = 8 << 20;
+/// Bytes of one frame: as many as the node writes at once. By default an answer comes in
+/// pieces of 16 KiB, each of which is written and read by itself (RFC 9113 section 4.2).
+const FRAME_BYTES_MAX: u32 = 64 << 10;
 /// Bytes of one answer; a batch of records is the largest.
 pub(super) const ANSWER_BYTES_MAX: usize = 64 << 20;
 /// How long to try to connect.
@@ -54,6 +57,7 @@ impl Target {
             .connect_timeout(CONNECT_TIMEOUT)
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(STREAM_WINDOW_BYTES)
+            .max_frame_size(FRAME_BYTES_MAX)
             .tcp_nodelay(true);
         let mut channels = Vec::new();
         for _ in 0..connections.max(1) {

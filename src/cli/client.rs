@@ -21,6 +21,9 @@ use crate::cli::session::session_file;
 use crate::net::tls::{Connector, Identity, Trust};
 use crate::wire::proto::v1;
 
+/// Bytes of one frame: as many as the node writes at once. By default an answer comes in
+/// pieces of 16 KiB, each of which is written and read by itself (RFC 9113 section 4.2).
+const FRAME_BYTES_MAX: u32 = 64 << 10;
 /// Bytes of one answer; an exported chunk of records is the largest.
 const ANSWER_BYTES_MAX: usize = 256 << 20;
 /// Bytes of a key file; a larger one is none.
@@ -177,6 +180,7 @@ impl Connection {
             .connect_timeout(self.timeout.min(CONNECT_TIMEOUT_MAX))
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(STREAM_WINDOW_BYTES)
+            .max_frame_size(FRAME_BYTES_MAX)
             .tcp_nodelay(true);
         let connected = match scheme {
             Scheme::Http => endpoint.connect().await,
