@@ -54,7 +54,7 @@ pub(super) trait Kind: Send + Sync + 'static {
     /// Takes a message apart.
     ///
     /// # Errors
-    /// What is wrong with it as a message of protobuf.
+    /// What is wrong with it as a whole.
     fn message(request: Self::Request) -> Result<Message<Self::Item>, Status>;
     /// What an item is called, and the change that it asks for; within, the first rule
     /// that is broken, with its field.

@@ -4,6 +4,8 @@ use tonic::Status;
 
 use crate::face::grpc::convert::{self, RecordInput};
 use crate::face::grpc::import::{Kind, Message, Report};
+use crate::face::grpc::records::check_count;
+use crate::face::grpc::status;
 use crate::model::Refusal;
 use crate::node::{Applied, Change, Effect, OnConflict, RecordAction, Write};
 use crate::wire::proto::v1::ImportRecordsResponse;
@@ -22,6 +24,8 @@ impl Kind for Records {
     const ITEMS: &'static str = "records";
 
     fn message(request: ImportRecords) -> Result<Message<Self::Item>, Status> {
+        // Before room is made for them.
+        check_count(request.len(), Self::ITEMS).map_err(|refusal| status::status(&refusal))?;
         let mut items = Vec::with_capacity(request.len());
         let read = request.for_each(|sent| {
             items.push(match sent {
