@@ -150,7 +150,7 @@ time_postgres() {
 percentiles() {
     sort -g | awk '{ v[NR] = $1; sum += $1 }
         function at(q) { i = int(NR * q); if (i < NR * q) i++; return v[i < 1 ? 1 : i] * 1000 }
-        END { printf "%.1f %.1f %.1f\n", at(.5), at(.99), NR / (sum / 1000) }'
+        END { printf "%.1f %.1f %.4f\n", at(.5), at(.99), NR / (sum / 1000) }'
 }
 
 median() { sort -g | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
