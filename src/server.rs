@@ -180,7 +180,7 @@ impl Server {
         parts.node.set_admins(access.references()?);
         parts.node.set_limits(&rates);
         parts.node.set_access(&access);
-        parts.node.set_other_nodes(Arc::new(other_nodes(&trace)?));
+        set_other_nodes(&parts.node, &trace)?;
         parts.node.set_log_key(parts.log_key(&audit)?);
         let zones = dns.zones.clone();
         let metrics = recorder.within(dns::Metrics::new);
@@ -393,12 +393,15 @@ impl Parts {
     }
 }
 
-/// The nodes at which traces go on.
-fn other_nodes(trace: &node::config::TraceConfig) -> Result<Peers, Error> {
+/// Tells a node at which others its traces go on, if there are any.
+fn set_other_nodes(node: &Node, trace: &node::config::TraceConfig) -> Result<(), Error> {
     let routes = trace
         .routes()
         .map_err(|error| peer::Error::Url(error.text))?;
-    Ok(Peers::new(routes, &trace.ca_file)?)
+    if !routes.is_empty() {
+        node.set_other_nodes(Arc::new(Peers::new(routes, &trace.ca_file)?));
+    }
+    Ok(())
 }
 
 /// Binds every address of the HTTP listener.

@@ -51,6 +51,7 @@ fn walk(graph: &Graph, walks: &Walks, (start, direction): (u32, Direction)) -> u
             when: When::default(),
         },
         depth_max: 64,
+        all_edges: false,
         skip: 0,
         rows_max: u32::MAX,
         hops_max: u64::MAX,

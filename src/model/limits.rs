@@ -73,6 +73,8 @@ pub const TRACE_LINKS_MAX: u64 = 20_000_000;
 pub const TRACE_PAGE_ROWS_MAX: u32 = 10_000;
 /// Paths between two identifiers that are told.
 pub const TRACE_PATHS_MAX: usize = 100;
+/// Rows of a trace over several nodes in which paths are searched: all are kept meanwhile.
+pub const TRACE_GATHERED_MAX: u32 = 250_000;
 /// Branches of a trace that go on at other nodes, or come back from there.
 pub const TRACE_BRANCHES_MAX: usize = 256;
 /// Nodes that a branch of a trace may pass one behind the other.

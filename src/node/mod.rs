@@ -73,9 +73,10 @@ pub use sharing::{Asked, MadeShare, ShareInput};
 pub use site::Referral;
 pub use template::template_faults;
 pub use trace::{
-    Failure, FarEnd, FarRow, FarTerms, Found, FoundRow, Group, GroupBy, Grouped, KeptTrace, Onward,
-    OnwardAsk, OnwardEnd, OnwardRow, OtherNodes, TraceDifference, TraceDirection, TraceEnd,
-    TraceLimit, TracePath, TraceProgress, TraceQuery, TraceRow, TraceTaker, Tracing,
+    Failure, FarEnd, FarRow, FarTerms, Found, FoundPaths, FoundRow, Group, GroupBy, Grouped,
+    KeptTrace, Onward, OnwardAsk, OnwardEnd, OnwardRow, OtherNodes, TraceDifference,
+    TraceDirection, TraceEnd, TraceLimit, TracePath, TraceProgress, TraceQuery, TraceRow,
+    TraceTaker, Tracing,
 };
 pub use write::Metrics;
 

@@ -179,6 +179,7 @@ fn message(ask: &OnwardAsk<'_>) -> v1::TraceRequest {
         direction,
         kinds,
         depth_max,
+        all_links,
         valid_from,
         valid_until,
         as_of,
@@ -201,6 +202,7 @@ fn message(ask: &OnwardAsk<'_>) -> v1::TraceRequest {
         page_size: i32::try_from(*rows_max).unwrap_or(i32::MAX),
         onward_hops_max: i32::from(ask.onward.hops_max),
         via: ask.onward.via.clone(),
+        all_links: *all_links,
         ..v1::TraceRequest::default()
     }
 }
@@ -227,6 +229,7 @@ fn far_row(row: v1::TraceRow, terms: &[v1::TraceTerms]) -> FarRow {
             parent: row.parent,
             terms: None,
             more: row.more,
+            again: row.again,
         },
         terms: known,
     }
@@ -255,6 +258,7 @@ fn end(summary: v1::TraceSummary) -> FarEnd {
     let failures = summary.failures.into_iter().take(FAILURES_MAX);
     FarEnd {
         is_truncated,
+        is_depth_cut: summary.depth_cut,
         more_rows: summary.more_rows,
         failures: failures.map(failure).collect(),
     }

@@ -45,10 +45,11 @@ impl Seen {
         had
     }
 
-    fn clear(&mut self, node: Node) {
+    /// Takes `marks` from `node`.
+    pub(super) fn unmark(&mut self, node: Node, marks: u64) {
         let (index, shift) = place(node);
         if let Some(word) = self.words.get_mut(index) {
-            *word &= !((MET | NAMED) << shift);
+            *word &= !(marks << shift);
         }
     }
 }
@@ -67,7 +68,9 @@ impl<R> Pool<R> {
 
     /// Gives both back; the nodes of the rows are all that have a mark.
     pub(super) fn give(&self, mut seen: Seen, mut rows: Vec<R>, node_of: impl Fn(&R) -> Node) {
-        rows.iter().for_each(|row| seen.clear(node_of(row)));
+        for row in &rows {
+            seen.unmark(node_of(row), MET | NAMED);
+        }
         rows.clear();
         rows.shrink_to(ROWS_KEPT_MAX);
         let mut kept = self.kept.lock();

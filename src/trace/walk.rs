@@ -8,6 +8,9 @@
 //! it later, it has a row with its name too, which has nothing to do with the
 //! first: it is not expanded again. So the named nodes are exactly those that a
 //! visible edge reaches from a node that was expanded.
+//!
+//! Where all edges are asked for, each visible one that leads to a node which has a row
+//! with its name has a row too, which says so. It is not expanded.
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -29,6 +32,8 @@ pub struct Ask<'a> {
     pub lens: Lens,
     /// Hops from the start that a row may have; rows there are not expanded.
     pub depth_max: u16,
+    /// Whether visible edges to nodes that have a row are given too.
+    pub all_edges: bool,
     /// Rows to skip, as [`Summary::next`] had it. They are computed again.
     pub skip: u32,
     /// Rows to give.
@@ -47,6 +52,7 @@ impl fmt::Debug for Ask<'_> {
             .field("start", &self.start)
             .field("lens", &self.lens)
             .field("depth_max", &self.depth_max)
+            .field("all_edges", &self.all_edges)
             .field("skip", &self.skip)
             .field("rows_max", &self.rows_max)
             .field("hops_max", &self.hops_max)
@@ -70,6 +76,8 @@ pub struct Row {
     /// where the walk did not go on: at the largest depth, and in a row beside the
     /// placeholder of the same node.
     pub more: bool,
+    /// Whether the node has an earlier row with its name: this one is only an edge.
+    pub again: bool,
 }
 
 /// Which limit ended a walk.
@@ -92,7 +100,7 @@ pub struct Summary {
     pub rows: u32,
     /// Edges looked at, those of skipped rows too.
     pub hops: u64,
-    /// The largest depth of a row given.
+    /// The largest depth of a row given that is no edge only.
     pub depth: u16,
     /// Whether a row at the largest depth that was asked for was given: what is
     /// behind it was not looked at.
@@ -131,6 +139,7 @@ impl Walks {
             depth: 0,
             is_named: true,
             is_first: true,
+            is_again: false,
             more: false,
         });
         Walk {
@@ -173,6 +182,8 @@ struct Found {
     is_named: bool,
     /// Whether the node is expanded here, and not in another row.
     is_first: bool,
+    /// Whether an earlier row has the node's name.
+    is_again: bool,
     more: bool,
 }
 
@@ -228,14 +239,15 @@ impl Walk {
         let truncated = self.run(source, ask, judge, give)?;
         let done = number(self.done);
         let given = done.saturating_sub(ask.skip);
-        let last = self.done.checked_sub(1).filter(|_| given > 0);
-        let last = last.and_then(|last| self.found.get(last));
+        let given_from = (ask.skip as usize).min(self.done);
+        let given_rows = self.found.get(given_from..self.done).unwrap_or_default();
+        let last = given_rows.iter().rev().find(|row| !row.is_again);
         let depth = last.map_or(0, |last| last.depth);
         Ok(Summary {
             rows: given,
             hops: self.hops,
             depth,
-            is_depth_cut: given > 0 && depth == ask.depth_max,
+            is_depth_cut: last.is_some() && depth == ask.depth_max,
             truncated,
             next: done.max(ask.skip),
         })
@@ -325,7 +337,7 @@ impl Walk {
         let mut current = usize::MAX;
         let mut stopped = None;
         let lens = ask.lens;
-        source.expand(&frontier.nodes, &lens, |index, hop| {
+        let expanded = source.expand(&frontier.nodes, &lens, |index, hop| {
             let row = frontier.rows.get(index).copied().unwrap_or(0);
             if index != current {
                 if self.hops >= hops_end {
@@ -339,19 +351,29 @@ impl Walk {
                 stopped = Some((row, Limit::Time));
                 return ControlFlow::Break(());
             }
-            self.meet(row, &hop, judge.judge(&hop));
+            self.meet(row, &hop, (judge.judge(&hop), ask.all_edges));
             ControlFlow::Continue(())
-        })?;
+        });
+        // What was not done to its end is begun anew.
+        match (&expanded, stopped) {
+            (Err(_), _) => self.forget(frontier.begin),
+            (Ok(()), Some((row, _))) => self.forget(row),
+            (Ok(()), None) => {}
+        }
+        expanded?;
         Ok(stopped.map_or((frontier.begin, None), |(row, limit)| (row, Some(limit))))
     }
 
     #[inline]
-    fn meet(&mut self, row: usize, hop: &Hop, verdict: Verdict) {
+    fn meet(&mut self, row: usize, hop: &Hop, (verdict, all_edges): (Verdict, bool)) {
         match verdict {
             Verdict::Follow => {
                 let had = self.seen.mark(hop.far, MET | NAMED);
-                if had & NAMED == 0 {
-                    self.find(row, hop, true, had & MET == 0);
+                let is_again = had & NAMED != 0;
+                if !is_again || all_edges {
+                    let found = self.find(row, hop);
+                    found.is_first = had & MET == 0;
+                    found.is_again = is_again;
                 }
             }
             Verdict::Skip => {}
@@ -362,23 +384,41 @@ impl Walk {
             }
             Verdict::Through => {
                 if self.seen.mark(hop.far, MET) & MET == 0 {
-                    self.find(row, hop, false, true);
+                    self.find(row, hop).is_named = false;
                 }
             }
         }
     }
 
-    fn find(&mut self, row: usize, hop: &Hop, is_named: bool, is_first: bool) {
+    /// Forgets what was found from `row` on.
+    fn forget(&mut self, row: usize) {
+        let from = number(row);
+        let is_from = |found: &mut Found| found.parent >= from;
+        while self.found.len() > row + 1
+            && let Some(found) = self.found.pop_if(is_from)
+        {
+            let marks = match (found.is_again, found.is_first) {
+                (true, _) => continue,
+                (false, true) => MET | NAMED,
+                (false, false) => NAMED,
+            };
+            self.seen.unmark(found.node, marks);
+        }
+    }
+
+    /// A row for the far end, the first with its name if nothing else is said.
+    fn find(&mut self, row: usize, hop: &Hop) -> &mut Found {
         let near = self.found.get(row).map_or(0, |near| near.depth);
-        self.found.push(Found {
+        self.found.push_mut(Found {
             node: hop.far,
             parent: number(row),
             terms: hop.terms,
             depth: near.saturating_add(1),
-            is_named,
-            is_first,
+            is_named: true,
+            is_first: true,
+            is_again: false,
             more: false,
-        });
+        })
     }
 }
 
@@ -414,6 +454,7 @@ fn row((found, number): (&Found, usize)) -> Row {
         depth,
         is_named,
         is_first: _,
+        is_again,
         more,
     } = *found;
     Row {
@@ -422,11 +463,12 @@ fn row((found, number): (&Found, usize)) -> Row {
         parent,
         terms: (number > 0).then_some(terms),
         more,
+        again: is_again,
     }
 }
 
-/// A node has two rows at most, and marks for more than 2^31 nodes would be
-/// larger than the graph itself.
+/// A node has two rows at most and an edge one: what had more than 2^32 would be larger than
+/// the graph itself.
 fn number(row: usize) -> u32 {
     u32::try_from(row).unwrap_or(u32::MAX)
 }

@@ -99,6 +99,7 @@ mod tests {
             terms: 1,
             more: true,
             node: "elsewhere".to_owned(),
+            again: true,
         };
         let answer = v1::TraceResponse {
             rows: vec![

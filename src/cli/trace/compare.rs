@@ -48,6 +48,8 @@ pub(super) async fn run(
         only_second_count,
         first_truncated: _,
         second_truncated: _,
+        first_failures,
+        second_failures,
     } = answer;
     let value = json!({
         "only_first": only_first,
@@ -56,38 +58,44 @@ pub(super) async fn run(
         "only_second_count": only_second_count,
         "first_truncated": first_truncated,
         "second_truncated": second_truncated,
+        "first_failures": end::failures(&first_failures),
+        "second_failures": end::failures(&second_failures),
     });
-    let alone = |only_in| {
-        move |identifier| Alone {
-            identifier,
-            only_in,
-        }
-    };
-    let firsts = only_first.iter().map(String::as_str).map(alone("first"));
-    let seconds = only_second.iter().map(String::as_str).map(alone("second"));
-    let all: Vec<Alone<'_>> = firsts.chain(seconds).collect();
-    let table = || {
-        let mut rows = Rows::with_header(["IDENTIFIER", "ONLY IN"]);
-        for Alone {
-            identifier,
-            only_in,
-        } in &all
-        {
-            rows.push([(*identifier).to_owned(), (*only_in).to_owned()]);
-        }
-        rows
-    };
-    show_list((&value, &all), table, output)?;
+    let all: Vec<Alone<'_>> = [("first", &only_first), ("second", &only_second)]
+        .into_iter()
+        .flat_map(|(only_in, identifiers)| {
+            identifiers.iter().map(move |identifier| Alone {
+                identifier,
+                only_in,
+            })
+        })
+        .collect();
+    show_list((&value, &all), || table(&all), output)?;
     if !output.is_json() {
         output.say(&format!(
             "{only_first_count} only in the first trace, {only_second_count} only in the second"
         ));
+        let failures = [&first_failures, &second_failures].map(|all| end::not_followed(all));
+        let lines: Vec<String> = failures.into_iter().flatten().collect();
+        end::say(&lines, output);
     }
     match truncated.into_iter().find_map(end::why) {
         Some(why) => {
             let text = format!("not everything was compared: {why}");
             Err(Failure::new(Exit::Partial, text))
         }
-        None => Ok(()),
+        None => end::all_followed(first_failures.len() + second_failures.len()),
     }
+}
+
+fn table(all: &[Alone<'_>]) -> Rows {
+    let mut rows = Rows::with_header(["IDENTIFIER", "ONLY IN"]);
+    for Alone {
+        identifier,
+        only_in,
+    } in all
+    {
+        rows.push([(*identifier).to_owned(), (*only_in).to_owned()]);
+    }
+    rows
 }

@@ -9,8 +9,8 @@ pub const HEAD: &str = "digraph trace {\n  rankdir=LR;\n  node [shape=box];\n";
 /// What comes behind them.
 pub const TAIL: &str = "}\n";
 
-/// The node and the arrow of the row at `place`. Nodes are called `node` and their
-/// place.
+/// The node and the arrow of the row at `place`, or the arrow alone if its identifier has
+/// a node. Nodes are called `node` and their place.
 pub fn statements(found: &Found, place: usize, direction: TraceDirection, node: &str) -> String {
     let Some(row) = found.rows().get(place) else {
         return String::new();
@@ -23,11 +23,15 @@ pub fn statements(found: &Found, place: usize, direction: TraceDirection, node: 
     if row.identifier.is_empty() {
         style = ", style=dashed";
     }
-    let mut text = format!("  {node}{place} [label={label}{style}];\n");
+    let own = found.first(place);
+    let mut text = match own == place {
+        true => format!("  {node}{place} [label={label}{style}];\n"),
+        false => String::new(),
+    };
     if let Some(parent) = found.parent(place) {
         let (from, to) = match direction {
-            TraceDirection::Up => (place, parent),
-            TraceDirection::Down | TraceDirection::Unspecified => (parent, place),
+            TraceDirection::Up => (own, parent),
+            TraceDirection::Down | TraceDirection::Unspecified => (parent, own),
         };
         let attributes = match found.terms(row) {
             Some(terms) => {
@@ -108,5 +112,15 @@ mod tests {
         check(1, up, &format!("{node}  n1 -> n0 {arrow}"));
         let hidden = "  n2 [label=\"(hidden)\", style=dashed];\n  n0 -> n2 [style=dashed];\n";
         check(2, down, hidden);
+
+        let again = v1::TraceRow {
+            parent: 1,
+            again: true,
+            ..row("a", 1)
+        };
+        let mut found = Found::new(true);
+        found.add(vec![row("a", 0), row("b", 0), again], Vec::new());
+        let arrow = statements(&found, 2, down, "n");
+        assert_eq!(arrow, "  n1 -> n0 [style=dashed];\n");
     }
 }

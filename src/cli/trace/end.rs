@@ -5,13 +5,14 @@ use serde_json::{Value, json};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::output::Output;
 use crate::cli::trace::found::Found;
-use crate::wire::proto::v1::{TraceLimit, TraceSummary};
+use crate::wire::proto::v1::{TraceFailure, TraceLimit, TraceSummary};
 
 /// The lines that say how a trace ended.
 pub fn lines(found: &Found, summary: &TraceSummary) -> Vec<String> {
     let hidden = found.rows().iter().filter(|row| row.identifier.is_empty());
     let hidden = hidden.count();
-    let named = found.rows().len().saturating_sub(hidden + 1);
+    let again = found.rows().iter().filter(|row| row.again).count();
+    let named = found.rows().len().saturating_sub(hidden + again + 1);
     let hops = usize::try_from(summary.depth).unwrap_or(0);
     let mut lines = vec![match named + hidden {
         0 => "nothing found".to_owned(),
@@ -26,6 +27,10 @@ pub fn lines(found: &Found, summary: &TraceSummary) -> Vec<String> {
             "{} not visible to you",
             counted(hidden, "hop", "hops")
         ));
+    }
+    if again > 0 {
+        let links = counted(again, "more link", "more links");
+        lines.push(format!("{links} between them"));
     }
     lines.extend(incomplete(summary));
     lines
@@ -48,14 +53,19 @@ pub fn incomplete(summary: &TraceSummary) -> Vec<String> {
     if let Some(why) = why(summary.truncated()) {
         lines.push(format!("not everything: {why}"));
     }
-    for failure in &summary.failures {
+    lines.extend(not_followed(&summary.failures));
+    lines
+}
+
+/// The lines that say which branches could not be followed.
+pub fn not_followed(failures: &[TraceFailure]) -> impl Iterator<Item = String> {
+    failures.iter().map(|failure| {
         let error = failure.error.clone().unwrap_or_default();
-        lines.push(format!(
+        format!(
             "not followed behind {}: node {}: {} [{}]",
             failure.identifier, failure.node, error.message, error.reason
-        ));
-    }
-    lines
+        )
+    })
 }
 
 /// Why a trace ended before it had found everything.
@@ -78,9 +88,9 @@ pub const fn limit_text(limit: TraceLimit) -> Option<&'static str> {
     }
 }
 
-/// The summary in JSON. The shape is stable; `docs/cli.md` documents it.
-pub fn shape(summary: &TraceSummary) -> Value {
-    let failures = summary.failures.iter().map(|failure| {
+/// Branches that could not be followed, in JSON.
+pub fn failures(failures: &[TraceFailure]) -> Vec<Value> {
+    let shape = |failure: &TraceFailure| {
         let error = failure.error.clone().unwrap_or_default();
         json!({
             "number": failure.row,
@@ -90,14 +100,19 @@ pub fn shape(summary: &TraceSummary) -> Value {
             "message": error.message,
             "message_zh": error.message_zh,
         })
-    });
+    };
+    failures.iter().map(shape).collect()
+}
+
+/// The summary in JSON. The shape is stable; `docs/cli.md` documents it.
+pub fn shape(summary: &TraceSummary) -> Value {
     json!({
         "row_count": summary.row_count,
         "depth": summary.depth,
         "more_count": summary.more_count,
         "depth_cut": summary.depth_cut,
         "truncated": limit_text(summary.truncated()),
-        "failures": failures.collect::<Vec<_>>(),
+        "failures": failures(&summary.failures),
     })
 }
 
@@ -106,16 +121,25 @@ pub fn shape(summary: &TraceSummary) -> Value {
 /// # Errors
 /// [`Exit::Partial`].
 pub fn check(summary: &TraceSummary, asked_rows: i32) -> Result<(), Failure> {
-    let failures = summary.failures.len();
     let why = match summary.truncated() {
         TraceLimit::Rows if asked_rows > 0 => None,
         limit => why(limit),
     };
-    match (why, failures) {
-        (Some(why), _) => Err(partial(&format!("the trace has not everything: {why}"))
+    match why {
+        Some(why) => Err(partial(&format!("the trace has not everything: {why}"))
             .hint("ask for less: --depth, --kinds, --from and --until, or begin further on")),
-        (None, 0) => Ok(()),
-        (None, count) => Err(partial(&format!(
+        None => all_followed(summary.failures.len()),
+    }
+}
+
+/// A failure if so many branches, above 0, could not be followed.
+///
+/// # Errors
+/// [`Exit::Partial`].
+pub fn all_followed(failure_count: usize) -> Result<(), Failure> {
+    match failure_count {
+        0 => Ok(()),
+        count => Err(partial(&format!(
             "{} could not be followed",
             counted(count, "branch", "branches")
         ))),

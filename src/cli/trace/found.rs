@@ -25,9 +25,19 @@ pub struct Terms {
 pub struct Found {
     rows: Vec<v1::TraceRow>,
     terms: HashMap<u32, Terms>,
+    /// The first row of each identifier, if all links are told.
+    firsts: Option<HashMap<String, usize>>,
 }
 
 impl Found {
+    /// With all links, or only those by which identifiers were first reached.
+    pub fn new(all_links: bool) -> Self {
+        Self {
+            firsts: all_links.then(HashMap::new),
+            ..Self::default()
+        }
+    }
+
     /// Adds what an answer has; the place of its first row.
     pub fn add(&mut self, rows: Vec<v1::TraceRow>, terms: Vec<v1::TraceTerms>) -> usize {
         for terms in terms {
@@ -42,6 +52,12 @@ impl Found {
             self.terms.insert(number, Terms { kind, state, owner });
         }
         let first = self.rows.len();
+        if let Some(firsts) = &mut self.firsts {
+            let is_first = |row: &&v1::TraceRow| !row.again && !row.identifier.is_empty();
+            for (row, place) in rows.iter().zip(first..).filter(|(row, _)| is_first(row)) {
+                firsts.entry(row.identifier.clone()).or_insert(place);
+            }
+        }
         self.rows.extend(rows);
         first
     }
@@ -68,6 +84,14 @@ impl Found {
         usize::try_from(row.parent)
             .ok()
             .filter(|parent| *parent < place)
+    }
+
+    /// The place of the identifier of the row at `place`: its own, unless it has an earlier
+    /// row.
+    pub fn first(&self, place: usize) -> usize {
+        let row = self.rows.get(place).filter(|row| row.again);
+        let first = row.and_then(|row| self.firsts.as_ref()?.get(&row.identifier));
+        first.copied().unwrap_or(place)
     }
 
     /// What the link has by which a row was reached; none of the start and of a

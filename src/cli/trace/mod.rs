@@ -39,11 +39,12 @@ Examples:
   idnode trace 88.118.7/LOT-AGS.20250108.000003 --down
   idnode trace 88.118.7/LOT-AGS.20250108.000003 --down -o csv > recall.csv
   idnode trace 88.118.7/LOT-AGS.20250108.000003 --down --group-by firm
-  idnode trace 88.118.7/BOX-1 --up --depth 3 --kinds contains,made_from -o dot | dot -Tsvg
+  idnode trace 88.118.7/BOX-1 --up --depth 3 --kinds contains,made_from
+  idnode trace 88.118.7/BOX-1 --up --all-links -o dot | dot -Tsvg
   idnode trace 88.118.7/LOT-AGS.20250108.000003 --down --to 88.118.9/PLT-7
   idnode trace 88.118.7/BOX-1 --up --compare-as-of 2025-01-08
 
-A trace is breadth first and names each identifier once. A hop that may not be seen stands as
+A trace is breadth first and names each identifier once, unless all links are asked for. A hop that may not be seen stands as
 (hidden). It ends with 7 if it ended before it had found everything, unless --max-rows ended it.")]
 #[command(group = clap::ArgGroup::new("direction").required(true).args(["up", "down"]))]
 #[command(group = clap::ArgGroup::new("question").args(["group_by", "to", "compare", "compare_as_of"]))]
@@ -61,6 +62,9 @@ pub struct Arguments {
     /// Rows at most; of --group-by groups, of --to paths
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..=1_000_000))]
     max_rows: Option<i32>,
+    /// Also show the links that lead to identifiers which are shown already
+    #[arg(long, conflicts_with = "question")]
+    all_links: bool,
     /// Nodes that a branch may pass one behind the other, where links lead to other
     /// nodes; 0: only this one is asked
     #[arg(long, value_name = "N", default_value_t = 4,
@@ -153,6 +157,7 @@ impl Arguments {
             valid_until: valid_until?,
             as_of: as_of?,
             page_size: self.max_rows.unwrap_or(0),
+            all_links: self.all_links,
             ..v1::TraceRequest::default()
         })
     }
@@ -187,7 +192,7 @@ pub async fn run(
     connection: &Connection,
     output: &Output,
 ) -> Result<(), Failure> {
-    let request = arguments.request()?;
+    let request = arguments.onward(arguments.request()?)?;
     let second = match (&arguments.compare, &arguments.compare_as_of) {
         (Some(start), _) => Some(v1::TraceRequest {
             start: Identifier::parse(start)?.to_string(),
@@ -206,10 +211,7 @@ pub async fn run(
         (Some(second), _, _) => compare::run((request, second), &client, output).await,
         (None, Some(end), _) => paths::run((request, &end, max_rows), &client, output).await,
         (None, None, Some(by)) => group::run((request, by, max_rows), &client, output).await,
-        (None, None, None) => {
-            let request = arguments.onward(request)?;
-            stream::run((request, arguments.fold), &client, output).await
-        }
+        (None, None, None) => stream::run((request, arguments.fold), &client, output).await,
     }
 }
 

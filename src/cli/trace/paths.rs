@@ -33,23 +33,32 @@ pub(super) async fn run(
     });
     let answer = client.answer(client.links().find_paths(request)).await?;
     let truncated = answer.truncated();
-    let paths: Vec<Found> = answer
-        .paths
-        .into_iter()
-        .map(|path| chain(path, &answer.terms))
-        .collect();
-    show(&paths, (direction, truncated), output)?;
+    let v1::FindPathsResponse {
+        paths,
+        terms,
+        truncated: _,
+        failures,
+    } = answer;
+    let paths: Vec<Found> = paths.into_iter().map(|path| chain(path, &terms)).collect();
+    show(&paths, (direction, truncated, &failures), output)?;
+    let lines: Vec<String> = end::not_followed(&failures).collect();
+    end::say(&lines, output);
     match (end::why(truncated), paths.is_empty()) {
         (Some(why), true) => Err(Failure::new(Exit::Partial, format!("no path found: {why}"))),
+        (None, true) if !failures.is_empty() => end::all_followed(failures.len()),
         (None, true) => {
             let text = format!("there is no path from {start} to {end} that you may see");
             Err(Failure::new(Exit::Missing, text))
         }
-        (Some(_), false) => {
+        (Some(_), false) if truncated == v1::TraceLimit::Rows => {
             output.say("there are more paths; allow more with --max-rows");
-            Ok(())
+            end::all_followed(failures.len())
         }
-        (None, false) => Ok(()),
+        (Some(why), false) => {
+            let text = format!("there may be shorter paths, or more: {why}");
+            Err(Failure::new(Exit::Partial, text))
+        }
+        (None, false) => end::all_followed(failures.len()),
     }
 }
 
@@ -71,7 +80,7 @@ fn chain(path: v1::find_paths_response::Path, terms: &[v1::TraceTerms]) -> Found
 
 fn show(
     paths: &[Found],
-    (direction, truncated): (v1::TraceDirection, v1::TraceLimit),
+    (direction, truncated, failures): (v1::TraceDirection, v1::TraceLimit, &[v1::TraceFailure]),
     output: &Output,
 ) -> Result<(), Failure> {
     let shapes: Vec<Vec<_>> = paths
@@ -83,7 +92,11 @@ fn show(
         .collect();
     match output.form() {
         Form::Json => {
-            let whole = json!({"paths": shapes, "truncated": end::limit_text(truncated)});
+            let whole = json!({
+                "paths": shapes,
+                "truncated": end::limit_text(truncated),
+                "failures": end::failures(failures),
+            });
             output.show(&whole, Rows::default)
         }
         Form::Ndjson => shapes.iter().try_for_each(|path| output.line(path)),

@@ -8,7 +8,7 @@ use crate::cli::trace::found::{Found, name, prefix};
 use crate::wire::proto::v1;
 
 /// The columns of a CSV file.
-const HEADER: [&str; 9] = [
+const HEADER: [&str; 10] = [
     "identifier",
     "prefix",
     "depth",
@@ -18,6 +18,7 @@ const HEADER: [&str; 9] = [
     "more",
     "owner",
     "number",
+    "again",
 ];
 
 /// A row in JSON. The shape is stable; `docs/cli.md` documents it.
@@ -38,6 +39,9 @@ pub struct RowShape<'a> {
     parent: Option<&'a str>,
     /// Whether there is more behind it that may not be seen.
     more: bool,
+    /// Whether the identifier has an earlier row: this one is only a link to it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    again: bool,
     /// The node that told of it; absent if it is the one that was asked.
     #[serde(skip_serializing_if = "str::is_empty")]
     node: &'a str,
@@ -64,6 +68,7 @@ impl<'a> RowShape<'a> {
             parent_number,
             parent: parent.and_then(seen),
             more: row.more,
+            again: row.again,
             node: &row.node,
         })
     }
@@ -99,6 +104,9 @@ pub fn table(found: &Found) -> Rows {
         if row.more {
             notes.push("more, not visible to you".to_owned());
         }
+        if row.again {
+            notes.push("again".to_owned());
+        }
         if !row.node.is_empty() {
             notes.push(format!("at node {}", row.node));
         }
@@ -107,7 +115,7 @@ pub fn table(found: &Found) -> Rows {
     rows
 }
 
-fn cells(found: &Found, place: usize) -> [String; 9] {
+fn cells(found: &Found, place: usize) -> [String; 10] {
     let Some(row) = found.rows().get(place) else {
         return Default::default();
     };
@@ -129,5 +137,6 @@ fn cells(found: &Found, place: usize) -> [String; 9] {
         if row.more { "more" } else { "" }.to_owned(),
         terms.map(|terms| terms.owner.clone()).unwrap_or_default(),
         place.to_string(),
+        if row.again { "again" } else { "" }.to_owned(),
     ]
 }

@@ -22,9 +22,10 @@ pub(super) async fn run(
     output: &Output,
 ) -> Result<(), Failure> {
     let (direction, asked_rows) = (request.direction(), request.page_size);
+    let all_links = request.all_links;
     let mut links = client.links();
     let mut answers = client.answer(links.stream_trace(request)).await?;
-    let mut found = Found::default();
+    let mut found = Found::new(all_links);
     let mut summary = None;
     begin(output)?;
     while let Some(answer) = client.wait(answers.message()).await? {

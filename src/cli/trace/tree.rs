@@ -98,6 +98,9 @@ fn label(found: &Found, row: &v1::TraceRow) -> String {
     if row.more {
         text.push_str("  (more, not visible to you)");
     }
+    if row.again {
+        text.push_str("  (again)");
+    }
     if !row.node.is_empty() {
         text.push_str(&format!("  (at node {})", escaped(&row.node)));
     }
@@ -181,7 +184,7 @@ mod tests {
 
     /// A trace of rows as identifier, parent, kind (or none) and more.
     fn found(rows: &[(&str, u32, u32, bool)]) -> Found {
-        let terms = ["made_from", "contains"].iter().zip([1, 2]);
+        let terms = ["made_from", "contains", "contains"].iter().zip([1, 2, 3]);
         let terms = terms.map(|(kind, number)| v1::TraceTerms {
             number,
             kind: (*kind).to_owned(),
@@ -197,6 +200,7 @@ mod tests {
                 terms: *terms,
                 more: *more,
                 node: String::new(),
+                again: *terms == 3,
             });
         let mut found = Found::default();
         found.add(rows.collect(), terms.collect());
@@ -208,13 +212,14 @@ mod tests {
         assert_eq!(draw(&found(rows), look), expected);
     }
 
-    const SMALL: [(&str, u32, u32, bool); 6] = [
+    const SMALL: [(&str, u32, u32, bool); 7] = [
         ("88.1.1/lot", 0, 0, false),
         ("88.1.2/a", 0, 1, false),
         ("88.1.2/b", 0, 2, true),
         ("", 1, 0, false),
         ("88.1.3/c", 1, 1, false),
         ("88.1.4/d\u{1b}", 3, 2, false),
+        ("88.1.2/b", 4, 3, false),
     ];
 
     #[test]
@@ -225,6 +230,7 @@ mod tests {
 │   ├── (hidden)
 │   │   └── 88.1.4/d\\u{1b}  contains, confirmed
 │   └── 88.1.3/c  made_from, stated
+│       └── 88.1.2/b  contains, confirmed  (again)
 └── 88.1.2/b  contains, confirmed  (more, not visible to you)
 ";
         let look = |unicode| Look { unicode, fold: 0 };

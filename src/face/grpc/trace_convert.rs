@@ -58,6 +58,7 @@ impl Asked {
             onward_hops_max,
             onward_keys,
             via,
+            all_links,
         } = request;
         let rows = match u32::try_from(page_size) {
             Ok(0) => rows_default,
@@ -74,6 +75,7 @@ impl Asked {
                 .ok_or_else(|| Refusal::new(Reason::FieldRequired).field("direction"))?,
             kinds: kinds_input(&kinds)?,
             depth_max: depth_input(depth_max)?,
+            all_links,
             valid_from: link_convert::optional_moment(valid_from, "valid_from")?,
             valid_until: link_convert::optional_moment(valid_until, "valid_until")?,
             as_of: link_convert::optional_moment(as_of, "as_of")?,
@@ -225,10 +227,11 @@ fn same(shared: &Shared, query: &TraceQuery) -> String {
     let kinds: Vec<&str> = query.kinds.iter().map(LinkKind::as_str).collect();
     let time = |time: Option<Timestamp>| time.map(Timestamp::millis);
     format!(
-        "{} {} {} {:?} {:?} {:?} {}",
+        "{} {} {} {} {:?} {:?} {:?} {}",
         direction_name(query.direction),
         kinds.join(","),
         query.depth_max,
+        query.all_links,
         time(query.valid_from),
         time(query.valid_until),
         time(query.as_of),

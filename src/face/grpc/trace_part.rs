@@ -32,8 +32,7 @@ pub(super) struct Part {
     told: Told,
     /// All parts so far, if they fit into one answer together.
     all: Option<Vec<Bytes>>,
-    /// The numbers of terms that other nodes told.
-    far: HashMap<FarTerms, u32>,
+    far: FarNumbers,
 }
 
 impl Part {
@@ -47,7 +46,7 @@ impl Part {
             more_count: 0,
             told: Told::default(),
             all: Some(Vec::new()),
-            far: HashMap::new(),
+            far: FarNumbers::default(),
         }
     }
 
@@ -66,6 +65,7 @@ impl Part {
             terms: row.terms.map_or(0, |number| number.saturating_add(1)),
             more: row.more,
             node: "",
+            again: row.again,
         });
     }
 
@@ -73,6 +73,7 @@ impl Part {
     pub(super) fn add_onward(&mut self, row: OnwardRow) {
         let OnwardRow {
             row,
+            of: _,
             far,
             node: teller,
         } = row;
@@ -84,10 +85,14 @@ impl Part {
                 name,
                 (row.depth, row.parent),
                 number,
-                row.more,
+                (row.more, row.again),
             ));
         };
-        let terms = far.map_or(0, |far| self.far_number(far));
+        let terms = far.map_or(0, |far| {
+            let (number, new) = self.far.number(far);
+            new.iter().for_each(|terms| self.answer.terms(terms));
+            number
+        });
         self.put(&RowParts {
             name,
             depth: row.depth.into(),
@@ -95,34 +100,18 @@ impl Part {
             terms,
             more: row.more,
             node: &teller,
+            again: row.again,
         });
     }
 
     fn put(&mut self, row: &RowParts<'_>) {
         self.rows += 1;
         self.row_count = self.row_count.saturating_add(1);
-        self.depth = self.depth.max(row.depth);
+        if !row.again {
+            self.depth = self.depth.max(row.depth);
+        }
         self.more_count += u64::from(row.more);
         self.answer.row(row);
-    }
-
-    fn far_number(&mut self, far: FarTerms) -> u32 {
-        if let Some(number) = self.far.get(&far) {
-            return *number;
-        }
-        let count = u32::try_from(self.far.len()).unwrap_or_default();
-        let number = FAR_TERMS | count;
-        self.answer.terms(&v1::TraceTerms {
-            number,
-            kind: far.kind.clone(),
-            state: far
-                .state
-                .map_or(v1::link::State::Unspecified, link_convert::state_message)
-                .into(),
-            owner: far.owner.clone(),
-        });
-        self.far.insert(far, number);
-        number
     }
 
     /// Whether no more fits into an answer.
@@ -167,6 +156,33 @@ impl Part {
             failures: Vec::new(),
             more_rows: Vec::new(),
         }
+    }
+}
+
+/// The numbers of terms that other nodes told.
+#[derive(Default)]
+pub(super) struct FarNumbers(HashMap<FarTerms, u32>);
+
+impl FarNumbers {
+    /// The number of terms, and the terms as a message the first time.
+    pub(super) fn number(&mut self, far: FarTerms) -> (u32, Option<v1::TraceTerms>) {
+        let Self(numbers) = self;
+        if let Some(number) = numbers.get(&far) {
+            return (*number, None);
+        }
+        let count = u32::try_from(numbers.len()).unwrap_or_default();
+        let number = FAR_TERMS | count;
+        let message = v1::TraceTerms {
+            number,
+            kind: far.kind.clone(),
+            state: far
+                .state
+                .map_or(v1::link::State::Unspecified, link_convert::state_message)
+                .into(),
+            owner: far.owner.clone(),
+        };
+        numbers.insert(far, number);
+        (number, Some(message))
     }
 }
 

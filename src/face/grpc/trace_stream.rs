@@ -41,7 +41,7 @@ pub(super) async fn stream(
     let node = &shared.node;
     let (mut page, mut tracing) = (Page::new(node, CancellationToken::new()), None);
     let mut ended = None;
-    if !asked.onward.goes_on() {
+    if !node.goes_on(&asked.onward) {
         let mut begun = match node.find_trace(&caller, &asked.query)? {
             Found::Kept(kept) if may_have(node, &caller, kept.row_count) => {
                 let (outgoing, answers) = Outgoing::new(shared, caller, deadline);

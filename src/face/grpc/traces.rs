@@ -17,15 +17,15 @@ use crate::face::grpc::link_convert;
 use crate::face::grpc::ready;
 use crate::face::grpc::records::ANSWER_BYTES;
 use crate::face::grpc::shared::{Shared, TRACES_MAX};
-use crate::face::grpc::trace_convert::{Asked, limit, requests, terms_message};
-use crate::face::grpc::trace_part::{Page, Part, Told};
+use crate::face::grpc::trace_convert::{Asked, failures, limit, requests, terms_message};
+use crate::face::grpc::trace_part::{FarNumbers, Page, Part, Told};
 use crate::model::limits::{
     TRACE_GROUPS_MAX, TRACE_PAGE_ROWS_MAX, TRACE_PATHS_MAX, TRACE_ROWS_MAX,
 };
 use crate::model::{Caller, Reason, Refusal};
 use crate::node::{
-    Found, Group, GroupBy, Grouped, KeptTrace, Node, TraceDifference, TraceEnd, TraceLimit,
-    TraceProgress, TraceRow, TraceTaker, Tracing,
+    Found, FoundPaths, Group, GroupBy, Grouped, KeptTrace, Node, OnwardRow, TraceDifference,
+    TraceEnd, TraceLimit, TracePath, TraceProgress, TraceTaker, Tracing,
 };
 use crate::wire::proto::v1::group_trace_request;
 use crate::wire::proto::v1::{
@@ -188,6 +188,7 @@ fn whole(
     let request = TraceRequest {
         page_size: 0,
         page_token: String::new(),
+        all_links: false,
         ..request
     };
     Asked::new(shared, request, WHOLE, until).map_err(|refusal| refusal.within(field))
@@ -235,7 +236,8 @@ pub(super) async fn group(
     };
     let groups_max = told_max(groups_max, "groups_max", (GROUPS, TRACE_GROUPS_MAX))?;
     let work = move |node: &Node| {
-        let (grouped, quiet) = node.group_trace(&caller, &asked.query, by, groups_max)?;
+        let trace = (&asked.query, &asked.onward);
+        let (grouped, quiet) = node.group_trace(&caller, trace, by, groups_max)?;
         node.admit_items(&caller, requests(grouped.end.row_count.into()))?;
         Ok((group_message(grouped), quiet))
     };
@@ -250,6 +252,7 @@ fn group_message(grouped: Grouped) -> GroupTraceResponse {
         group_count,
         more_count,
         end,
+        failures: failed,
     } = grouped;
     let mut bytes = 0;
     let group = |group: Group| {
@@ -279,7 +282,7 @@ fn group_message(grouped: Grouped) -> GroupTraceResponse {
             depth_cut: end.is_depth_cut,
             truncated: limit(end.truncated).into(),
             next_page_token: String::new(),
-            failures: Vec::new(),
+            failures: failures(failed),
             more_rows: Vec::new(),
         }),
         group_count: count(group_count),
@@ -307,43 +310,90 @@ pub(super) async fn paths(
     let paths_max = told_max(paths_max, "paths_max", (PATHS, TRACE_PATHS_MAX))?;
     let began = shared.node.elapsed();
     let work = move |node: &Node| {
-        let found = node.trace_paths(&caller, &asked.query, &to, paths_max)?;
-        let (found, mut truncated) = found;
-        let mut answer = FindPathsResponse::default();
-        let (mut told, mut rows, mut bytes) = (Told::default(), 0_usize, 0);
-        for path in found {
+        let trace = (&asked.query, &asked.onward);
+        let FoundPaths {
+            paths,
+            mut truncated,
+            failures: failed,
+        } = node.trace_paths(&caller, trace, &to, paths_max)?;
+        let mut writing = Writing::new(node);
+        let (mut rows, mut bytes) = (0_usize, 0);
+        for path in paths {
             if bytes >= ANSWER_BYTES {
                 truncated = Some(TraceLimit::Rows);
                 break;
             }
             rows = rows.saturating_add(path.len());
-            let new = path.iter().filter_map(|row| row.terms);
-            let new = new.filter(|number| told.is_new(*number));
-            let terms = new.filter_map(|number| Some((number, node.link_terms(number)?)));
-            let terms = terms.map(|(number, terms)| terms_message(number, &terms));
-            answer.terms.extend(terms);
-            let path = find_paths_response::Path {
-                rows: path.into_iter().map(path_row).collect(),
-            };
-            bytes += path.encoded_len();
-            answer.paths.push(path);
+            bytes += writing.path(path);
         }
         node.admit_items(&caller, requests(wide(rows)))?;
+        let mut answer = writing.answer;
         answer.truncated = limit(truncated).into();
+        answer.failures = failures(failed);
         Ok(answer)
     };
     quietly(shared, began, work).await
 }
 
-/// A row of a path, which has no parent.
-fn path_row(row: TraceRow) -> v1::TraceRow {
-    v1::TraceRow {
-        identifier: row.identifier.unwrap_or_default(),
-        depth: row.depth.into(),
-        parent: 0,
-        terms: row.terms.map_or(0, |number| number.saturating_add(1)),
-        more: false,
-        node: String::new(),
+/// Writes paths, and the terms of their links once.
+struct Writing<'a> {
+    node: &'a Node,
+    answer: FindPathsResponse,
+    told: Told,
+    far: FarNumbers,
+}
+
+impl<'a> Writing<'a> {
+    fn new(node: &'a Node) -> Self {
+        Self {
+            node,
+            answer: FindPathsResponse::default(),
+            told: Told::default(),
+            far: FarNumbers::default(),
+        }
+    }
+
+    /// Writes a path; how many octets it takes.
+    fn path(&mut self, path: TracePath) -> usize {
+        let path = find_paths_response::Path {
+            rows: path.into_iter().map(|row| self.row(row)).collect(),
+        };
+        let octets = path.encoded_len();
+        self.answer.paths.push(path);
+        octets
+    }
+
+    /// A row of a path, which has no parent.
+    fn row(&mut self, row: OnwardRow) -> v1::TraceRow {
+        let OnwardRow {
+            row,
+            of: _,
+            far,
+            node,
+        } = row;
+        let terms = match (far, row.terms) {
+            (Some(far), _) => {
+                let (number, new) = self.far.number(far);
+                self.answer.terms.extend(new);
+                number
+            }
+            (None, Some(number)) => {
+                if self.told.is_new(number)
+                    && let Some(terms) = self.node.link_terms(number)
+                {
+                    self.answer.terms.push(terms_message(number, &terms));
+                }
+                number.saturating_add(1)
+            }
+            (None, None) => 0,
+        };
+        v1::TraceRow {
+            identifier: row.identifier.unwrap_or_default(),
+            depth: row.depth.into(),
+            terms,
+            node: node.as_deref().unwrap_or_default().to_owned(),
+            ..v1::TraceRow::default()
+        }
     }
 }
 
@@ -363,13 +413,14 @@ pub(super) async fn compare(
     let second = whole(shared, second, "second", until)?;
     let began = shared.node.elapsed();
     let work = move |node: &Node| {
-        let queries = [&first.query, &second.query];
-        let difference = node.compare_traces(&caller, queries, TRACE_GROUPS_MAX)?;
+        let traces = [&first, &second].map(|asked| (&asked.query, &asked.onward));
+        let difference = node.compare_traces(&caller, traces, TRACE_GROUPS_MAX)?;
         let TraceDifference {
             only_first,
             only_second,
             counts: [first_count, second_count],
             truncated: [first_limit, second_limit],
+            failures: [first_failures, second_failures],
         } = difference;
         let told = only_first.len() + only_second.len();
         node.admit_items(&caller, requests(wide(told)))?;
@@ -380,6 +431,8 @@ pub(super) async fn compare(
             only_second_count: count(second_count),
             first_truncated: limit(first_limit).into(),
             second_truncated: limit(second_limit).into(),
+            first_failures: failures(first_failures),
+            second_failures: failures(second_failures),
         })
     };
     quietly(shared, began, work).await

@@ -6,12 +6,13 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use crate::model::{Caller, LinkKind, Prefix, Refusal};
-use crate::node::trace::{FoundRow, TraceEnd, TraceQuery, TraceTaker, Work};
+use crate::node::trace::onward::{Failure, Onward, OnwardEnd};
+use crate::node::trace::{FoundRow, TraceEnd, TraceQuery, TraceTaker, Work, wide};
 use crate::node::{Node, told};
 use crate::trace::{Direction, Hop, Judge, Lens, Node as Number, Source, Verdict};
 
 /// Kinds of links that lead into a package.
-const PACKING: [&str; 2] = ["packed_in", "shipped_in"];
+pub(super) const PACKING: [&str; 2] = ["packed_in", "shipped_in"];
 
 /// How to group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,55 +47,43 @@ pub struct Grouped {
     pub more_count: u64,
     /// How the trace ended.
     pub end: TraceEnd,
+    /// Branches on other nodes that could not be followed.
+    pub failures: Vec<Failure>,
+}
+
+/// How many identifiers each group has, and the least number of hops.
+#[derive(Default)]
+pub(super) struct Counted {
+    pub(super) found: HashMap<String, (u64, u16)>,
+    /// Rows behind which there is more.
+    pub(super) more_count: u64,
 }
 
 impl Node {
-    /// Traces, and counts what it finds for each prefix or package; gives at most
-    /// `groups_max` groups, and how long to wait before they are told.
+    /// Traces, also at other nodes, and counts what it finds for each prefix or package;
+    /// gives at most `groups_max` groups, and how long to wait before they are told.
     ///
     /// # Errors
     /// As [`Node::trace`].
     pub fn group_trace(
         &self,
         caller: &Caller,
-        query: &TraceQuery,
+        (query, onward): (&TraceQuery, &Onward),
         by: GroupBy,
         groups_max: usize,
     ) -> Result<(Grouped, Duration), Refusal> {
-        let mut grouped = Grouped::default();
-        let mut counting = Grouping {
-            by,
-            found: HashMap::new(),
-            packed: Packed::default(),
-            direction: query.direction,
-            node: self,
-            more_count: 0,
+        let (counted, end) = match self.goes_on(onward) {
+            true => self.count_onward(caller, (query, onward), by)?,
+            false => self.count_here(caller, query, by)?,
         };
-        let mut tracing = self.begin_trace(caller, query)?;
-        let progress = tracing.go(query.until, &mut counting)?;
-        grouped.end = progress.end;
-        let Grouping {
-            mut found,
-            packed,
-            more_count,
-            ..
-        } = counting;
-        grouped.more_count = more_count;
-        if by == GroupBy::Package {
-            for (package, depth, count) in self.contents(caller, query, packed)? {
-                add(&mut found, &package, (count, depth));
-            }
-        }
-        grouped.group_count = found.len();
-        let mut groups: Vec<Group> = found
-            .into_iter()
-            .map(|(key, (count, depth))| Group {
-                key,
-                firm: String::new(),
-                count,
-                depth,
-            })
-            .collect();
+        let group = |(key, (count, depth)): (String, (u64, u16))| Group {
+            key,
+            firm: String::new(),
+            count,
+            depth,
+        };
+        let mut groups: Vec<Group> = counted.found.into_iter().map(group).collect();
+        let group_count = groups.len();
         groups.sort_unstable_by(|a, b| b.count.cmp(&a.count).then_with(|| a.key.cmp(&b.key)));
         groups.truncate(groups_max);
         for group in &mut groups {
@@ -103,8 +92,43 @@ impl Node {
             let entry = entry.and_then(|prefix| self.prefix(&prefix.canonical()));
             group.firm = entry.map(|entry| entry.firm.clone()).unwrap_or_default();
         }
-        grouped.groups = groups;
-        Ok((grouped, progress.quiet))
+        let grouped = Grouped {
+            groups,
+            group_count,
+            more_count: counted.more_count,
+            end: end.end,
+            failures: end.failures,
+        };
+        Ok((grouped, end.quiet))
+    }
+
+    /// Counts the rows of a trace that stays here.
+    fn count_here(
+        &self,
+        caller: &Caller,
+        query: &TraceQuery,
+        by: GroupBy,
+    ) -> Result<(Counted, OnwardEnd), Refusal> {
+        let mut counting = Grouping {
+            by,
+            counted: Counted::default(),
+            packed: Packed::default(),
+            direction: query.direction,
+            node: self,
+        };
+        let mut tracing = self.begin_trace(caller, query)?;
+        let progress = tracing.go(query.until, &mut counting)?;
+        let Grouping {
+            mut counted,
+            packed,
+            ..
+        } = counting;
+        if by == GroupBy::Package {
+            for (package, depth, count) in self.contents(caller, query, packed)? {
+                add(&mut counted.found, &package, (count, depth));
+            }
+        }
+        Ok((counted, OnwardEnd::of(progress)))
     }
 
     /// How many of what was found lies in each package that was found.
@@ -147,19 +171,19 @@ impl Node {
 /// Counts the rows of a trace.
 struct Grouping<'a> {
     by: GroupBy,
-    /// How many each group has, and the least number of hops.
-    found: HashMap<String, (u64, u16)>,
+    counted: Counted,
     packed: Packed,
     direction: Direction,
     node: &'a Node,
-    more_count: u64,
 }
 
 impl TraceTaker for Grouping<'_> {
     fn row(&mut self, row: FoundRow<'_>) {
-        self.more_count += u64::from(row.more);
+        self.counted.more_count += u64::from(row.more);
         match (self.by, row.name) {
-            (GroupBy::Prefix, Some((prefix, _))) => add(&mut self.found, prefix, (1, row.depth)),
+            (GroupBy::Prefix, Some((prefix, _))) => {
+                add(&mut self.counted.found, prefix, (1, row.depth));
+            }
             (GroupBy::Prefix, None) => {}
             (GroupBy::Package, _) => self.packed.add(self.node, &row, self.direction),
         }
@@ -170,7 +194,8 @@ impl TraceTaker for Grouping<'_> {
     }
 }
 
-fn add(found: &mut HashMap<String, (u64, u16)>, key: &str, (count, depth): (u64, u16)) {
+/// Counts for a group.
+pub(super) fn add(found: &mut HashMap<String, (u64, u16)>, key: &str, (count, depth): (u64, u16)) {
     match found.get_mut(key) {
         Some((sum, least)) => (*sum, *least) = (*sum + count, depth.min(*least)),
         None => {
@@ -231,8 +256,4 @@ impl Work for Counting<'_> {
         }
         Ok(within)
     }
-}
-
-fn wide(count: usize) -> u64 {
-    u64::try_from(count).unwrap_or(u64::MAX)
 }

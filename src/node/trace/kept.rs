@@ -47,6 +47,7 @@ pub(super) struct Question {
     kinds: Box<[LinkKind]>,
     lens: Lens,
     depth_max: u16,
+    all_links: bool,
     reader: Arc<LinkReader>,
 }
 
@@ -57,6 +58,7 @@ impl Question {
             kinds: query.kinds.clone().into(),
             lens: asked.lens,
             depth_max: asked.depth_max,
+            all_links: query.all_links,
             reader: Arc::clone(reader),
         }
     }

@@ -5,6 +5,7 @@
 //! stored lists, a level at a time; where the graph goes away meanwhile, it goes
 //! on over the lists. All of it blocks: for threads that may.
 
+mod across;
 mod group;
 mod judge;
 mod keeper;
@@ -49,6 +50,9 @@ pub struct TraceQuery {
     pub kinds: Vec<LinkKind>,
     /// Hops at most; at most [`TRACE_DEPTH_MAX`], which 0 stands for.
     pub depth_max: u16,
+    /// Whether links to identifiers that have a row are told too, each as a row that
+    /// is [`again`](TraceRow::again).
+    pub all_links: bool,
     /// Only links that hold at some time from then on.
     pub valid_from: Option<Timestamp>,
     /// Only links that hold at some time before then.
@@ -77,6 +81,8 @@ pub struct TraceRow {
     pub terms: Option<u32>,
     /// Whether there is more behind it that the caller may not see.
     pub more: bool,
+    /// Whether the identifier has an earlier row: this one is only a link to it.
+    pub again: bool,
 }
 
 /// How a trace ended.
@@ -84,7 +90,7 @@ pub struct TraceRow {
 pub struct TraceEnd {
     /// Rows given.
     pub row_count: u32,
-    /// The largest depth of a row given.
+    /// The largest depth of a row given that is not [`again`](TraceRow::again).
     pub depth: u16,
     /// Whether a row stands at the largest depth that was asked for.
     pub is_depth_cut: bool,
@@ -95,7 +101,25 @@ pub struct TraceEnd {
 }
 
 /// A path from one identifier to another: rows without parents.
-pub type TracePath = Vec<TraceRow>;
+pub type TracePath = Vec<OnwardRow>;
+
+/// The shortest paths that were found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FoundPaths {
+    /// All of the same length.
+    pub paths: Vec<TracePath>,
+    /// Why it ended before it knew; [`Limit::Rows`] where there are more paths.
+    pub truncated: Option<Limit>,
+    /// Branches on other nodes that could not be followed.
+    pub failures: Vec<Failure>,
+}
+
+/// What a trace has, to be compared.
+struct Named {
+    names: HashSet<String>,
+    truncated: Option<Limit>,
+    failures: Vec<Failure>,
+}
 
 /// The difference of two traces.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -108,68 +132,64 @@ pub struct TraceDifference {
     pub counts: [usize; 2],
     /// Why either trace ended early.
     pub truncated: [Option<Limit>; 2],
+    /// Branches of either on other nodes that could not be followed.
+    pub failures: [Vec<Failure>; 2],
 }
 
 impl Node {
-    /// Finds at most `paths_max` shortest paths from the start of `query` to `to`.
+    /// Finds at most `paths_max` shortest paths from the start of `query` to `to`, also
+    /// over other nodes.
     ///
     /// # Errors
     /// As [`Node::trace`].
     pub fn trace_paths(
         &self,
         caller: &Caller,
-        query: &TraceQuery,
+        (query, onward): (&TraceQuery, &Onward),
         to: &Identifier,
         paths_max: usize,
-    ) -> Result<(Vec<TracePath>, Option<Limit>), Refusal> {
+    ) -> Result<FoundPaths, Refusal> {
+        if self.goes_on(onward) {
+            return self.paths_onward(caller, (query, onward), to, paths_max);
+        }
         let asked = Asked::new(self, query)?;
         let to = self.number_of(to)?;
         let (Some(from), Some(to)) = (asked.start, to) else {
-            return Ok((Vec::new(), None));
+            return Ok(FoundPaths::default());
         };
         let reader = self.link_reader(caller);
         let is_over = || self.elapsed() >= query.until;
-        let search = Search {
-            from,
-            to,
-            lens: asked.lens,
-            depth_max: asked.depth_max,
-            paths_max: paths_max.min(TRACE_PATHS_MAX),
-            hops_max: TRACE_LINKS_MAX,
-            is_over: &is_over,
-        };
+        let search = asked.search((from, to), paths_max, &is_over);
         let found = self.with_source(&reader, &query.kinds, &mut Finding(&search))?;
         let own = query.start.to_string();
         let named = |path: trace::Path| -> TracePath {
             let rows: Vec<Row> = path.iter().zip(0..).map(step_row).collect();
-            self.named_rows(&rows, &own)
+            let rows = self.named_rows(&rows, &own).into_iter();
+            rows.map(OnwardRow::of_here).collect()
         };
-        let paths = found.paths.into_iter().map(named).collect();
-        Ok((paths, found.truncated))
+        Ok(FoundPaths {
+            paths: found.paths.into_iter().map(named).collect(),
+            truncated: found.truncated,
+            failures: Vec::new(),
+        })
     }
 
-    /// Compares two traces by the identifiers that each has; tells at most
-    /// `told_max` of either side.
+    /// Compares two traces, also at other nodes, by the identifiers that each has; tells
+    /// at most `told_max` of either side.
     ///
     /// # Errors
     /// As [`Node::trace`].
     pub fn compare_traces(
         &self,
         caller: &Caller,
-        queries: [&TraceQuery; 2],
+        traces: [(&TraceQuery, &Onward); 2],
         told_max: usize,
     ) -> Result<TraceDifference, Refusal> {
-        let mut found: [HashSet<String>; 2] = Default::default();
-        let mut truncated = [None; 2];
-        let both = queries.into_iter().zip(&mut found).zip(&mut truncated);
-        for ((query, found), truncated) in both {
-            let mut take = |rows: Vec<TraceRow>| {
-                found.extend(rows.into_iter().filter_map(|row| row.identifier));
-                ControlFlow::Continue(())
-            };
-            *truncated = self.trace(caller, query, &mut take)?.truncated;
-        }
-        let [first, second] = found;
+        let [first, second] = traces;
+        let (first, second) = (
+            self.named_by(caller, first)?,
+            self.named_by(caller, second)?,
+        );
         let alone = |these: &HashSet<String>, those: &HashSet<String>| {
             let mut alone: Vec<String> = these.difference(those).cloned().collect();
             alone.sort_unstable();
@@ -177,13 +197,47 @@ impl Node {
             alone.truncate(told_max);
             (alone, count)
         };
-        let (only_first, first_count) = alone(&first, &second);
-        let (only_second, second_count) = alone(&second, &first);
+        let (only_first, first_count) = alone(&first.names, &second.names);
+        let (only_second, second_count) = alone(&second.names, &first.names);
         Ok(TraceDifference {
             only_first,
             only_second,
             counts: [first_count, second_count],
-            truncated,
+            truncated: [first.truncated, second.truncated],
+            failures: [first.failures, second.failures],
+        })
+    }
+
+    /// The identifiers of a trace.
+    fn named_by(
+        &self,
+        caller: &Caller,
+        (query, onward): (&TraceQuery, &Onward),
+    ) -> Result<Named, Refusal> {
+        let mut names = HashSet::new();
+        let end = match self.goes_on(onward) {
+            true => {
+                let mut give = |rows: Vec<OnwardRow>| {
+                    names.extend(rows.into_iter().filter_map(|row| row.row.identifier));
+                    ControlFlow::Continue(())
+                };
+                self.trace_onward(caller, (query, onward), &mut give)?
+            }
+            false => {
+                let mut take = |rows: Vec<TraceRow>| {
+                    names.extend(rows.into_iter().filter_map(|row| row.identifier));
+                    ControlFlow::Continue(())
+                };
+                OnwardEnd {
+                    end: self.trace(caller, query, &mut take)?,
+                    ..OnwardEnd::default()
+                }
+            }
+        };
+        Ok(Named {
+            names,
+            truncated: end.end.truncated,
+            failures: end.failures,
         })
     }
 
@@ -313,6 +367,31 @@ impl Asked {
     }
 }
 
+impl Asked {
+    /// A search for paths.
+    fn search<'a>(
+        &self,
+        (from, to): (Number, Number),
+        paths_max: usize,
+        is_over: &'a dyn Fn() -> bool,
+    ) -> Search<'a> {
+        Search {
+            from,
+            to,
+            lens: self.lens,
+            depth_max: self.depth_max,
+            paths_max: paths_max.min(TRACE_PATHS_MAX),
+            hops_max: TRACE_LINKS_MAX,
+            is_over,
+        }
+    }
+}
+
+/// A number of things.
+fn wide(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
 fn beyond(field: &'static str, value: u32, limit: u32) -> Refusal {
     Refusal::new(Reason::FieldInvalid)
         .field(field)
@@ -327,5 +406,6 @@ fn step_row((step, number): (&trace::Step, u32)) -> Row {
         parent: number.saturating_sub(1),
         terms: step.terms,
         more: false,
+        again: false,
     }
 }

@@ -8,7 +8,8 @@
 //! A branch ends where its hops are used up, its time is over, or it comes to a node
 //! that it came from. A branch that failed is told, not left out.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -46,13 +47,6 @@ pub struct Onward {
     pub via: Vec<String>,
     /// The caller's keys at other nodes, by their names.
     pub keys: BTreeMap<String, String>,
-}
-
-impl Onward {
-    /// Whether there is anything to do for it.
-    pub fn goes_on(&self) -> bool {
-        self.hops_max > 0 || !self.via.is_empty()
-    }
 }
 
 /// What another node is asked.
@@ -93,6 +87,8 @@ pub struct FarRow {
 pub struct FarEnd {
     /// Whether it ended before it had found everything.
     pub is_truncated: bool,
+    /// Whether it has a row at the largest depth that it was asked for.
+    pub is_depth_cut: bool,
     /// Its rows behind which yet another node has more that the caller may not see.
     pub more_rows: Vec<u32>,
     /// Branches that it could not follow itself; rows count that node's rows.
@@ -142,16 +138,38 @@ impl OnwardEnd {
 pub struct OnwardRow {
     /// The row; its `terms` are this node's.
     pub row: TraceRow,
+    /// The number of the first row of its identifier: its own, unless it is
+    /// [`again`](TraceRow::again).
+    pub of: u32,
     /// What another node told of the link.
     pub far: Option<FarTerms>,
     /// The node that told it; `None`: this one.
     pub node: Option<Arc<str>>,
 }
 
+impl OnwardRow {
+    /// A row of this node.
+    pub(super) const fn of_here(row: TraceRow) -> Self {
+        Self {
+            row,
+            of: 0,
+            far: None,
+            node: None,
+        }
+    }
+}
+
 impl Node {
     /// Sets who speaks to other nodes, once.
     pub fn set_other_nodes(&self, nodes: Arc<dyn OtherNodes>) {
         let _set_before = self.inner.other_nodes.set(nodes);
+    }
+
+    /// Whether a trace may go on at other nodes, or has come back from one.
+    pub fn goes_on(&self, onward: &Onward) -> bool {
+        let is_asked = onward.hops_max > 0 || !onward.via.is_empty();
+        let others = self.inner.other_nodes.get();
+        is_asked && (others.is_some() || onward.via.contains(&self.inner.name))
     }
 
     /// Traces as [`Node::trace`] does, and goes on at other nodes behind the rows that
@@ -174,7 +192,8 @@ impl Node {
             give,
             seen: HashMap::new(),
             row_count: query.skip,
-            branches: VecDeque::new(),
+            branches: BTreeMap::new(),
+            branch_count: 0,
             ended: OnwardEnd::default(),
             is_over: false,
         };
@@ -217,11 +236,13 @@ struct Walk<'a> {
     query: &'a TraceQuery,
     onward: &'a Onward,
     give: &'a mut dyn FnMut(Vec<OnwardRow>) -> ControlFlow<()>,
-    /// The row of each identifier.
-    seen: HashMap<Key, u32>,
+    /// The row of each identifier, and the least depth at which it was met.
+    seen: HashMap<Key, (u32, u16)>,
     /// The number of the next row.
     row_count: u32,
-    branches: VecDeque<Branch>,
+    /// Those with the least depth first, and of them the first one.
+    branches: BTreeMap<(u16, u32), Branch>,
+    branch_count: u32,
     ended: OnwardEnd,
     /// Whether whoever takes the rows wants no more.
     is_over: bool,
@@ -236,7 +257,7 @@ struct Joining<'b> {
 impl Walk<'_> {
     fn branches(&mut self) -> Result<(), Refusal> {
         let mut followed = 0;
-        while let Some(branch) = self.branches.pop_front() {
+        while let Some((_, branch)) = self.branches.pop_first() {
             if self.is_over {
                 return Ok(());
             }
@@ -283,14 +304,8 @@ impl Walk<'_> {
             numbers: Vec::new(),
         };
         let (node, caller) = (self.node, self.caller);
-        let mut take = |rows: Vec<TraceRow>| {
-            let rows = rows.into_iter().map(|row| OnwardRow {
-                row,
-                far: None,
-                node: None,
-            });
-            self.join(&mut joining, rows)
-        };
+        let mut take =
+            |rows: Vec<TraceRow>| self.join(&mut joining, rows.into_iter().map(OnwardRow::of_here));
         let end = node.trace(caller, query, &mut take)?;
         self.ended.end.depth = self.ended.end.depth.max(end.depth);
         self.ended.end.is_depth_cut |= end.is_depth_cut;
@@ -331,6 +346,7 @@ impl Walk<'_> {
         let mut take = |rows: Vec<FarRow>| {
             let rows = rows.into_iter().map(|far| OnwardRow {
                 row: far.row,
+                of: 0,
                 far: far.terms,
                 node: Some(Arc::clone(node)),
             });
@@ -344,6 +360,7 @@ impl Walk<'_> {
                 };
                 let more_rows = end.more_rows.iter().map(|row| number(*row));
                 self.ended.more_rows.extend(more_rows);
+                self.ended.end.is_depth_cut |= end.is_depth_cut;
                 if end.is_truncated && self.ended.end.truncated.is_none() {
                     self.ended.end.truncated = Some(Limit::Rows);
                 }
@@ -404,21 +421,23 @@ impl Walk<'_> {
                     }
                 },
             };
-            if let Some(identifier) = &identifier
-                && let Some(known) = self.meet(identifier)
-            {
-                joining.numbers.push(known);
+            row.row.again = false;
+            let is_wanted = self.rows_left() > 0;
+            row.of = self.row_count;
+            if let Some(identifier) = identifier {
+                self.meet(identifier, &mut row, is_wanted);
+            }
+            joining.numbers.push(row.of);
+            if row.row.again && !self.query.all_links {
                 continue;
             }
-            if self.rows_left() == 0 {
+            if !is_wanted {
                 self.ended.end.truncated = Some(Limit::Rows);
                 break;
             }
-            joining.numbers.push(self.row_count);
-            if let Some(identifier) = identifier {
-                self.branch_at(identifier, &row);
+            if !row.row.again {
+                self.ended.end.depth = self.ended.end.depth.max(row.row.depth);
             }
-            self.ended.end.depth = self.ended.end.depth.max(row.row.depth);
             self.row_count = self.row_count.saturating_add(1);
             new.push(row);
         }
@@ -430,14 +449,27 @@ impl Walk<'_> {
         taken
     }
 
-    /// The row of an identifier that is there; it has the next number if it is not.
-    fn meet(&mut self, identifier: &Identifier) -> Option<u32> {
-        let key = self.node.link_key(identifier);
-        let known = self.seen.get(&key).copied();
-        if known.is_none() {
-            self.seen.insert(key, self.row_count);
+    /// Finds out whether the identifier of a row has one already, and goes on behind it
+    /// where it was not met before, or nearer to the start than before and so farther
+    /// from the largest depth.
+    fn meet(&mut self, identifier: Identifier, row: &mut OnwardRow, is_wanted: bool) {
+        let depth = row.row.depth;
+        let is_cut = self.query.depth_max > 0;
+        match self.seen.entry(self.node.link_key(&identifier)) {
+            Entry::Occupied(mut known) => {
+                let (of, least) = known.get_mut();
+                (row.of, row.row.again) = (*of, true);
+                if !is_cut || *least <= depth {
+                    return;
+                }
+                *least = depth;
+            }
+            Entry::Vacant(_) if !is_wanted => return,
+            Entry::Vacant(place) => {
+                place.insert((row.of, depth));
+            }
         }
-        known
+        self.branch_at(identifier, row);
     }
 
     /// Goes on behind a row whose identifier is somewhere else than who told of it.
@@ -455,11 +487,14 @@ impl Walk<'_> {
                 None => return,
             },
         };
-        self.branches.push_back(Branch {
+        let branch = Branch {
             identifier,
-            row: self.row_count,
+            row: row.of,
             depth: row.row.depth,
             node,
-        });
+        };
+        self.branches
+            .insert((branch.depth, self.branch_count), branch);
+        self.branch_count += 1;
     }
 }

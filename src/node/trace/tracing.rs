@@ -34,6 +34,8 @@ pub struct FoundRow<'a> {
     pub terms: Option<u32>,
     /// Whether there is more behind it that the caller may not see.
     pub more: bool,
+    /// Whether the identifier has an earlier row.
+    pub again: bool,
     /// Its node, if it is no placeholder and any link names it.
     pub(super) node: Option<Number>,
 }
@@ -334,7 +336,7 @@ impl<'a> FoundRow<'a> {
         name: Option<(&'a str, &'a str)>,
         (depth, parent): (u16, u32),
         terms: Option<u32>,
-        more: bool,
+        (more, again): (bool, bool),
     ) -> Self {
         Self {
             name,
@@ -342,6 +344,7 @@ impl<'a> FoundRow<'a> {
             parent,
             terms,
             more,
+            again,
             node: None,
         }
     }
@@ -355,6 +358,7 @@ impl<'a> FoundRow<'a> {
             parent: self.parent,
             terms: self.terms,
             more: self.more,
+            again: self.again,
         }
     }
 }
@@ -366,6 +370,7 @@ fn found<'a>(row: &Row, name: Option<(&'a str, &'a str)>) -> FoundRow<'a> {
         parent: row.parent,
         terms: row.node.and(row.terms).map(|terms| terms.0),
         more: row.more,
+        again: row.again,
         node: row.node,
     }
 }
@@ -386,6 +391,7 @@ impl Asked {
             start: self.start.unwrap_or(NOWHERE),
             lens: self.lens,
             depth_max: self.depth_max,
+            all_edges: query.all_links,
             skip: query.skip,
             rows_max: query.rows_max.min(TRACE_ROWS_MAX),
             hops_max: TRACE_LINKS_MAX,

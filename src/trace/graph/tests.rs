@@ -44,6 +44,7 @@ fn reached(graph: &Graph, start: u32) -> Vec<Node> {
         start: Node(start),
         lens: DOWN,
         depth_max: u16::MAX,
+        all_edges: false,
         skip: 0,
         rows_max: u32::MAX,
         hops_max: u64::MAX,
@@ -248,6 +249,7 @@ fn a_loaded_graph_takes_at_most_24_bytes_an_edge_and_32_a_node() {
         parent: 0,
         terms: None,
         more: false,
+        again: false,
     };
     let rows = [Some(Node(7)), None, Some(Node(nodes))].map(row);
     let mut named = Vec::new();

@@ -25,6 +25,8 @@ pub struct RowParts<'a> {
     pub more: bool,
     /// `TraceRow.node`.
     pub node: &'a str,
+    /// `TraceRow.again`.
+    pub again: bool,
 }
 
 /// A `TraceResponse` in the making.
@@ -54,7 +56,8 @@ impl TraceWriter {
             + number_len(row.parent)
             + number_len(row.terms)
             + number_len(row.more.into())
-            + text_len(row.node.len());
+            + text_len(row.node.len())
+            + number_len(row.again.into());
         let out = &mut self.octets;
         let room = if out.is_empty() { ROOM } else { 0 };
         out.reserve(room.max(length + 2 * MOST));
@@ -73,6 +76,7 @@ impl TraceWriter {
             begin(out, 6, row.node.len());
             out.extend_from_slice(row.node.as_bytes());
         }
+        number(out, 7, row.again.into());
     }
 
     /// Writes terms.
@@ -154,17 +158,18 @@ mod tests {
     fn row_strategy() -> impl Strategy<Value = v1::TraceRow> {
         let identifier = prop_oneof![1 => Just(String::new()), 4 => "[0-9.]{1,20}/.{0,200}"];
         let number = || prop_oneof![Just(0_u32), 0..300_u32, any::<u32>()];
-        let rest = (number(), number(), number(), any::<bool>(), ".{0,9}");
-        (identifier, rest).prop_map(|(identifier, (depth, parent, terms, more, node))| {
-            v1::TraceRow {
+        let rest = (number(), number(), number(), any::<[bool; 2]>(), ".{0,9}");
+        (identifier, rest).prop_map(
+            |(identifier, (depth, parent, terms, [more, again], node))| v1::TraceRow {
                 identifier,
                 depth,
                 parent,
                 terms,
                 more,
                 node,
-            }
-        })
+                again,
+            },
+        )
     }
 
     proptest! {
@@ -185,6 +190,7 @@ mod tests {
                     terms: row.terms,
                     more: row.more,
                     node: &row.node,
+                    again: row.again,
                 });
                 writer.terms(&terms);
             }

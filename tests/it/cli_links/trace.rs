@@ -37,16 +37,16 @@ more behind 1 identifier, not visible to you
 ";
 
 const CSV: &str = "\
-\u{feff}identifier,prefix,depth,kind,state,parent,more,owner,number
-88.118.7/LOT,88.118.7,0,,,,more,,0
-88.118.7/CT-1,88.118.7,1,made_from,stated,88.118.7/LOT,,,1
-88.118.8/B-1,88.118.8,2,contains,confirmed,88.118.7/CT-1,,,2
-88.118.8/B-2,88.118.8,2,contains,stated,88.118.7/CT-1,,,3
-88.118.8/B-3,88.118.8,2,contains,stated,88.118.7/CT-1,,,4
-88.118.8/BOX,88.118.8,3,contains,stated,88.118.8/B-1,,,5
-(hidden),,3,,,88.118.8/B-2,,,6
-88.118.8/PLT,88.118.8,4,packed_in,stated,88.118.8/BOX,,,7
-88.118.8/Y,88.118.8,4,contains,stated,(hidden),,,8
+\u{feff}identifier,prefix,depth,kind,state,parent,more,owner,number,again
+88.118.7/LOT,88.118.7,0,,,,more,,0,
+88.118.7/CT-1,88.118.7,1,made_from,stated,88.118.7/LOT,,,1,
+88.118.8/B-1,88.118.8,2,contains,confirmed,88.118.7/CT-1,,,2,
+88.118.8/B-2,88.118.8,2,contains,stated,88.118.7/CT-1,,,3,
+88.118.8/B-3,88.118.8,2,contains,stated,88.118.7/CT-1,,,4,
+88.118.8/BOX,88.118.8,3,contains,stated,88.118.8/B-1,,,5,
+(hidden),,3,,,88.118.8/B-2,,,6,
+88.118.8/PLT,88.118.8,4,packed_in,stated,88.118.8/BOX,,,7,
+88.118.8/Y,88.118.8,4,contains,stated,(hidden),,,8,
 ";
 
 const DOT: &str = "\
@@ -89,6 +89,48 @@ async fn shows_a_trace_in_every_form() {
  1      88.118.7/CT-2  made_from  stated  88.118.7/LOT
 ";
     assert_eq!(table, expected);
+}
+
+#[tokio::test]
+async fn all_links_are_shown_where_they_are_asked_for() {
+    let node = Served::start().await;
+    node.chain();
+    node.check("link state 88.118.8/BOX made_from 88.118.7/CT-1", 0, "", "");
+    let up = "trace 88.118.8/BOX --up --all-links";
+    let tree = node.check(up, 0, "", "");
+    let expected = "\
+88.118.8/BOX
+|-- 88.118.7/CT-1  made_from, stated
+|   `-- 88.118.7/LOT  made_from, stated
+`-- 88.118.8/B-1  contains, stated
+    `-- 88.118.7/CT-1  contains, confirmed  (again)
+
+3 identifiers in 2 hops
+1 more link between them
+";
+    assert_eq!(tree, expected);
+    let dot = node.check(&format!("{up} -o dot"), 0, "", "1 more link");
+    assert_eq!(dot.matches("[label=\"88.118.7/CT-1\"]").count(), 1, "{dot}");
+    let arrow = "  n1 -> n2 [label=\"contains, confirmed\"];\n";
+    assert!(dot.contains(arrow), "{dot}");
+    let csv = node.check(&format!("{up} -o csv"), 0, "", "");
+    let row = "88.118.7/CT-1,88.118.7,2,contains,confirmed,88.118.8/B-1,,,4,again\n";
+    assert!(csv.contains(row), "{csv}");
+    let table = node.check(&format!("{up} -o table"), 0, "", "");
+    assert!(
+        table.ends_with("confirmed  88.118.8/B-1   again\n"),
+        "{table}"
+    );
+    let whole = node.json(up, 0);
+    let again: Vec<_> = (0..5)
+        .map(|at| whole["rows"][at]["again"].clone())
+        .collect();
+    assert_eq!(
+        serde_json::json!([null, null, null, null, true]),
+        serde_json::json!(again)
+    );
+    let grouped = format!("{up} --group-by firm");
+    node.check(&grouped, 2, "", "cannot be used with");
 }
 
 #[tokio::test]

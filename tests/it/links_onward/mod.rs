@@ -1,5 +1,8 @@
 //! Traces that go on at other nodes.
 
+mod random;
+mod whole;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
@@ -50,10 +53,15 @@ impl Two {
 
 /// That `source` was made from `target`.
 fn made_from(source: &str, target: &str, visibility: Visibility) -> v1::StateLinkRequest {
+    linked(source, "made_from", target, visibility)
+}
+
+/// That `source` is linked to `target`.
+fn linked(source: &str, kind: &str, target: &str, visibility: Visibility) -> v1::StateLinkRequest {
     let link = Link {
         name: Some(LinkName {
             source: source.to_owned(),
-            kind: "made_from".to_owned(),
+            kind: kind.to_owned(),
             target: target.to_owned(),
             owner: String::new(),
         }),
@@ -70,6 +78,24 @@ fn made_from(source: &str, target: &str, visibility: Visibility) -> v1::StateLin
 async fn state(clients: &Clients, source: &str, target: &str, visibility: Visibility) {
     let request = made_from(source, target, visibility);
     clients.links().state_link(request).await.unwrap();
+}
+
+/// States links at once.
+async fn state_all(clients: &Clients, links: impl Iterator<Item = v1::StateLinkRequest>) {
+    let items = links.map(|request| Item {
+        change: Some(Change::State(Box::new(request))),
+    });
+    let request = v1::BatchWriteLinksRequest {
+        items: items.collect(),
+        ..v1::BatchWriteLinksRequest::default()
+    };
+    let answer = clients.links().batch_write_links(request).await.unwrap();
+    for result in answer.into_inner().results {
+        assert!(
+            matches!(result.outcome, Some(Outcome::Link(_))),
+            "{result:?}"
+        );
+    }
 }
 
 async fn trace(clients: &Clients, request: v1::TraceRequest) -> (Vec<TraceRow>, TraceSummary) {
@@ -160,6 +186,18 @@ async fn a_trace_goes_there_and_comes_back() {
     let (rows, summary) = trace(&anyone, up_from("88.118.1/BOX", 0)).await;
     assert_eq!((rows.len(), summary.failures.len()), (2, 0));
 
+    let all = v1::TraceRequest {
+        all_links: true,
+        ..up_from("88.118.1/BOX", 4)
+    };
+    let (mut rows, summary) = trace(&anyone, all).await;
+    let again = [("88.200.1/PART", "", 4, "88.118.1/ORE")];
+    let is_again = |row: &TraceRow| row.again;
+    assert_eq!(told(&rows)[rows.len() - 1..], again);
+    assert_eq!((rows.len(), summary.row_count, summary.depth), (7, 7, 3));
+    rows.retain(is_again);
+    assert_eq!(rows.len(), 1);
+
     let shallow = v1::TraceRequest {
         depth_max: 2,
         ..up_from("88.118.1/BOX", 4)
@@ -199,21 +237,11 @@ async fn another_node_may_have_much_to_tell() {
     state(&here, "88.118.1/BOX", "88.200.1/PART", public).await;
     // More than a part of a stream has, on both nodes.
     for first in [0, 1_000, 2_000] {
-        let items = (first..first + 1_000).map(|number| {
+        let links = (first..first + 1_000).map(|number| {
             let target = format!("88.200.1/SUB-{number}");
-            let request = made_from("88.200.1/PART", &target, public);
-            Item {
-                change: Some(Change::State(Box::new(request))),
-            }
+            made_from("88.200.1/PART", &target, public)
         });
-        let request = v1::BatchWriteLinksRequest {
-            items: items.collect(),
-            ..v1::BatchWriteLinksRequest::default()
-        };
-        let answer = there.links().batch_write_links(request).await.unwrap();
-        let results = answer.into_inner().results;
-        let is_stated = |outcome| matches!(outcome, Some(Outcome::Link(_)));
-        assert!(results.into_iter().all(|result| is_stated(result.outcome)));
+        state_all(&there, links).await;
     }
     let (rows, summary) = trace(&two.here.anonymous(), up_from("88.118.1/BOX", 1)).await;
     assert_eq!((rows.len(), summary.row_count), (3_002, 3_002));

@@ -1,6 +1,7 @@
 //! Rights: who reads and changes what, and that nobody else learns that it is
 //! there.
 
+mod expected;
 mod faces;
 mod hidden_links;
 mod kept;

@@ -2,7 +2,7 @@
 //! links and times, asked by everyone, over the lists in the store and over the
 //! graph in memory.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,6 +24,7 @@ use proptest::prelude::*;
 use proptest::test_runner::Config as Cases;
 use tokio::time::Instant;
 
+use super::expected::{Expected, expected};
 use super::world::{fill, firm, member};
 use crate::registry::{block_on, operator};
 use crate::support::wait_until;
@@ -43,7 +44,7 @@ const NAMES: [&str; 12] = [
     "88.200.1/N0",
     "88.200.1/N1",
 ];
-const KINDS: [&str; 4] = ["made_from", "packed_in", "up-welded_from", "same_as"];
+pub(super) const KINDS: [&str; 4] = ["made_from", "packed_in", "up-welded_from", "same_as"];
 /// Links that each case states.
 const LINKS: usize = 60;
 /// Traces that each case asks for, of each caller and each source of links: more
@@ -144,9 +145,9 @@ pub(super) enum After {
 /// An edge as the reference knows it: spans of time that it was on record.
 #[derive(Clone, Debug)]
 pub(super) struct Plain {
-    stated: Stated,
-    since: u64,
-    ended: Option<u64>,
+    pub(super) stated: Stated,
+    pub(super) since: u64,
+    pub(super) ended: Option<u64>,
 }
 
 /// A prefix with its firm.
@@ -312,7 +313,7 @@ impl Asking {
         }
     }
 
-    fn sees(self, stated: &Stated) -> bool {
+    pub(super) fn sees(self, stated: &Stated) -> bool {
         let firm = match self {
             Self::Operator => return true,
             Self::Anyone => return stated.visibility == Visibility::Public,
@@ -369,86 +370,6 @@ pub(super) fn any_question() -> impl Strategy<Value = Question> {
     )
 }
 
-/// What a trace must find: named identifiers, and identifiers behind which there is
-/// more.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Expected {
-    named: BTreeSet<usize>,
-    more_count: usize,
-    depth_of: BTreeMap<usize, u16>,
-}
-
-fn expected(links: &[Plain], asking: Asking, question: &Question, began: u64) -> Expected {
-    let seconds = |millis: u64| millis / 1000;
-    let counts = |plain: &&Plain| {
-        let Plain {
-            stated,
-            since,
-            ended,
-        } = plain;
-        let is_asked_for = match question.kinds.as_slice() {
-            [] => stated.kind != 3,
-            kinds => kinds.contains(&stated.kind),
-        };
-        let as_of = question.as_of;
-        let stands = match as_of.map(|change| seconds(began + change * 10_000)) {
-            None => ended.is_none(),
-            Some(at) => seconds(*since) <= at && ended.is_none_or(|ended| seconds(ended) > at),
-        };
-        let holds = question.window.is_none_or(|(from, until)| {
-            stated.from < until && (stated.until == 0 || stated.until > from)
-        });
-        is_asked_for && stands && holds
-    };
-    let step = |near: usize, plain: &Plain| {
-        let Stated {
-            source,
-            target,
-            kind,
-            ..
-        } = plain.stated;
-        let (input, output) = if KINDS[kind] == "packed_in" {
-            (source, target)
-        } else {
-            (target, source)
-        };
-        match question.direction {
-            TraceDirection::Up => (near == output).then_some(input),
-            TraceDirection::Down => (near == input).then_some(output),
-        }
-    };
-    let depth_max = Some(question.depth_max).filter(|depth| *depth > 0);
-    let depth_max = depth_max.unwrap_or(u16::MAX);
-    let mut found = Expected::default();
-    found.named.insert(question.start);
-    found.depth_of.insert(question.start, 0);
-    let mut waiting = VecDeque::from([(question.start, 0u16)]);
-    while let Some((near, depth)) = waiting.pop_front() {
-        if depth >= depth_max {
-            continue;
-        }
-        let mut more = false;
-        for plain in links.iter().filter(counts) {
-            let Some(far) = step(near, plain) else {
-                continue;
-            };
-            let is_seen = asking.sees(&plain.stated);
-            if is_seen {
-                found.named.insert(far);
-            } else if plain.stated.behind == Behind::More {
-                more = true;
-            }
-            let leads_on = is_seen || plain.stated.behind == Behind::Through;
-            if leads_on && !found.depth_of.contains_key(&far) {
-                found.depth_of.insert(far, depth + 1);
-                waiting.push_back((far, depth + 1));
-            }
-        }
-        found.more_count += usize::from(more);
-    }
-    found
-}
-
 pub(super) fn query(question: &Question, began: u64) -> TraceQuery {
     let at = |change: u64| Timestamp::from_millis(began + change * 10_000);
     TraceQuery {
@@ -460,6 +381,7 @@ pub(super) fn query(question: &Question, began: u64) -> TraceQuery {
             .map(|kind| LinkKind::parse(KINDS[*kind]).expect("a kind"))
             .collect(),
         depth_max: question.depth_max,
+        all_links: false,
         valid_from: question.window.map(|(from, _)| day(from)),
         valid_until: question.window.map(|(_, until)| day(until)),
         as_of: question.as_of.map(at),
@@ -523,7 +445,37 @@ fn agrees(
             node.trace(&asking.caller(), &page, &mut take)
                 .expect("traces");
         }
-        prop_assert_eq!(paged, found);
+        prop_assert_eq!(&paged, &found);
+        let all_links = true;
+        let all = rows(node, &asking.caller(), &TraceQuery { all_links, ..query });
+        all_links_are_told(&all, &found, &expected)?;
+    }
+    Ok(())
+}
+
+/// Compares a trace with all links with the same without.
+fn all_links_are_told(
+    all: &[TraceRow],
+    found: &[TraceRow],
+    expected: &Expected,
+) -> Result<(), TestCaseError> {
+    let first = all.iter().filter(|row| !row.again);
+    let what = |row: &TraceRow| (row.identifier.clone(), row.depth, row.more);
+    let firsts: Vec<_> = first.map(what).collect();
+    prop_assert_eq!(firsts, found.iter().map(what).collect::<Vec<_>>());
+    let ends = all
+        .iter()
+        .skip(1)
+        .filter_map(|row| row.identifier.as_deref());
+    let mut ends: Vec<&str> = ends.collect();
+    let mut wanted: Vec<&str> = expected.ends.iter().map(|name| NAMES[*name]).collect();
+    ends.sort_unstable();
+    wanted.sort_unstable();
+    prop_assert_eq!(ends, wanted);
+    for row in all {
+        let parent = &all[row.parent as usize];
+        prop_assert!(row.depth == 0 || parent.depth + 1 == row.depth && !parent.again);
+        prop_assert!(!row.again || row.terms.is_some() && !row.more);
     }
     Ok(())
 }
