@@ -75,7 +75,10 @@ pub const TRACE_PAGE_ROWS_MAX: u32 = 10_000;
 pub const TRACE_PATHS_MAX: usize = 100;
 /// Rows of a trace over several nodes in which paths are searched: all are kept meanwhile.
 pub const TRACE_GATHERED_MAX: u32 = 250_000;
-/// Branches of a trace that go on at other nodes, or come back from there.
+/// Identifiers that one trace begins at.
+pub const TRACE_STARTS_MAX: usize = 1_000;
+/// Times that a trace goes on at other nodes, or comes back from there; each time behind
+/// up to [`TRACE_STARTS_MAX`] rows.
 pub const TRACE_BRANCHES_MAX: usize = 256;
 /// Nodes that a branch of a trace may pass one behind the other.
 pub const TRACE_HOPS_MAX: u16 = 8;

@@ -13,6 +13,7 @@ use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
+use crate::model::limits::TRACE_STARTS_MAX;
 use crate::model::{LinkState, Prefix, Reason, Refusal, Timestamp};
 use crate::net::tls::{self, Connector, Trust};
 use crate::node::{
@@ -176,6 +177,7 @@ fn why(status: &Status) -> String {
 fn message(ask: &OnwardAsk<'_>) -> v1::TraceRequest {
     let TraceQuery {
         start,
+        further,
         direction,
         kinds,
         depth_max,
@@ -193,6 +195,7 @@ fn message(ask: &OnwardAsk<'_>) -> v1::TraceRequest {
     };
     v1::TraceRequest {
         start: start.to_string(),
+        further_starts: further.iter().map(ToString::to_string).collect(),
         direction: direction.into(),
         kinds: kinds.iter().map(ToString::to_string).collect(),
         depth_max: i32::from(*depth_max),
@@ -249,6 +252,10 @@ fn end(summary: v1::TraceSummary) -> FarEnd {
     let is_truncated = summary.truncated != i32::from(v1::TraceLimit::Unspecified);
     let failure = |failure: v1::TraceFailure| Failure {
         row: u32::try_from(failure.row).unwrap_or(u32::MAX),
+        further_rows: {
+            let further = failure.further_rows.into_iter();
+            further.take(TRACE_STARTS_MAX).collect()
+        },
         identifier: failure.identifier,
         refusal: Refusal::new(Reason::OtherNodeFailed)
             .value(&failure.node)

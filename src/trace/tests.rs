@@ -178,9 +178,17 @@ fn ask(start: u32, lens: Lens, depth_max: u16) -> Ask<'static> {
 }
 
 fn walked<S: Source>(source: &mut S, ask: &Ask<'_>) -> Result<(Vec<Row>, Summary), S::Error> {
+    walked_from(source, &[Some(ask.start)], ask)
+}
+
+fn walked_from<S: Source>(
+    source: &mut S,
+    starts: &[Option<Node>],
+    ask: &Ask<'_>,
+) -> Result<(Vec<Row>, Summary), S::Error> {
     let mut rows = Vec::new();
-    let walks = Walks::default();
-    let summary = walks.closure(source, ask, &mut verdict, |more| {
+    let mut walk = Walks::default().begin(starts);
+    let summary = walk.go(source, ask, &mut verdict, |more| {
         rows.extend_from_slice(more);
         ControlFlow::Continue(())
     })?;
@@ -190,18 +198,23 @@ fn walked<S: Source>(source: &mut S, ask: &Ask<'_>) -> Result<(Vec<Row>, Summary
 
 /// The rule in plain words: go through the rows in their order, and look through
 /// all of them for what was met.
-fn plain_rows(sorted: &Sorted, ask: &Ask<'_>) -> Vec<Row> {
+fn plain_rows(sorted: &Sorted, starts: &[Option<Node>], ask: &Ask<'_>) -> Vec<Row> {
     // A row, the node it stands for, and whether it is expanded.
     let mut rows: Vec<(Row, Node, bool)> = Vec::new();
-    let start = Row {
-        node: Some(ask.start),
-        depth: 0,
-        parent: 0,
-        terms: None,
-        more: false,
-        again: false,
-    };
-    rows.push((start, ask.start, true));
+    for (start, place) in starts.iter().zip(0..) {
+        let again = start.is_some() && starts[..place as usize].contains(start);
+        let row = Row {
+            node: *start,
+            depth: 0,
+            parent: place,
+            terms: None,
+            more: false,
+            again,
+        };
+        // No other node has that number.
+        let node = start.unwrap_or(Node(u32::MAX));
+        rows.push((row, node, start.is_some() && !again));
+    }
     let mut at = 0;
     while at < rows.len() {
         let (near, node, is_expanded) = rows[at];
@@ -266,18 +279,21 @@ proptest! {
     fn walks_as_the_rule_says(
         events in events_strategy(),
         lens in lens_strategy(),
-        start in 0..NODES,
+        starts in prop_oneof![
+            (0..NODES).prop_map(|start| vec![Some(Node(start))]),
+            vec(of((0..NODES).prop_map(Node)), 1..5),
+        ],
         depth_max in prop_oneof![2 => Just(u16::MAX), 1 => 0u16..4],
         all_edges in any::<bool>(),
     ) {
         let (graph, model) = played(&events);
         let mut sorted = Sorted::new(&model);
-        let ask = Ask { all_edges, ..ask(start, lens, depth_max) };
-        let expected = plain_rows(&sorted, &ask);
-        let (rows, summary) = walked(&mut graph.reader(), &ask).unwrap();
+        let ask = Ask { all_edges, ..ask(0, lens, depth_max) };
+        let expected = plain_rows(&sorted, &starts, &ask);
+        let (rows, summary) = walked_from(&mut graph.reader(), &starts, &ask).unwrap();
         prop_assert_eq!(&rows, &expected);
         prop_assert_eq!(summary.truncated, None);
-        prop_assert_eq!(walked(&mut sorted, &ask), Ok((rows, summary)));
+        prop_assert_eq!(walked_from(&mut sorted, &starts, &ask), Ok((rows, summary)));
     }
 
     #[test]
@@ -409,15 +425,16 @@ proptest! {
     fn a_walk_that_rests_gives_what_one_that_does_not(
         events in events_strategy(),
         lens in lens_strategy(),
-        start in 0..NODES,
+        starts in vec((0..NODES).prop_map(|start| Some(Node(start))), 1..3),
         rests in vec((0u32..4, 0u64..6, any::<bool>()), 0..8),
         all_edges in any::<bool>(),
     ) {
         let (graph, _) = played(&events);
-        let whole = Ask { all_edges, ..ask(start, lens, u16::MAX) };
-        let (expected, expected_end) = walked(&mut graph.reader(), &whole).unwrap();
+        let whole = Ask { all_edges, ..ask(0, lens, u16::MAX) };
+        let all = walked_from(&mut graph.reader(), &starts, &whole);
+        let (expected, expected_end) = all.unwrap();
         let walks = Walks::default();
-        let mut walk = walks.begin(Node(start));
+        let mut walk = walks.begin(&starts);
         let mut rows: Vec<Row> = Vec::new();
         let mut go = |walk: &mut Walk, ask: &Ask<'_>| {
             let give = |more: &[Row]| {

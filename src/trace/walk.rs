@@ -9,6 +9,9 @@
 //! first: it is not expanded again. So the named nodes are exactly those that a
 //! visible edge reaches from a node that was expanded.
 //!
+//! A walk may begin at several nodes, which come first, in the order in which they were
+//! given.
+//!
 //! Where all edges are asked for, each visible one that leads to a node which has a row
 //! with its name has a row too, which says so. It is not expanded.
 
@@ -26,7 +29,7 @@ const HOPS_BETWEEN_LOOKS: u64 = 1_024;
 /// What to walk.
 #[derive(Clone, Copy)]
 pub struct Ask<'a> {
-    /// The node to begin with: row 0.
+    /// The node to begin with; not read by a walk that has begun.
     pub start: Node,
     /// Which way, and which edges by their times.
     pub lens: Lens,
@@ -67,9 +70,9 @@ pub struct Row {
     pub node: Option<Node>,
     /// Hops from the start.
     pub depth: u16,
-    /// Number of the row that it was found from; 0 for the start itself.
+    /// Number of the row that it was found from; of a start its own.
     pub parent: u32,
-    /// The terms of the edge that it was found by; `None` for the start. Those of
+    /// The terms of the edge that it was found by; `None` for a start. Those of
     /// a placeholder are for the judge's own use: the caller may not see them.
     pub terms: Option<TermsId>,
     /// Whether edges lead on from it that the caller may not see. Always `false`
@@ -128,21 +131,25 @@ impl Default for Walks {
 }
 
 impl Walks {
-    /// A walk from `start` that has not begun.
-    pub fn begin(&self, start: Node) -> Walk {
+    /// A walk from `starts` that has not begun. Each has a row; nothing is behind one that
+    /// is no node, or was there before.
+    pub fn begin(&self, starts: &[Option<Node>]) -> Walk {
         let (mut seen, mut found) = self.pool.take();
-        seen.mark(start, MET | NAMED);
-        found.push(Found {
-            node: start,
-            parent: 0,
-            terms: TermsId(0),
-            depth: 0,
-            is_named: true,
-            is_first: true,
-            is_again: false,
-            more: false,
-        });
+        for (start, place) in starts.iter().zip(0..) {
+            let had = start.map(|start| seen.mark(start, MET | NAMED));
+            found.push(Found {
+                node: start.unwrap_or(Node(0)),
+                parent: place,
+                terms: TermsId(0),
+                depth: 0,
+                is_named: start.is_some(),
+                is_first: had == Some(0),
+                is_again: had.is_some_and(|had| had != 0),
+                more: false,
+            });
+        }
         Walk {
+            starts: starts.len(),
             pool: Arc::clone(&self.pool),
             seen,
             found,
@@ -168,7 +175,7 @@ impl Walks {
         J: Judge,
         G: FnMut(&[Row]) -> ControlFlow<()>,
     {
-        self.begin(ask.start).go(source, ask, judge, give)
+        self.begin(&[Some(ask.start)]).go(source, ask, judge, give)
     }
 }
 
@@ -191,6 +198,7 @@ struct Found {
 #[derive(Debug)]
 pub struct Walk {
     pool: Arc<Pool<Found>>,
+    starts: usize,
     seen: Seen,
     found: Vec<Found>,
     /// Rows that were expanded and, behind those to skip, given.
@@ -214,7 +222,7 @@ impl Walk {
     /// Walks on and gives the rows as they are found, until all is found or a limit
     /// is reached. Told with the same `ask` but for its limits, it goes on where it
     /// was: no row comes twice, and none is left out, whatever has changed meanwhile
-    /// elsewhere; `ask.start` was told when it began. The summary is of all so far.
+    /// elsewhere. The summary is of all so far.
     ///
     /// A row is given once it was expanded, since only then is known what is
     /// hidden behind it; so rows that a limit left unexpanded come with the next
@@ -293,7 +301,7 @@ impl Walk {
             if done >= skip && stop > done {
                 chunk.clear();
                 let rows = self.found.get(done..stop).unwrap_or_default();
-                chunk.extend(rows.iter().zip(done..).map(row));
+                chunk.extend(rows.iter().map(row));
                 if give(&chunk).is_break() {
                     let is_all = limit.is_none() && stop == self.found.len();
                     return Ok((!is_all).then_some(Limit::Taker));
@@ -394,7 +402,7 @@ impl Walk {
     fn forget(&mut self, row: usize) {
         let from = number(row);
         let is_from = |found: &mut Found| found.parent >= from;
-        while self.found.len() > row + 1
+        while self.found.len() > self.starts.max(row + 1)
             && let Some(found) = self.found.pop_if(is_from)
         {
             let marks = match (found.is_again, found.is_first) {
@@ -446,7 +454,7 @@ impl Frontier {
     }
 }
 
-fn row((found, number): (&Found, usize)) -> Row {
+fn row(found: &Found) -> Row {
     let Found {
         node,
         parent,
@@ -461,7 +469,7 @@ fn row((found, number): (&Found, usize)) -> Row {
         node: is_named.then_some(node),
         depth,
         parent,
-        terms: (number > 0).then_some(terms),
+        terms: (depth > 0).then_some(terms),
         more,
         again: is_again,
     }

@@ -61,8 +61,12 @@ pub fn incomplete(summary: &TraceSummary) -> Vec<String> {
 pub fn not_followed(failures: &[TraceFailure]) -> impl Iterator<Item = String> {
     failures.iter().map(|failure| {
         let error = failure.error.clone().unwrap_or_default();
+        let further = match failure.further_rows.len() {
+            0 => String::new(),
+            count => format!(" and {count} more"),
+        };
         format!(
-            "not followed behind {}: node {}: {} [{}]",
+            "not followed behind {}{further}: node {}: {} [{}]",
             failure.identifier, failure.node, error.message, error.reason
         )
     })
@@ -94,6 +98,7 @@ pub fn failures(failures: &[TraceFailure]) -> Vec<Value> {
         let error = failure.error.clone().unwrap_or_default();
         json!({
             "number": failure.row,
+            "further_numbers": failure.further_rows,
             "identifier": failure.identifier,
             "node": failure.node,
             "reason": error.reason,

@@ -7,8 +7,8 @@ use tokio::time::Instant;
 
 use crate::face::grpc::shared::Shared;
 use crate::face::grpc::{link_convert, name, page, status};
-use crate::model::limits::{TRACE_DEPTH_MAX, TRACE_HOPS_MAX};
-use crate::model::{Caller, LinkKind, Reason, Refusal, Terms, Timestamp};
+use crate::model::limits::{TRACE_DEPTH_MAX, TRACE_HOPS_MAX, TRACE_STARTS_MAX};
+use crate::model::{Caller, Identifier, LinkKind, Reason, Refusal, Terms, Timestamp};
 use crate::node::{Failure, Node, Onward, TraceDirection, TraceEnd, TraceLimit, TraceQuery};
 use crate::wire::proto::v1;
 
@@ -59,6 +59,7 @@ impl Asked {
             onward_keys,
             via,
             all_links,
+            further_starts,
         } = request;
         let rows = match u32::try_from(page_size) {
             Ok(0) => rows_default,
@@ -71,6 +72,7 @@ impl Asked {
         };
         let query = TraceQuery {
             start: link_convert::identifier(&start, "start")?,
+            further: further_input(&further_starts)?,
             direction: direction(way)?
                 .ok_or_else(|| Refusal::new(Reason::FieldRequired).field("direction"))?,
             kinds: kinds_input(&kinds)?,
@@ -182,6 +184,21 @@ fn kinds_input(kinds: &[String]) -> Result<Vec<LinkKind>, Refusal> {
     Ok(kinds)
 }
 
+fn further_input(starts: &[String]) -> Result<Vec<Identifier>, Refusal> {
+    let further_max = TRACE_STARTS_MAX - 1;
+    if starts.len() > further_max {
+        return Err(Refusal::new(Reason::FieldInvalid)
+            .field("further_starts")
+            .value(starts.len())
+            .limit(format!("at most {further_max}")));
+    }
+    let start = |(at, text): (usize, &String)| {
+        link_convert::identifier(text, "further_starts")
+            .map_err(|refusal| refusal.field(format!("further_starts[{at}]")))
+    };
+    starts.iter().enumerate().map(start).collect()
+}
+
 fn onward_input(
     hops_max: i32,
     keys: HashMap<String, String>,
@@ -226,8 +243,12 @@ fn depth_input(depth: i32) -> Result<u16, Refusal> {
 fn same(shared: &Shared, query: &TraceQuery) -> String {
     let kinds: Vec<&str> = query.kinds.iter().map(LinkKind::as_str).collect();
     let time = |time: Option<Timestamp>| time.map(Timestamp::millis);
+    let further = query.further.iter();
+    let further: Vec<String> = further
+        .map(|start| format!(" {}", shared.canonical(start)))
+        .collect();
     format!(
-        "{} {} {} {} {:?} {:?} {:?} {}",
+        "{} {} {} {} {:?} {:?} {:?} {}{}",
         direction_name(query.direction),
         kinds.join(","),
         query.depth_max,
@@ -236,6 +257,7 @@ fn same(shared: &Shared, query: &TraceQuery) -> String {
         time(query.valid_until),
         time(query.as_of),
         shared.canonical(&query.start),
+        further.concat(),
     )
 }
 
@@ -260,6 +282,7 @@ pub(super) fn terms_message(number: u32, terms: &Terms) -> v1::TraceTerms {
 pub(super) fn failures(failures: Vec<Failure>) -> Vec<v1::TraceFailure> {
     let message = |failure: Failure| v1::TraceFailure {
         row: failure.row.into(),
+        further_rows: failure.further_rows,
         identifier: failure.identifier,
         node: failure.node,
         error: Some(status::item_error(&failure.refusal)),

@@ -15,7 +15,7 @@ use crate::face::grpc::trace_convert::{Asked, failures, requests, until};
 use crate::face::grpc::trace_part::{Page, Part};
 use crate::face::grpc::traces::{WHOLE, begin, kept_message, rest};
 use crate::model::{Caller, Reason, Refusal};
-use crate::node::{Found, FoundRow, Node, OnwardEnd, OnwardRow, TraceTaker, Tracing};
+use crate::node::{Found, FoundRow, Node, OnwardEnd, OnwardRow, TraceQuery, TraceTaker, Tracing};
 use crate::wire::proto::Encoded;
 use crate::wire::proto::v1::{TraceRequest, TraceResponse};
 
@@ -61,7 +61,7 @@ pub(super) async fn stream(
     }
     shared.metrics.traced(false);
     let (outgoing, answers) = Outgoing::new(shared, caller, deadline);
-    let mut giving = Giving::new(node, outgoing, page.part);
+    let mut giving = Giving::new(node, outgoing, page.part, &asked.query);
     if let Some(progress) = ended
         && may_have(node, giving.outgoing.caller(), giving.part.row_count)
     {
@@ -100,6 +100,8 @@ struct Giving {
     full: Vec<Encoded<TraceResponse>>,
     /// Requests that the rows were counted as so far: the call itself was one.
     counted: usize,
+    /// Rows of where it begins.
+    start_count: u32,
     /// When the last part left.
     sent: Option<Instant>,
     /// Why no more can be sent.
@@ -107,9 +109,15 @@ struct Giving {
 }
 
 impl Giving {
-    fn new(node: &Node, outgoing: Outgoing<Encoded<TraceResponse>>, part: Part) -> Self {
+    fn new(
+        node: &Node,
+        outgoing: Outgoing<Encoded<TraceResponse>>,
+        part: Part,
+        query: &TraceQuery,
+    ) -> Self {
         Self {
             node: node.clone(),
+            start_count: query.start_count(),
             outgoing,
             part,
             full: Vec::new(),
@@ -209,7 +217,7 @@ impl TraceTaker for Giving {
 
     fn pause(&mut self) -> ControlFlow<()> {
         // The start is known. Told alone, it would tell how long there is to look.
-        let is_told = self.part.row_count > 1 && self.part.rows > 0;
+        let is_told = self.part.row_count > self.start_count && self.part.rows > 0;
         let is_due = self.sent.is_none_or(|sent| sent.elapsed() >= PART_AFTER);
         if is_told && is_due {
             self.full.push(self.part.take());

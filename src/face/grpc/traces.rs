@@ -189,6 +189,7 @@ fn whole(
         page_size: 0,
         page_token: String::new(),
         all_links: false,
+        further_starts: Vec::new(),
         ..request
     };
     Asked::new(shared, request, WHOLE, until).map_err(|refusal| refusal.within(field))

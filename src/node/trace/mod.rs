@@ -44,6 +44,10 @@ pub use crate::trace::{Direction as TraceDirection, Limit as TraceLimit};
 pub struct TraceQuery {
     /// Where to begin.
     pub start: Identifier,
+    /// Where to begin too; each has a row behind the start, in their order, and nothing
+    /// behind it if it was there before. At most
+    /// [`TRACE_STARTS_MAX`](crate::model::limits::TRACE_STARTS_MAX) with the start.
+    pub further: Vec<Identifier>,
     /// Which way.
     pub direction: Direction,
     /// Only links of these kinds; empty: all that lead up or down.
@@ -134,6 +138,13 @@ pub struct TraceDifference {
     pub truncated: [Option<Limit>; 2],
     /// Branches of either on other nodes that could not be followed.
     pub failures: [Vec<Failure>; 2],
+}
+
+impl TraceQuery {
+    /// Rows of where it begins.
+    pub fn start_count(&self) -> u32 {
+        u32::try_from(self.further.len()).map_or(u32::MAX, |further| further.saturating_add(1))
+    }
 }
 
 impl Node {

@@ -15,7 +15,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::limits::{TRACE_BRANCHES_MAX, TRACE_ROWS_MAX};
+use crate::model::limits::{TRACE_BRANCHES_MAX, TRACE_ROWS_MAX, TRACE_STARTS_MAX};
 use crate::model::{Caller, Identifier, Key, LinkState, Prefix, Reason, Refusal};
 use crate::node::Node;
 use crate::node::trace::{TraceEnd, TraceProgress, TraceQuery, TraceRow};
@@ -100,7 +100,9 @@ pub struct FarEnd {
 pub struct Failure {
     /// The row at which it begins.
     pub row: u32,
-    /// The identifier there.
+    /// Further rows at which it begins.
+    pub further_rows: Vec<u32>,
+    /// The identifier at the first.
     pub identifier: String,
     /// The node that was to be asked.
     pub node: String,
@@ -193,7 +195,6 @@ impl Node {
             seen: HashMap::new(),
             row_count: query.skip,
             branches: BTreeMap::new(),
-            branch_count: 0,
             ended: OnwardEnd::default(),
             is_over: false,
         };
@@ -201,7 +202,7 @@ impl Node {
             // The trace came from here: who asked knows what is here.
             let alone = TraceQuery {
                 depth_max: 1,
-                rows_max: 1,
+                rows_max: query.start_count(),
                 ..query.clone()
             };
             walk.here(&alone, None)?;
@@ -214,17 +215,19 @@ impl Node {
         let row_count = walk.row_count.saturating_sub(query.skip);
         let mut ended = walk.ended;
         ended.end.row_count = row_count;
-        if row_count == 1 && ended.end.truncated.is_none() {
+        if row_count == query.start_count() && ended.end.truncated.is_none() {
             ended.quiet = self.quiet_since(began);
         }
         Ok(ended)
     }
 }
 
-/// Where the trace goes on.
+/// Identifiers behind which a trace goes on, and the numbers of their rows.
+type Starts = Vec<(Identifier, u32)>;
+
+/// Rows behind which the trace goes on together: at the same depth, at one node.
 struct Branch {
-    identifier: Identifier,
-    row: u32,
+    starts: Starts,
     depth: u16,
     /// The node to ask; `None`: this one.
     node: Option<Arc<str>>,
@@ -240,9 +243,8 @@ struct Walk<'a> {
     seen: HashMap<Key, (u32, u16)>,
     /// The number of the next row.
     row_count: u32,
-    /// Those with the least depth first, and of them the first one.
-    branches: BTreeMap<(u16, u32), Branch>,
-    branch_count: u32,
+    /// What each branch begins at, by depth and node.
+    branches: BTreeMap<(u16, Option<Arc<str>>), Starts>,
     ended: OnwardEnd,
     /// Whether whoever takes the rows wants no more.
     is_over: bool,
@@ -252,12 +254,38 @@ struct Walk<'a> {
 struct Joining<'b> {
     branch: Option<&'b Branch>,
     numbers: Vec<u32>,
+    /// Whether they did not begin with the rows at which the branch begins.
+    is_odd: bool,
+}
+
+impl<'b> Joining<'b> {
+    const fn new(branch: Option<&'b Branch>) -> Self {
+        Self {
+            branch,
+            numbers: Vec::new(),
+            is_odd: false,
+        }
+    }
+
+    /// The number here of a row there; that of the branch, if there is none.
+    fn number(&self, row: u32) -> u32 {
+        let number = self.numbers.get(usize::try_from(row).unwrap_or(usize::MAX));
+        let first = self.branch.and_then(|branch| branch.starts.first());
+        let first = first.map(|(_, row)| *row);
+        number.copied().or(first).unwrap_or_default()
+    }
+
+    /// The row at which the next row that comes begins, if it is one of those.
+    fn next_start(&self) -> Option<u32> {
+        let start = self.branch?.starts.get(self.numbers.len());
+        start.map(|(_, row)| *row)
+    }
 }
 
 impl Walk<'_> {
     fn branches(&mut self) -> Result<(), Refusal> {
         let mut followed = 0;
-        while let Some((_, branch)) = self.branches.pop_first() {
+        while let Some(branch) = self.next_branch() {
             if self.is_over {
                 return Ok(());
             }
@@ -282,27 +310,47 @@ impl Walk<'_> {
                 depth if depth > branch.depth => depth - branch.depth,
                 _ => continue,
             };
-            let query = TraceQuery {
-                start: branch.identifier.clone(),
+            let mut starts = branch.starts.iter().map(|(start, _)| start.clone());
+            let Some(start) = starts.next() else {
+                continue;
+            };
+            let further: Vec<Identifier> = starts.collect();
+            let mut query = TraceQuery {
+                start,
+                further,
                 depth_max,
                 skip: 0,
-                rows_max: left.saturating_add(1),
                 ..self.query.clone()
             };
+            query.rows_max = left.saturating_add(query.start_count());
             match &branch.node {
                 None => self.here(&query, Some(&branch))?,
-                Some(node) => self.there(&Arc::clone(node), (query, time), &branch),
+                Some(node) => self.there(node, (query, time), &branch),
             }
         }
         Ok(())
     }
 
+    /// The branch with the least depth.
+    fn next_branch(&mut self) -> Option<Branch> {
+        let mut first = self.branches.first_entry()?;
+        let (depth, node) = first.key().clone();
+        let waiting = first.get_mut();
+        let rest = waiting.split_off(waiting.len().min(TRACE_STARTS_MAX));
+        let starts = std::mem::replace(waiting, rest);
+        if waiting.is_empty() {
+            first.remove();
+        }
+        Some(Branch {
+            starts,
+            depth,
+            node,
+        })
+    }
+
     /// Goes on here.
     fn here(&mut self, query: &TraceQuery, branch: Option<&Branch>) -> Result<(), Refusal> {
-        let mut joining = Joining {
-            branch,
-            numbers: Vec::new(),
-        };
+        let mut joining = Joining::new(branch);
         let (node, caller) = (self.node, self.caller);
         let mut take =
             |rows: Vec<TraceRow>| self.join(&mut joining, rows.into_iter().map(OnwardRow::of_here));
@@ -339,10 +387,7 @@ impl Walk<'_> {
             },
             key: self.onward.keys.get(&**node).map(String::as_str),
         };
-        let mut joining = Joining {
-            branch: Some(branch),
-            numbers: Vec::new(),
-        };
+        let mut joining = Joining::new(Some(branch));
         let mut take = |rows: Vec<FarRow>| {
             let rows = rows.into_iter().map(|far| OnwardRow {
                 row: far.row,
@@ -353,33 +398,43 @@ impl Walk<'_> {
             self.join(&mut joining, rows)
         };
         match others.trace(node, &ask, &mut take) {
-            Ok(end) => {
-                let number = |row: u32| {
-                    let row = usize::try_from(row).unwrap_or(usize::MAX);
-                    joining.numbers.get(row).copied().unwrap_or(branch.row)
-                };
-                let more_rows = end.more_rows.iter().map(|row| number(*row));
-                self.ended.more_rows.extend(more_rows);
-                self.ended.end.is_depth_cut |= end.is_depth_cut;
-                if end.is_truncated && self.ended.end.truncated.is_none() {
-                    self.ended.end.truncated = Some(Limit::Rows);
-                }
-                for failure in end.failures {
-                    let row = number(failure.row);
-                    self.ended.failures.push(Failure { row, ..failure });
-                }
+            Ok(_) if joining.is_odd => {
+                let refusal = Refusal::new(Reason::OtherNodeFailed).value(node);
+                self.failed(branch, refusal.limit("its rows do not begin as asked"));
             }
+            Ok(end) => self.ended_there(end, &joining),
             Err(refusal) => self.failed(branch, refusal),
         }
     }
 
+    /// Notes how a trace ended at another node.
+    fn ended_there(&mut self, end: FarEnd, joining: &Joining<'_>) {
+        let more_rows = end.more_rows.iter().map(|row| joining.number(*row));
+        self.ended.more_rows.extend(more_rows);
+        self.ended.end.is_depth_cut |= end.is_depth_cut;
+        if end.is_truncated && self.ended.end.truncated.is_none() {
+            self.ended.end.truncated = Some(Limit::Rows);
+        }
+        for failure in end.failures {
+            let further = failure.further_rows.iter();
+            self.ended.failures.push(Failure {
+                row: joining.number(failure.row),
+                further_rows: further.map(|row| joining.number(*row)).collect(),
+                ..failure
+            });
+        }
+    }
+
     fn failed(&mut self, branch: &Branch, refusal: Refusal) {
-        self.ended.failures.push(Failure {
-            row: branch.row,
-            identifier: branch.identifier.to_string(),
-            node: branch.node.as_deref().unwrap_or_default().to_owned(),
-            refusal,
-        });
+        if let Some(((identifier, row), further)) = branch.starts.split_first() {
+            self.ended.failures.push(Failure {
+                row: *row,
+                further_rows: further.iter().map(|(_, row)| *row).collect(),
+                identifier: identifier.to_string(),
+                node: branch.node.as_deref().unwrap_or_default().to_owned(),
+                refusal,
+            });
+        }
     }
 
     fn rows_left(&self) -> u32 {
@@ -398,16 +453,19 @@ impl Walk<'_> {
     ) -> ControlFlow<()> {
         let mut new = Vec::new();
         for mut row in rows {
-            if let Some(branch) = joining.branch {
-                if joining.numbers.is_empty() {
-                    joining.numbers.push(branch.row);
-                    if row.row.more {
-                        self.ended.more_rows.push(branch.row);
-                    }
-                    continue;
+            if let Some(start) = joining.next_start() {
+                if row.row.depth > 0 {
+                    joining.is_odd = true;
+                    break;
                 }
-                let parent = usize::try_from(row.row.parent).unwrap_or(usize::MAX);
-                row.row.parent = joining.numbers.get(parent).copied().unwrap_or(branch.row);
+                joining.numbers.push(start);
+                if row.row.more {
+                    self.ended.more_rows.push(start);
+                }
+                continue;
+            }
+            if let Some(branch) = joining.branch {
+                row.row.parent = joining.number(row.row.parent);
                 row.row.depth = row.row.depth.saturating_add(branch.depth);
             }
             let identifier = match &row.row.identifier {
@@ -472,13 +530,15 @@ impl Walk<'_> {
         self.branch_at(identifier, row);
     }
 
-    /// Goes on behind a row whose identifier is somewhere else than who told of it.
+    /// Goes on behind a row whose identifier is somewhere else than who told of it, and here
+    /// if there are links at it.
     fn branch_at(&mut self, identifier: Identifier, row: &OnwardRow) {
         let is_homed = self.node.is_homed(identifier.prefix());
+        let is_linked = || matches!(self.node.number_of(&identifier), Ok(Some(_)));
         let others = self.node.inner.other_nodes.get();
         let node = match &row.node {
-            // Another node told of what is homed here.
-            Some(_) if is_homed => None,
+            // Another node told of what is homed here, or known here too.
+            Some(_) if is_homed || is_linked() => None,
             // That node goes on by itself.
             Some(_) => return,
             None if is_homed => return,
@@ -487,14 +547,8 @@ impl Walk<'_> {
                 None => return,
             },
         };
-        let branch = Branch {
-            identifier,
-            row: row.of,
-            depth: row.row.depth,
-            node,
-        };
-        self.branches
-            .insert((branch.depth, self.branch_count), branch);
-        self.branch_count += 1;
+        let key = (row.row.depth, node);
+        let branch = self.branches.entry(key).or_default();
+        branch.push((identifier, row.of));
     }
 }

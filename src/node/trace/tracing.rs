@@ -57,9 +57,9 @@ pub struct Tracing {
     query: TraceQuery,
     reader: Arc<LinkReader>,
     asked: Asked,
-    /// The start as the caller spells it: how a link that may not be seen spelled it
+    /// Where it begins as the caller spells it: how a link that may not be seen spelled it
     /// is nobody's business.
-    own: String,
+    own: Vec<String>,
     walk: Walk,
     began: Duration,
     /// How things stood then, while all of it went over the graph in memory.
@@ -94,7 +94,8 @@ impl Node {
     pub fn find_trace(&self, caller: &Caller, query: &TraceQuery) -> Result<Found, Refusal> {
         let reader = Arc::new(self.link_reader(caller));
         let keeper = &self.inner.graph;
-        if let (Some(kept), Some(graph), 0) = (keeper.kept(), keeper.ready(), query.skip) {
+        let is_whole = query.skip == 0 && query.further.is_empty();
+        if let (Some(kept), Some(graph), true) = (keeper.kept(), keeper.ready(), is_whole) {
             let question = Question::new(query, &Asked::checked(query)?, &reader);
             let found = kept.find(&question, (&self.inner.store, graph));
             if let Some(found) = found.filter(|found| found.row_count <= query.rows_max) {
@@ -109,13 +110,24 @@ impl Node {
         let began = self.elapsed();
         let before = Before::of(&self.inner.store, self.inner.graph.ready());
         let asked = Asked::new(self, query)?;
+        let own = std::iter::once(&query.start).chain(&query.further);
+        let own = own.map(ToString::to_string).collect();
+        let walks = &self.inner.graph.walks;
+        let walk = match query.further.as_slice() {
+            // What no link names takes the way of what is linked unseen.
+            [] => walks.begin(&[Some(asked.start.unwrap_or(NOWHERE))]),
+            further => {
+                let further = further.iter().map(|start| self.number_of(start));
+                let starts = std::iter::once(Ok(asked.start)).chain(further);
+                walks.begin(&starts.collect::<Result<Vec<_>, _>>()?)
+            }
+        };
         Ok(Tracing {
             node: self.clone(),
             query: query.clone(),
             reader,
-            own: query.start.to_string(),
-            // What no link names takes the way of what is linked unseen.
-            walk: self.inner.graph.walks.begin(asked.start.unwrap_or(NOWHERE)),
+            own,
+            walk,
             asked,
             began,
             before,
@@ -167,7 +179,7 @@ impl Tracing {
     /// in two pieces, and is kept as one.
     pub fn keep(self, end: &TraceEnd, octets: [&[u8]; 2]) {
         let is_whole = end.truncated.is_none() && self.query.skip == 0 && end.row_count > 1;
-        if !is_whole || self.lacks_name {
+        if !is_whole || self.lacks_name || !self.query.further.is_empty() {
             return;
         }
         if let (Some(kept), Some(before)) = (self.node.inner.graph.kept(), self.before) {
@@ -197,7 +209,7 @@ impl Tracing {
         let mut summary = None;
         if let Some(graph) = node.inner.graph.ready() {
             let owns = InGraph::new(&node.inner.store, &reader, graph);
-            let source = Blinded(graph.reader(), self.asked.start.is_none());
+            let source = Blinded(graph.reader(), self.is_blinded());
             // If it is gone meanwhile, what was given is right: the lists go on.
             summary = self.over((source, owns, Some(graph)), until, taker).ok();
         }
@@ -206,12 +218,13 @@ impl Tracing {
             None => {
                 self.before = None;
                 let owns = InStore::new(&node.inner.store, &reader);
-                let source = Blinded(Stored(&node.inner.store), self.asked.start.is_none());
+                let source = Blinded(Stored(&node.inner.store), self.is_blinded());
                 let over = self.over((source, owns, None), until, taker);
                 over.map_err(|error| told(&error))?
             }
         };
-        let is_alone = summary.rows == 1 && summary.truncated.is_none();
+        let starts = self.query.start_count();
+        let is_alone = summary.rows == starts && summary.truncated.is_none();
         let quiet = match is_alone {
             true => self.node.quiet_since(self.began),
             false => Duration::ZERO,
@@ -228,6 +241,11 @@ impl Tracing {
         })
     }
 
+    /// Whether no link names its only start.
+    const fn is_blinded(&self) -> bool {
+        self.asked.start.is_none() && self.query.further.is_empty()
+    }
+
     fn over<S: Source, O: Owns>(
         &mut self,
         (mut source, owns, graph): (S, O, Option<&Graph>),
@@ -238,11 +256,11 @@ impl Tracing {
         let is_over = || node.elapsed() >= until;
         let ask = self.asked.ask(&self.query, &is_over);
         let mut judging = Judging::new(&node.inner.store, (&self.reader, &self.query.kinds), owns);
-        let own = self.own.split_once('/').unwrap_or((&self.own, ""));
-        let is_linked = self.asked.start.is_some();
+        let own: Vec<_> = self.own.iter().map(|own| halves(own)).collect();
+        let is_linked = !self.is_blinded();
         let lacks_name = &mut self.lacks_name;
         self.walk.go(&mut source, &ask, &mut judging, |rows| {
-            node.name_rows((rows, graph), own, &mut |row| {
+            node.name_rows((rows, graph), &own, &mut |row| {
                 *lacks_name |= row.node.is_some() && row.name.is_none();
                 let node = row.node.filter(|_| is_linked);
                 taker.row(FoundRow { node, ..row });
@@ -263,15 +281,15 @@ impl Node {
     }
 
     /// Calls `each` with rows and the names of their nodes, from the graph if it has
-    /// them. The start, which alone has depth 0, is called `own`.
+    /// them. Where it begins, with depth 0, it is called as `own` has it.
     pub(super) fn name_rows(
         &self,
         (rows, graph): (&[Row], Option<&Graph>),
-        own: (&str, &str),
+        own: &[(&str, &str)],
         each: &mut dyn FnMut(FoundRow<'_>),
     ) {
         let mut one = |row: &Row, name: Option<(&str, &str)>| match (row.depth, row.node, name) {
-            (0, ..) => each(found(row, Some(own))),
+            (0, ..) => each(found(row, own.get(row.parent as usize).copied())),
             (_, None, _) | (_, _, Some(_)) => each(found(row, name)),
             (_, Some(node), None) => {
                 let name = self.inner.store.node_name(node.0);
@@ -312,11 +330,17 @@ impl Node {
     /// Rows with names, as [`Node::name_rows`] has them, to be kept.
     pub(super) fn named_rows(&self, rows: &[Row], own: &str) -> Vec<TraceRow> {
         let mut named = Vec::with_capacity(rows.len());
-        let own = own.split_once('/').unwrap_or((own, ""));
         let graph = self.inner.graph.ready();
-        self.name_rows((rows, graph), own, &mut |row| named.push(row.into_row()));
+        self.name_rows((rows, graph), &[halves(own)], &mut |row| {
+            named.push(row.into_row());
+        });
         named
     }
+}
+
+/// Prefix and suffix.
+fn halves(identifier: &str) -> (&str, &str) {
+    identifier.split_once('/').unwrap_or((identifier, ""))
 }
 
 /// The next number of which no more than the three highest bits are set: 8 and then 10,

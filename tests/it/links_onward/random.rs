@@ -12,7 +12,7 @@ use proptest::test_runner::{Config as Cases, TestRunner};
 use tokio::runtime::Runtime;
 
 use super::{made_from, state_all, trace, up_from};
-use crate::support::{TestNode, free_port};
+use crate::support::{Clients, TestNode, free_port};
 
 const PREFIXES: [&str; 3] = ["88.118", "88.200", "88.210"];
 /// Identifiers of a graph; each third one is at the same node.
@@ -65,12 +65,19 @@ fn reached(edges: &Edges, start: usize) -> BTreeMap<usize, (u32, usize)> {
 async fn agree(
     nodes: &[TestNode],
     case: usize,
-    edges: &Edges,
+    (edges, alone): (&Edges, &Edges),
     (start, end): (usize, usize),
 ) -> Result<(), TestCaseError> {
+    let asked = start % PREFIXES.len();
+    // Links that the node which is asked knows alone, at identifiers of others.
+    let is_alone = |(a, b): &&(usize, usize)| {
+        a % PREFIXES.len() != asked && b % PREFIXES.len() == asked && !edges.contains(&(*a, *b))
+    };
+    let alone: Edges = alone.iter().filter(is_alone).copied().collect();
     for (at, node) in nodes.iter().enumerate() {
         let is_here = |number: usize| number % PREFIXES.len() == at;
         let known = edges.iter().filter(|(a, b)| is_here(*a) || is_here(*b));
+        let known = known.chain(alone.iter().filter(|_| at == asked));
         let links =
             known.map(|(a, b)| made_from(&name(case, *a), &name(case, *b), Visibility::Public));
         let links: Vec<_> = links.collect();
@@ -78,7 +85,8 @@ async fn agree(
             state_all(&node.clients(), links.into_iter()).await;
         }
     }
-    let asked = nodes[start % PREFIXES.len()].anonymous();
+    let asked = nodes[asked].anonymous();
+    let edges: &Edges = &edges.union(&alone).copied().collect();
     let expected = reached(edges, start);
     for depth_max in [0, 1, 2, 3] {
         let is_near = |depth: u32| depth_max == 0 || depth <= depth_max;
@@ -118,16 +126,28 @@ async fn agree(
         let links = links.map(|(near, far)| (name(case, *near), name(case, *far)));
         prop_assert_eq!(told, links.collect::<BTreeSet<_>>());
     }
+    paths_agree(
+        &asked,
+        [name(case, start), name(case, end)],
+        expected.get(&end),
+    )
+    .await
+}
+
+/// Compares the shortest paths between two with their length and how many there are.
+async fn paths_agree(
+    asked: &Clients,
+    [start, end]: [String; 2],
+    expected: Option<&(u32, usize)>,
+) -> Result<(), TestCaseError> {
     let request = v1::FindPathsRequest {
-        trace: Some(up_from(&name(case, start), 8)),
-        end: name(case, end),
+        trace: Some(up_from(&start, 8)),
+        end,
         paths_max: 100,
     };
     let answer = asked.links().find_paths(request).await.expect("finds");
     let paths = answer.into_inner().paths;
-    let (length, ways) = expected
-        .get(&end)
-        .map_or((0, 0), |(depth, ways)| (depth + 1, *ways));
+    let (length, ways) = expected.map_or((0, 0), |(depth, ways)| (depth + 1, *ways));
     let length = usize::try_from(length).expect("small");
     prop_assert_eq!(paths.len(), ways.min(100));
     let mut distinct = BTreeSet::new();
@@ -144,18 +164,20 @@ fn a_trace_over_three_nodes_finds_what_a_plain_search_does() {
     let runtime = Runtime::new().expect("a runtime");
     let nodes = runtime.block_on(nodes());
     let edge = (0..NAMES, 0..NAMES);
-    let edges = prop::collection::btree_set(edge, 0..40);
-    let questions = (edges, (0..NAMES, 0..NAMES));
+    let edges = |most| prop::collection::btree_set(edge.clone(), 0..most);
+    let questions = (edges(40), edges(30), (0..NAMES, 0..NAMES));
     let cases = Cases {
         cases: 24,
         ..Cases::default()
     };
     let case = Cell::new(0);
-    let ran = TestRunner::new(cases).run(&questions, |(mut edges, ends)| {
+    let ran = TestRunner::new(cases).run(&questions, |(mut edges, mut alone, ends)| {
         // Each case has identifiers of its own.
         case.set(case.get() + 1);
-        edges.retain(|(source, target)| source != target);
-        runtime.block_on(agree(&nodes, case.get(), &edges, ends))
+        for edges in [&mut edges, &mut alone] {
+            edges.retain(|(source, target)| source != target);
+        }
+        runtime.block_on(agree(&nodes, case.get(), (&edges, &alone), ends))
     });
     ran.unwrap_or_else(|failed| panic!("{failed}"));
 }

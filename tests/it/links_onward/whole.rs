@@ -83,6 +83,11 @@ async fn groups_count_what_is_there_too() {
         group("88.210.1/SHIP", 1, 4),
     ];
     assert_eq!(by_package, (packages, lost, 1));
+    // What either node knows of a package counts, whoever told of it.
+    let (up, ..) = groups(&anyone, up_from("88.200.1/PLT", 4), GroupBy::Package).await;
+    let packages = vec![group("88.200.1/CT", 3, 1), group("88.200.1/PLT", 1, 0)];
+    assert_eq!(up, packages);
+
     let alone = groups(&anyone, down_from("88.118.1/LOT", 0), GroupBy::Package).await;
     assert_eq!(alone, (vec![group("88.200.1/CT", 2, 2)], Vec::new(), 0));
 }

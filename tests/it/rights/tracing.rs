@@ -374,6 +374,7 @@ pub(super) fn query(question: &Question, began: u64) -> TraceQuery {
     let at = |change: u64| Timestamp::from_millis(began + change * 10_000);
     TraceQuery {
         start: identifier(question.start),
+        further: Vec::new(),
         direction: question.direction,
         kinds: question
             .kinds
