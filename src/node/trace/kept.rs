@@ -98,7 +98,7 @@ pub struct KeptTrace {
 pub(super) struct KeptTraces {
     answers: Cache<Question, Arc<KeptTrace>, Weight>,
     answer_bytes_max: u64,
-    asked: Box<[[AtomicU32; ASKED_WAYS]]>,
+    lately: Lately,
     hasher: RandomState,
 }
 
@@ -124,26 +124,23 @@ impl Weighter<Question, Arc<KeptTrace>> for Weight {
     }
 }
 
-impl KeptTraces {
-    /// Keeps up to `bytes_max`; `None` for 0.
-    pub(super) fn new(bytes_max: u64) -> Option<Self> {
-        let expected = usize::try_from(bytes_max / ANSWER_BYTES).unwrap_or(usize::MAX);
-        (bytes_max > 0).then(|| Self {
-            answers: Cache::with_weighter(expected, bytes_max, Weight),
-            answer_bytes_max: bytes_max / ANSWER_SHARE,
-            asked: (0..ASKED).map(|_| Default::default()).collect(),
-            hasher: RandomState::default(),
-        })
-    }
+/// Questions that were asked lately, by their hashes.
+struct Lately(Box<[[AtomicU32; ASKED_WAYS]]>);
 
+impl Default for Lately {
+    fn default() -> Self {
+        Self((0..ASKED).map(|_| Default::default()).collect())
+    }
+}
+
+impl Lately {
     /// Whether a question was asked lately; it is from now on.
-    fn was_asked(&self, question: &Question) -> bool {
-        let hash = self.hasher.hash_one(question);
+    fn was_asked(&self, hash: u64) -> bool {
         // Half for the set, half for what tells questions of one set apart.
         let [a, b, c, d, e, f, g, h] = hash.to_le_bytes();
         let set = usize::try_from(u32::from_le_bytes([a, b, c, d])).unwrap_or_default();
         let mark = u32::from_le_bytes([e, f, g, h]).max(1);
-        let Some(set) = self.asked.get(set % ASKED) else {
+        let Some(set) = self.0.get(set % ASKED) else {
             return false;
         };
         // Each gives way to the one before it, up to where the question stood.
@@ -155,6 +152,19 @@ impl KeptTraces {
             }
         }
         false
+    }
+}
+
+impl KeptTraces {
+    /// Keeps up to `bytes_max`; `None` for 0.
+    pub(super) fn new(bytes_max: u64) -> Option<Self> {
+        let expected = usize::try_from(bytes_max / ANSWER_BYTES).unwrap_or(usize::MAX);
+        (bytes_max > 0).then(|| Self {
+            answers: Cache::with_weighter(expected, bytes_max, Weight),
+            answer_bytes_max: bytes_max / ANSWER_SHARE,
+            lately: Lately::default(),
+            hasher: RandomState::default(),
+        })
     }
 
     /// The answer to `question`, if it is current.
@@ -183,7 +193,8 @@ impl KeptTraces {
     ) {
         let bytes = octets.iter().map(|piece| piece.len()).sum::<usize>();
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-        if !self.was_asked(&question) || bytes > self.answer_bytes_max {
+        let was_asked = self.lately.was_asked(self.hasher.hash_one(&question));
+        if !was_asked || bytes > self.answer_bytes_max {
             return;
         }
         let kept = KeptTrace {
@@ -220,5 +231,32 @@ impl KeptTrace {
         };
         self.changes.fetch_max(changes, Ordering::Relaxed);
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn four_questions_of_one_set_are_remembered() {
+        let lately = Lately::default();
+        let question = |mark: u64| mark << 32 | 7;
+        let asked = |marks: &[u64]| -> Vec<bool> {
+            let asked = marks.iter().map(|mark| lately.was_asked(question(*mark)));
+            asked.collect()
+        };
+        assert_eq!(asked(&[1, 2, 3, 4]), [false; 4]);
+        assert_eq!(asked(&[1, 2, 3, 4]), [true; 4]);
+        // The one that was not asked for longest gives way.
+        assert_eq!(
+            asked(&[2, 5, 2, 3, 4, 5]),
+            [true, false, true, true, true, true]
+        );
+        assert_eq!(asked(&[1]), [false]);
+        // Other sets are left alone, and no question is none.
+        assert!(!lately.was_asked(2 << 32 | 8));
+        assert!(!lately.was_asked(9));
+        assert!(lately.was_asked(9));
     }
 }
