@@ -1,6 +1,7 @@
 //! Other nodes: a trace that comes to one of their prefixes goes on there over gRPC,
 //! as any client's would.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -13,17 +14,22 @@ use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
-use crate::model::limits::TRACE_STARTS_MAX;
-use crate::model::{LinkState, Prefix, Reason, Refusal, Timestamp};
+use crate::model::limits::{TRACE_ROWS_MAX, TRACE_STARTS_MAX};
+use crate::model::{FirmId, LinkKind, LinkState, Prefix, Reason, Refusal, Timestamp};
 use crate::net::tls::{self, Connector, Trust};
 use crate::node::{
-    Failure, FarEnd, FarRow, FarTerms, OnwardAsk, OtherNodes, TraceDirection, TraceQuery, TraceRow,
+    Failure, FarEnd, FarRow, FarTerms, OnwardAsk, OtherNodes, TraceDirection, TraceLimit,
+    TraceQuery, TraceRow,
 };
 use crate::wire::proto::v1;
 use crate::wire::proto::v1::links_client::LinksClient;
 
-/// Bytes of one answer; a part of a stream is much smaller.
-const ANSWER_BYTES_MAX: usize = 16 << 20;
+/// Bytes of one answer; a part of a stream is smaller.
+const ANSWER_BYTES_MAX: usize = 8 << 20;
+/// Kinds of links, firms and states that one answer tells of together.
+const TERMS_MAX: usize = 100_000;
+/// Characters of what another node says of why it failed.
+const WHY_CHARS_MAX: usize = 300;
 /// How long to try to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Branches that another node may fail to follow, and is heard of.
@@ -144,7 +150,7 @@ impl OtherNodes for Peers {
             .ok_or_else(|| failed("its time is over"))?
             .map_err(|status| told(&status))?
             .into_inner();
-        let mut terms = Vec::new();
+        let mut terms = HashMap::new();
         loop {
             // Rows are given while nothing is waited for: whoever takes them may wait.
             let part = self
@@ -152,7 +158,10 @@ impl OtherNodes for Peers {
                 .ok_or_else(|| failed("its time is over"))?
                 .map_err(|status| told(&status))?
                 .ok_or_else(|| failed("its answer has no end"))?;
-            terms.extend(part.terms);
+            terms.extend(part.terms.into_iter().filter_map(far_terms));
+            if terms.len() > TERMS_MAX {
+                return Err(failed("it tells of too many kinds and firms"));
+            }
             let row = |row| far_row(row, &terms);
             let rows: Vec<_> = part.rows.into_iter().map(row).collect();
             if !rows.is_empty() && give(rows).is_break() {
@@ -167,10 +176,9 @@ impl OtherNodes for Peers {
 
 /// What a status says, without what the transport adds.
 fn why(status: &Status) -> String {
-    let message = status.message();
-    match message.is_empty() {
-        true => status.code().to_string(),
-        false => message.chars().take(300).collect(),
+    match status.message() {
+        "" => status.code().to_string(),
+        message => short(message.to_owned()),
     }
 }
 
@@ -218,13 +226,25 @@ fn moment(time: Timestamp) -> prost_types::Timestamp {
     }
 }
 
-fn far_row(row: v1::TraceRow, terms: &[v1::TraceTerms]) -> FarRow {
-    let known = terms.iter().find(|terms| terms.number == row.terms);
-    let known = known.filter(|_| row.terms != 0).map(|terms| FarTerms {
-        kind: terms.kind.clone(),
-        state: state(terms.state()),
-        owner: terms.owner.clone(),
-    });
+/// Terms by their number; none of what no link has.
+fn far_terms(terms: v1::TraceTerms) -> Option<(u32, Arc<FarTerms>)> {
+    let state = state(terms.state());
+    let v1::TraceTerms {
+        number,
+        kind,
+        state: _,
+        owner,
+    } = terms;
+    let is_firm = owner.is_empty()
+        || owner
+            .strip_prefix("firms/")
+            .is_some_and(|id| FirmId::parse(id).is_ok());
+    let is_known = number > 0 && is_firm && LinkKind::parse(&kind).is_ok();
+    is_known.then(|| (number, Arc::new(FarTerms { kind, state, owner })))
+}
+
+fn far_row(row: v1::TraceRow, terms: &HashMap<u32, Arc<FarTerms>>) -> FarRow {
+    let known = terms.get(&row.terms).cloned();
     FarRow {
         row: TraceRow {
             identifier: (!row.identifier.is_empty()).then_some(row.identifier),
@@ -249,24 +269,40 @@ fn state(state: v1::link::State) -> Option<LinkState> {
 }
 
 fn end(summary: v1::TraceSummary) -> FarEnd {
-    let is_truncated = summary.truncated != i32::from(v1::TraceLimit::Unspecified);
+    let truncated = match summary.truncated() {
+        v1::TraceLimit::Unspecified if summary.truncated == 0 => None,
+        v1::TraceLimit::Rows => Some(TraceLimit::Rows),
+        v1::TraceLimit::Time => Some(TraceLimit::Time),
+        v1::TraceLimit::Links | v1::TraceLimit::Unspecified => Some(TraceLimit::Hops),
+    };
     let failure = |failure: v1::TraceFailure| Failure {
         row: u32::try_from(failure.row).unwrap_or(u32::MAX),
         further_rows: {
             let further = failure.further_rows.into_iter();
             further.take(TRACE_STARTS_MAX).collect()
         },
-        identifier: failure.identifier,
+        identifier: short(failure.identifier),
         refusal: Refusal::new(Reason::OtherNodeFailed)
             .value(&failure.node)
-            .limit(failure.error.map(|error| error.message).unwrap_or_default()),
-        node: failure.node,
+            .limit(short(
+                failure.error.map(|error| error.message).unwrap_or_default(),
+            )),
+        node: short(failure.node),
     };
+    let most = usize::try_from(TRACE_ROWS_MAX).unwrap_or(usize::MAX);
     let failures = summary.failures.into_iter().take(FAILURES_MAX);
     FarEnd {
-        is_truncated,
+        truncated,
         is_depth_cut: summary.depth_cut,
-        more_rows: summary.more_rows,
+        more_rows: summary.more_rows.into_iter().take(most).collect(),
         failures: failures.map(failure).collect(),
     }
+}
+
+/// A text of another node, no longer than it need be.
+fn short(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().nth(WHY_CHARS_MAX) {
+        text.truncate(end);
+    }
+    text
 }

@@ -121,6 +121,29 @@ impl Sorted {
     }
 }
 
+/// Fails after so many hops.
+struct Failing<'a>(&'a Sorted, usize);
+
+impl Source for Failing<'_> {
+    type Error = ();
+
+    fn expand<F>(&mut self, frontier: &[Node], lens: &Lens, mut each: F) -> Result<(), ()>
+    where
+        F: FnMut(usize, Hop) -> ControlFlow<()>,
+    {
+        let Self(sorted, left) = self;
+        for (index, &near) in frontier.iter().enumerate() {
+            for hop in sorted.hops(near, lens) {
+                *left = left.checked_sub(1).ok_or(())?;
+                if each(index, hop).is_break() {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Source for Sorted {
     type Error = Infallible;
 
@@ -459,5 +482,29 @@ proptest! {
         prop_assert_eq!(&rows, &expected);
         // Edges of a row that time cut are looked at again.
         prop_assert_eq!(Summary { hops: 0, ..end }, Summary { hops: 0, ..expected_end });
+    }
+    #[test]
+    fn a_walk_goes_on_over_another_source(
+        events in events_strategy(),
+        lens in lens_strategy(),
+        starts in vec((0..NODES).prop_map(|start| Some(Node(start))), 1..3),
+        hops in 0usize..20,
+        all_edges in any::<bool>(),
+    ) {
+        let (_, model) = played(&events);
+        let mut sorted = Sorted::new(&model);
+        let whole = Ask { all_edges, ..ask(0, lens, u16::MAX) };
+        let (expected, _) = walked_from(&mut sorted, &starts, &whole).unwrap();
+        let mut walk = Walks::default().begin(&starts);
+        let mut rows: Vec<Row> = Vec::new();
+        let mut give = |more: &[Row]| {
+            rows.extend_from_slice(more);
+            ControlFlow::Continue(())
+        };
+        let failed = walk.go(&mut Failing(&sorted, hops), &whole, &mut verdict, &mut give);
+        if failed.is_err() {
+            walk.go(&mut sorted, &whole, &mut verdict, &mut give).unwrap();
+        }
+        prop_assert_eq!(rows, expected);
     }
 }

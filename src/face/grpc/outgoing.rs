@@ -98,6 +98,11 @@ impl<T> Outgoing<T> {
         self.put(Ok(message))
     }
 
+    /// Whether the client still waits for something, and may have it.
+    pub(super) fn is_wanted(&self) -> bool {
+        !self.answers.is_closed() && !self.shared.shutdown.is_cancelled()
+    }
+
     /// Waits for `time`, if it is any.
     pub(super) fn rest(&self, time: Duration) {
         if !time.is_zero() {

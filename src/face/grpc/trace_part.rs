@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
@@ -161,11 +162,11 @@ impl Part {
 
 /// The numbers of terms that other nodes told.
 #[derive(Default)]
-pub(super) struct FarNumbers(HashMap<FarTerms, u32>);
+pub(super) struct FarNumbers(HashMap<Arc<FarTerms>, u32>);
 
 impl FarNumbers {
     /// The number of terms, and the terms as a message the first time.
-    pub(super) fn number(&mut self, far: FarTerms) -> (u32, Option<v1::TraceTerms>) {
+    pub(super) fn number(&mut self, far: Arc<FarTerms>) -> (u32, Option<v1::TraceTerms>) {
         let Self(numbers) = self;
         if let Some(number) = numbers.get(&far) {
             return (*number, None);

@@ -41,7 +41,8 @@ pub(super) async fn stream(
     let node = &shared.node;
     let (mut page, mut tracing) = (Page::new(node, CancellationToken::new()), None);
     let mut ended = None;
-    if !node.goes_on(&asked.onward) {
+    // To look several starts up may wait for a disk.
+    if !node.goes_on(&asked.onward) && asked.query.further.is_empty() {
         let mut begun = match node.find_trace(&caller, &asked.query)? {
             Found::Kept(kept) if may_have(node, &caller, kept.row_count) => {
                 let (outgoing, answers) = Outgoing::new(shared, caller, deadline);
@@ -100,8 +101,9 @@ struct Giving {
     full: Vec<Encoded<TraceResponse>>,
     /// Requests that the rows were counted as so far: the call itself was one.
     counted: usize,
-    /// Rows of where it begins.
-    start_count: u32,
+    /// Whether nothing is told before the end: what may not be seen behind one of several
+    /// starts would be told by when the others are.
+    is_held: bool,
     /// When the last part left.
     sent: Option<Instant>,
     /// Why no more can be sent.
@@ -117,7 +119,7 @@ impl Giving {
     ) -> Self {
         Self {
             node: node.clone(),
-            start_count: query.start_count(),
+            is_held: !query.further.is_empty(),
             outgoing,
             part,
             full: Vec::new(),
@@ -216,8 +218,14 @@ impl TraceTaker for Giving {
     }
 
     fn pause(&mut self) -> ControlFlow<()> {
+        if self.is_held {
+            return match self.outgoing.is_wanted() {
+                true => ControlFlow::Continue(()),
+                false => ControlFlow::Break(()),
+            };
+        }
         // The start is known. Told alone, it would tell how long there is to look.
-        let is_told = self.part.row_count > self.start_count && self.part.rows > 0;
+        let is_told = self.part.row_count > 1 && self.part.rows > 0;
         let is_due = self.sent.is_none_or(|sent| sent.elapsed() >= PART_AFTER);
         if is_told && is_due {
             self.full.push(self.part.take());

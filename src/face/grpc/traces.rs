@@ -113,6 +113,10 @@ pub(super) async fn trace(
     (deadline, as_is): (Option<Instant>, bool),
 ) -> Result<Response<Encoded<TraceResponse>>, Refusal> {
     let (until, _) = until(&shared.node, deadline);
+    let request = TraceRequest {
+        further_starts: Vec::new(),
+        ..request
+    };
     let mut asked = Asked::new(shared, request, (PAGE_ROWS, TRACE_PAGE_ROWS_MAX), until)?;
     asked.go_on(&caller)?;
     // A client that goes away ends the walk.

@@ -11,7 +11,9 @@ use crate::node::Node;
 use crate::node::trace::group::{Counted, GroupBy, PACKING, add};
 use crate::node::trace::onward::{Onward, OnwardEnd, OnwardRow};
 use crate::node::trace::{Asked, FoundPaths, TraceQuery, wide};
-use crate::trace::{self, Direction, Hop, Lens, Node as Number, Search, Source, TermsId, Verdict};
+use crate::trace::{
+    self, Direction, Hop, Lens, Limit, Node as Number, Search, Source, TermsId, Verdict,
+};
 
 impl Node {
     /// Counts the rows of a trace that goes on at other nodes.
@@ -32,12 +34,14 @@ impl Node {
             counted: Counted::default(),
             names: Vec::new(),
             contents: BTreeMap::new(),
+            row_count: 0,
         };
         let mut give = |rows: Vec<OnwardRow>| {
             rows.iter().for_each(|row| counting.row(row));
             ControlFlow::Continue(())
         };
-        let end = self.trace_onward(caller, (&query, onward), &mut give)?;
+        let mut end = self.trace_onward(caller, (&query, onward), &mut give)?;
+        end.end.row_count = counting.row_count;
         let mut counted = counting.done();
         counted.more_count += wide(end.more_rows.len());
         Ok((counted, end))
@@ -67,18 +71,21 @@ impl Node {
         };
         let end = self.trace_onward(caller, (&query, onward), &mut give)?;
         let mut found = FoundPaths {
-            truncated: end.end.truncated,
+            truncated: end.end.truncated.map(|limit| match limit {
+                // Of paths it says that there are more.
+                Limit::Rows | Limit::Taker => Limit::Hops,
+                limit => limit,
+            }),
             failures: end.failures,
             ..FoundPaths::default()
         };
         if let Some(goal) = told.goal {
-            let is_over = || self.elapsed() >= query.until;
-            let ends = (Number(0), Number(goal));
-            let search = Asked::checked(&query)?.search(ends, paths_max, &is_over);
+            // What was told is looked through in a moment, were all time used up.
+            let search =
+                Asked::checked(&query)?.search((Number(0), Number(goal)), paths_max, &|| false);
             let paths = told.paths(&search);
             found.truncated = found.truncated.or(paths.truncated);
-            let paths = paths.paths.into_iter().map(|path| told.named(&path));
-            found.paths = paths.collect();
+            found.paths = paths.paths.iter().map(|path| told.named(path)).collect();
         }
         Ok(found)
     }
@@ -94,12 +101,15 @@ struct Counting<'a> {
     names: Vec<Option<(String, u16)>>,
     /// What is packed in each package, by numbers of rows.
     contents: BTreeMap<u32, HashSet<u32>>,
+    /// Rows that are not only links.
+    row_count: u32,
 }
 
 impl Counting<'_> {
     fn row(&mut self, row: &OnwardRow) {
         let OnwardRow { row: plain, of, .. } = row;
         self.counted.more_count += u64::from(plain.more);
+        self.row_count += u32::from(!plain.again);
         let name = plain.identifier.as_ref();
         match self.by {
             GroupBy::Prefix => {

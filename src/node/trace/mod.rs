@@ -14,7 +14,7 @@ mod onward;
 mod stored;
 mod tracing;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -118,9 +118,12 @@ pub struct FoundPaths {
     pub failures: Vec<Failure>,
 }
 
+/// Identifiers, as they are spelled.
+type Names = HashMap<Key, String>;
+
 /// What a trace has, to be compared.
 struct Named {
-    names: HashSet<String>,
+    names: Names,
     truncated: Option<Limit>,
     failures: Vec<Failure>,
 }
@@ -201,8 +204,9 @@ impl Node {
             self.named_by(caller, first)?,
             self.named_by(caller, second)?,
         );
-        let alone = |these: &HashSet<String>, those: &HashSet<String>| {
-            let mut alone: Vec<String> = these.difference(those).cloned().collect();
+        let alone = |these: &Names, those: &Names| {
+            let alone = these.iter().filter(|(key, _)| !those.contains_key(*key));
+            let mut alone: Vec<String> = alone.map(|(_, name)| name.clone()).collect();
             alone.sort_unstable();
             let count = alone.len();
             alone.truncate(told_max);
@@ -225,18 +229,26 @@ impl Node {
         caller: &Caller,
         (query, onward): (&TraceQuery, &Onward),
     ) -> Result<Named, Refusal> {
-        let mut names = HashSet::new();
+        let mut names = Names::new();
+        let mut add = |row: TraceRow| {
+            let name = row.identifier?;
+            let key = self.link_key(&Identifier::parse(&name).ok()?);
+            names.entry(key).or_insert(name);
+            Some(())
+        };
         let end = match self.goes_on(onward) {
             true => {
                 let mut give = |rows: Vec<OnwardRow>| {
-                    names.extend(rows.into_iter().filter_map(|row| row.row.identifier));
+                    rows.into_iter()
+                        .filter_map(|row| add(row.row))
+                        .for_each(drop);
                     ControlFlow::Continue(())
                 };
                 self.trace_onward(caller, (query, onward), &mut give)?
             }
             false => {
                 let mut take = |rows: Vec<TraceRow>| {
-                    names.extend(rows.into_iter().filter_map(|row| row.identifier));
+                    rows.into_iter().filter_map(&mut add).for_each(drop);
                     ControlFlow::Continue(())
                 };
                 OnwardEnd {

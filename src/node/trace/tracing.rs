@@ -223,9 +223,9 @@ impl Tracing {
                 over.map_err(|error| told(&error))?
             }
         };
-        let starts = self.query.start_count();
-        let is_alone = summary.rows == starts && summary.truncated.is_none();
-        let quiet = match is_alone {
+        let is_alone = summary.rows == 1 && summary.truncated.is_none();
+        // Beside others a start may be asked about of which nothing may be seen.
+        let quiet = match is_alone || !self.query.further.is_empty() {
             true => self.node.quiet_since(self.began),
             false => Duration::ZERO,
         };
