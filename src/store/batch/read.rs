@@ -24,7 +24,7 @@ impl Batch<'_> {
     /// The record under `key`, unless it is restricted, as this batch leaves it.
     ///
     /// # Errors
-    /// As [`Store::record`].
+    /// As [`Store::record`](crate::store::Store::record).
     pub fn record(&self, key: &Key) -> Result<Option<Arc<Record>>, Error> {
         let octets = key.as_bytes();
         let find = |held: &Held| {
@@ -44,7 +44,7 @@ impl Batch<'_> {
     /// The tombstone under `key`, unless it is restricted, as this batch leaves it.
     ///
     /// # Errors
-    /// As [`Store::record`].
+    /// As [`Store::record`](crate::store::Store::record).
     pub fn tombstone(&self, key: &Key) -> Result<Option<Tombstone>, Error> {
         match self.pending(|held| held.tombstones.get(key).cloned()) {
             Some(pending) => Ok(pending),
@@ -55,7 +55,7 @@ impl Batch<'_> {
     /// What is kept of `key` as restricted, as this batch leaves it.
     ///
     /// # Errors
-    /// As [`Store::record`].
+    /// As [`Store::record`](crate::store::Store::record).
     pub fn restricted(&self, key: &Key) -> Result<Option<Restricted>, Error> {
         match self.pending(|held| held.restricted.get(key).cloned()) {
             Some(pending) => Ok(pending),
@@ -115,7 +115,7 @@ impl Batch<'_> {
     /// The encrypted bytes under `key`, as this batch leaves them.
     ///
     /// # Errors
-    /// As [`Store::record`].
+    /// As [`Store::record`](crate::store::Store::record).
     pub fn sealed(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
         match self.sealed.get(key) {
             Some(pending) => Ok(pending.clone()),
@@ -127,7 +127,7 @@ impl Batch<'_> {
     /// leaves it.
     ///
     /// # Errors
-    /// As [`Store::record`].
+    /// As [`Store::record`](crate::store::Store::record).
     pub fn unique(&self, key: &UniqueKey) -> Result<Option<Vec<u8>>, Error> {
         match self.pending(|held| held.uniques.get(key).cloned()) {
             Some(pending) => Ok(pending),
@@ -138,7 +138,7 @@ impl Batch<'_> {
     /// What is remembered of a request id.
     ///
     /// # Errors
-    /// As [`Store::record`].
+    /// As [`Store::record`](crate::store::Store::record).
     pub fn request(&self, id: &str) -> Result<Option<RequestRow>, Error> {
         if let Some(pending) = self.pending(|held| held.requests.get(id).cloned()) {
             return Ok(Some(pending));

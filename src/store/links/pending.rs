@@ -1,5 +1,6 @@
 //! Links in a batch that is not yet committed.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,6 +19,9 @@ use crate::store::{Error, Store};
 pub(in crate::store) struct Pending {
     links: HashMap<Vec<u8>, Arc<Link>>,
     nodes: HashMap<Key, u32>,
+    /// What the store said of nodes: each is asked for when a link is decided and when it
+    /// is put, and many by more links than one.
+    stored: RefCell<HashMap<Key, Option<u32>>>,
     terms: BTreeMap<u32, TermsRow>,
     numbers: HashMap<Arc<Terms>, u32>,
     changes: Vec<GraphChange>,
@@ -29,10 +33,15 @@ impl Batch<'_> {
     /// # Errors
     /// As [`Store::record`].
     pub fn node_number(&self, key: &Key) -> Result<Option<u32>, Error> {
-        match self.links.nodes.get(key) {
-            Some(pending) => Ok(Some(*pending)),
-            None => self.store.node_number(key),
+        if let Some(pending) = self.links.nodes.get(key) {
+            return Ok(Some(*pending));
         }
+        if let Some(stored) = self.links.stored.borrow().get(key) {
+            return Ok(*stored);
+        }
+        let stored = self.store.node_number(key)?;
+        self.links.stored.borrow_mut().insert(key.clone(), stored);
+        Ok(stored)
     }
 
     /// How many nodes there are, as this batch leaves them.
@@ -60,6 +69,8 @@ impl Batch<'_> {
         };
         match self.links.links.get(&link::key(source, target, name)) {
             Some(pending) => Ok(Some(Arc::clone(pending))),
+            // The store has no link of a node that is new.
+            None if source.max(target) >= self.store.node_count() => Ok(None),
             None => {
                 let found = self.store.link(source, target, name.clone())?;
                 Ok(found.map(Arc::new))
