@@ -253,6 +253,7 @@ fn far_row(row: v1::TraceRow, terms: &HashMap<u32, Arc<FarTerms>>) -> FarRow {
             terms: None,
             more: row.more,
             again: row.again,
+            place: None,
         },
         terms: known,
     }
@@ -293,7 +294,6 @@ fn end(summary: v1::TraceSummary) -> FarEnd {
     let failures = summary.failures.into_iter().take(FAILURES_MAX);
     FarEnd {
         truncated,
-        is_depth_cut: summary.depth_cut,
         more_rows: summary.more_rows.into_iter().take(most).collect(),
         failures: failures.map(failure).collect(),
     }

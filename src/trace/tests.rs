@@ -228,6 +228,7 @@ fn plain_rows(sorted: &Sorted, starts: &[Option<Node>], ask: &Ask<'_>) -> Vec<Ro
         let again = start.is_some() && starts[..place as usize].contains(start);
         let row = Row {
             node: *start,
+            hidden: None,
             depth: 0,
             parent: place,
             terms: None,
@@ -247,6 +248,7 @@ fn plain_rows(sorted: &Sorted, starts: &[Option<Node>], ask: &Ask<'_>) -> Vec<Ro
                 let is_named = rows.iter().any(|(row, _, _)| row.node == Some(hop.far));
                 let row = Row {
                     node: None,
+                    hidden: None,
                     depth: near.depth + 1,
                     parent: u32::try_from(at).unwrap(),
                     terms: Some(hop.terms),
@@ -258,7 +260,10 @@ fn plain_rows(sorted: &Sorted, starts: &[Option<Node>], ask: &Ask<'_>) -> Vec<Ro
                     Verdict::Follow if ask.all_edges || !is_named => {
                         rows.push((Row { node, ..row }, hop.far, !is_met));
                     }
-                    Verdict::Through if !is_met => rows.push((row, hop.far, true)),
+                    Verdict::Through if !is_met => {
+                        let hidden = Some(hop.far);
+                        rows.push((Row { hidden, ..row }, hop.far, true));
+                    }
                     Verdict::More => rows[at].0.more = true,
                     Verdict::Follow | Verdict::Through | Verdict::Skip => {}
                 }

@@ -68,6 +68,8 @@ impl fmt::Debug for Ask<'_> {
 pub struct Row {
     /// The node; `None` for a placeholder.
     pub node: Option<Node>,
+    /// The node that a placeholder stands for: not for the caller.
+    pub hidden: Option<Node>,
     /// Hops from the start.
     pub depth: u16,
     /// Number of the row that it was found from; of a start its own.
@@ -467,6 +469,7 @@ fn row(found: &Found) -> Row {
     } = *found;
     Row {
         node: is_named.then_some(node),
+        hidden: (!is_named && depth > 0).then_some(node),
         depth,
         parent,
         terms: (depth > 0).then_some(terms),

@@ -32,6 +32,9 @@ pub(super) struct Asked {
     page_token: String,
     /// How far it goes on at other nodes.
     pub(super) onward: Onward,
+    /// Whether a trace that ended early can be taken up: not if other nodes have a part
+    /// in it.
+    has_pages: bool,
 }
 
 impl Asked {
@@ -93,11 +96,13 @@ impl Asked {
                 .value(until)
                 .limit(format!("later than valid_from, {from}")));
         }
+        let onward = onward_input(onward_hops_max, onward_keys, via)?;
         Ok(Self {
             same: same(shared, &query),
+            has_pages: query.further.is_empty() && !shared.node.goes_on(&onward),
             query,
             page_token,
-            onward: onward_input(onward_hops_max, onward_keys, via)?,
+            onward,
         })
     }
 
@@ -106,6 +111,9 @@ impl Asked {
     /// # Errors
     /// `PageTokenInvalid`.
     pub(super) fn go_on(&mut self, caller: &Caller) -> Result<(), Refusal> {
+        if !self.has_pages && !self.page_token.is_empty() {
+            return Err(Refusal::new(Reason::PageTokenInvalid).field("page_token"));
+        }
         if let Some(key) = self.page(caller).after(&self.page_token)? {
             let refuse = |_| Refusal::new(Reason::PageTokenInvalid).field("page_token");
             let skip = <[u8; 4]>::try_from(key.as_slice()).map_err(refuse)?;
@@ -117,8 +125,8 @@ impl Asked {
     /// The token of what follows a trace that ended so; empty if nothing does.
     pub(super) fn token(&self, caller: &Caller, end: &TraceEnd) -> String {
         match end.truncated {
-            Some(_) => self.page(caller).token(&end.next.to_be_bytes()),
-            None => String::new(),
+            Some(_) if self.has_pages => self.page(caller).token(&end.next.to_be_bytes()),
+            _ => String::new(),
         }
     }
 
@@ -243,12 +251,8 @@ fn depth_input(depth: i32) -> Result<u16, Refusal> {
 fn same(shared: &Shared, query: &TraceQuery) -> String {
     let kinds: Vec<&str> = query.kinds.iter().map(LinkKind::as_str).collect();
     let time = |time: Option<Timestamp>| time.map(Timestamp::millis);
-    let further = query.further.iter();
-    let further: Vec<String> = further
-        .map(|start| format!(" {}", shared.canonical(start)))
-        .collect();
     format!(
-        "{} {} {} {} {:?} {:?} {:?} {}{}",
+        "{} {} {} {} {:?} {:?} {:?} {}",
         direction_name(query.direction),
         kinds.join(","),
         query.depth_max,
@@ -257,7 +261,6 @@ fn same(shared: &Shared, query: &TraceQuery) -> String {
         time(query.valid_until),
         time(query.as_of),
         shared.canonical(&query.start),
-        further.concat(),
     )
 }
 

@@ -30,6 +30,8 @@ pub(super) struct Part {
     depth: u32,
     /// Of all parts so far.
     pub(super) more_count: u64,
+    /// Of those that were taken.
+    taken_bytes: usize,
     told: Told,
     /// All parts so far, if they fit into one answer together.
     all: Option<Vec<Bytes>>,
@@ -45,6 +47,7 @@ impl Part {
             row_count: 0,
             depth: 0,
             more_count: 0,
+            taken_bytes: 0,
             told: Told::default(),
             all: Some(Vec::new()),
             far: FarNumbers::default(),
@@ -115,6 +118,11 @@ impl Part {
         self.answer.row(row);
     }
 
+    /// Bytes of all parts so far.
+    pub(super) const fn all_bytes(&self) -> usize {
+        self.taken_bytes + self.answer.len()
+    }
+
     /// Whether no more fits into an answer.
     pub(super) const fn is_full(&self) -> bool {
         self.answer.len() >= ANSWER_BYTES
@@ -124,6 +132,7 @@ impl Part {
     pub(super) fn take(&mut self) -> Encoded<v1::TraceResponse> {
         self.rows = 0;
         let part = self.answer.take();
+        self.taken_bytes += part.octets().len();
         let bytes = |all: &Vec<Bytes>| all.iter().map(Bytes::len).sum::<usize>();
         self.all = self.all.take().filter(|all| bytes(all) < ANSWER_BYTES);
         if let Some(all) = &mut self.all {

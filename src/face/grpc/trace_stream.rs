@@ -21,6 +21,8 @@ use crate::wire::proto::v1::{TraceRequest, TraceResponse};
 
 /// Rows of one part of a stream.
 const PART_ROWS: usize = 1_000;
+/// Bytes that are held back at most until a trace is done.
+const HELD_BYTES_MAX: usize = 16 << 20;
 /// A part is sent after that time, however few rows it has.
 const PART_AFTER: Duration = Duration::from_millis(20);
 
@@ -156,6 +158,9 @@ impl Giving {
             return Err(end);
         }
         let end = traced.map_err(End::Refused)?;
+        if !self.outgoing.is_wanted() {
+            return Err(End::Gone);
+        }
         self.outgoing.rest(end.quiet);
         self.flush()?;
         self.count()?;
@@ -218,12 +223,13 @@ impl TraceTaker for Giving {
     }
 
     fn pause(&mut self) -> ControlFlow<()> {
-        if self.is_held {
+        if self.is_held && self.part.all_bytes() < HELD_BYTES_MAX {
             return match self.outgoing.is_wanted() {
                 true => ControlFlow::Continue(()),
                 false => ControlFlow::Break(()),
             };
         }
+        self.is_held = false;
         // The start is known. Told alone, it would tell how long there is to look.
         let is_told = self.part.row_count > 1 && self.part.rows > 0;
         let is_due = self.sent.is_none_or(|sent| sent.elapsed() >= PART_AFTER);

@@ -115,6 +115,9 @@ pub(super) async fn trace(
     let (until, _) = until(&shared.node, deadline);
     let request = TraceRequest {
         further_starts: Vec::new(),
+        // A page is of this node alone.
+        onward_hops_max: 0,
+        via: Vec::new(),
         ..request
     };
     let mut asked = Asked::new(shared, request, (PAGE_ROWS, TRACE_PAGE_ROWS_MAX), until)?;

@@ -10,7 +10,7 @@ use crate::model::{Caller, Identifier, Key, Refusal};
 use crate::node::Node;
 use crate::node::trace::group::{Counted, GroupBy, PACKING, add};
 use crate::node::trace::onward::{Onward, OnwardEnd, OnwardRow};
-use crate::node::trace::{Asked, FoundPaths, TraceQuery, wide};
+use crate::node::trace::{Asked, FoundPaths, TracePath, TraceQuery, wide};
 use crate::trace::{
     self, Direction, Hop, Lens, Limit, Node as Number, Search, Source, TermsId, Verdict,
 };
@@ -86,6 +86,9 @@ impl Node {
             let paths = told.paths(&search);
             found.truncated = found.truncated.or(paths.truncated);
             found.paths = paths.paths.iter().map(|path| told.named(path)).collect();
+            // What stands for one hidden hop may have been told by two nodes.
+            let mut ways = HashSet::new();
+            found.paths.retain(|path| ways.insert(way(path)));
         }
         Ok(found)
     }
@@ -242,4 +245,9 @@ impl Source for Gathered {
         }
         Ok(())
     }
+}
+
+/// The identifiers of a path.
+fn way(path: &TracePath) -> Vec<Option<String>> {
+    path.iter().map(|row| row.row.identifier.clone()).collect()
 }

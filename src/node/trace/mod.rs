@@ -87,6 +87,8 @@ pub struct TraceRow {
     pub more: bool,
     /// Whether the identifier has an earlier row: this one is only a link to it.
     pub again: bool,
+    /// The number of the node here, of a placeholder too: not to be told.
+    pub place: Option<u32>,
 }
 
 /// How a trace ended.
@@ -425,6 +427,7 @@ fn beyond(field: &'static str, value: u32, limit: u32) -> Refusal {
 fn step_row((step, number): (&trace::Step, u32)) -> Row {
     Row {
         node: step.node,
+        hidden: None,
         depth: u16::try_from(number).unwrap_or(u16::MAX),
         parent: number.saturating_sub(1),
         terms: step.terms,

@@ -36,6 +36,8 @@ pub struct FoundRow<'a> {
     pub more: bool,
     /// Whether the identifier has an earlier row.
     pub again: bool,
+    /// The node of a placeholder: not to be told.
+    hidden: Option<Number>,
     /// Its node, if it is no placeholder and any link names it.
     pub(super) node: Option<Number>,
 }
@@ -226,7 +228,11 @@ impl Tracing {
         let is_alone = summary.rows == 1 && summary.truncated.is_none();
         // Beside others a start may be asked about of which nothing may be seen.
         let quiet = match is_alone || !self.query.further.is_empty() {
-            true => self.node.quiet_since(self.began),
+            // What ends when its time is over tells nothing by that.
+            true => {
+                let left = self.query.until.saturating_sub(self.node.elapsed());
+                self.node.quiet_since(self.began).min(left)
+            }
             false => Duration::ZERO,
         };
         let rests = match summary.truncated {
@@ -369,6 +375,7 @@ impl<'a> FoundRow<'a> {
             terms,
             more,
             again,
+            hidden: None,
             node: None,
         }
     }
@@ -383,6 +390,7 @@ impl<'a> FoundRow<'a> {
             terms: self.terms,
             more: self.more,
             again: self.again,
+            place: self.node.or(self.hidden).map(|node| node.0),
         }
     }
 }
@@ -395,6 +403,7 @@ fn found<'a>(row: &Row, name: Option<(&'a str, &'a str)>) -> FoundRow<'a> {
         terms: row.node.and(row.terms).map(|terms| terms.0),
         more: row.more,
         again: row.again,
+        hidden: row.hidden,
         node: row.node,
     }
 }

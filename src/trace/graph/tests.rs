@@ -245,6 +245,7 @@ fn a_loaded_graph_takes_at_most_24_bytes_an_edge_and_32_a_node() {
     assert!(bytes <= limit, "{bytes} of {limit}");
     let row = |node| Row {
         node,
+        hidden: None,
         depth: 1,
         parent: 0,
         terms: None,

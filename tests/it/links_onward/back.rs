@@ -97,3 +97,115 @@ async fn a_trace_that_comes_back_tells_nothing_twice() {
     assert_eq!(told(false).await, once);
     assert_eq!(told(true).await, [&once[..], &["X>A!"]].concat());
 }
+
+/// Hides a link from all but its owner, so that a trace goes on behind it.
+fn through(source: &str, target: &str) -> v1::StateLinkRequest {
+    let hidden = linked(source, "made_from", target, Visibility::Owner);
+    v1::StateLinkRequest {
+        link: hidden.link.map(|link| Link {
+            behind: Behind::Through.into(),
+            ..link
+        }),
+        ..hidden
+    }
+}
+
+/// Paths to an identifier, as the last letters of what they lead over.
+async fn paths(two: &Two, end: &str) -> Vec<String> {
+    let request = v1::FindPathsRequest {
+        trace: Some(up_from("88.118.1/BOX", 4)),
+        end: end.to_owned(),
+        paths_max: 0,
+    };
+    let answer = two.here.anonymous().links().find_paths(request).await;
+    let answer = answer.unwrap().into_inner();
+    assert_eq!((answer.truncated, answer.failures.len()), (0, 0));
+    let name = |row: &TraceRow| {
+        row.identifier
+            .rsplit('/')
+            .next()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let path = |path: &v1::find_paths_response::Path| {
+        path.rows.iter().map(name).collect::<Vec<_>>().join(">")
+    };
+    answer.paths.iter().map(path).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_is_behind_a_hidden_hop_stays_behind_it() {
+    let two = Two::start().await;
+    let (here, there) = (two.here.clients(), two.there.clients());
+    let public = Visibility::Public;
+    for (source, target) in [
+        ("88.118.1/BOX", "88.200.1/PART"),
+        ("88.118.1/S", "88.118.1/P"),
+        ("88.118.1/C", "88.118.1/D"),
+    ] {
+        state(&here, source, target, public).await;
+    }
+    let hidden = through("88.118.1/P", "88.118.1/C");
+    here.links().state_link(hidden).await.unwrap();
+    for (source, target) in [
+        ("88.200.1/PART", "88.118.1/S"),
+        ("88.200.1/PART", "88.200.1/T"),
+        ("88.200.1/T", "88.118.1/P"),
+    ] {
+        state(&there, source, target, public).await;
+    }
+    // P is told by both, and may be expanded here when it is come to from either.
+    let found = paths(&two, "88.118.1/D").await;
+    assert_eq!(found, ["BOX>PART>S>P>>D", "BOX>PART>T>P>>D"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_nearer_way_over_another_node_is_found_behind_what_was_hidden() {
+    let two = Two::start().await;
+    let (here, there) = (two.here.clients(), two.there.clients());
+    let public = Visibility::Public;
+    for (source, target) in [
+        ("88.118.1/BOX", "88.118.1/A"),
+        ("88.118.1/A", "88.118.1/B"),
+        ("88.118.1/B", "88.118.1/C"),
+        ("88.118.1/C", "88.118.1/E"),
+        ("88.118.1/E", "88.118.1/X"),
+        ("88.118.1/X", "88.118.1/CHILD"),
+        ("88.118.1/BOX", "88.200.1/PART"),
+        ("88.118.1/S", "88.118.1/X"),
+    ] {
+        state(&here, source, target, public).await;
+    }
+    // So X is first a hop without a name, and its own links are told as of that.
+    let hidden = through("88.118.1/C", "88.118.1/X");
+    here.links().state_link(hidden).await.unwrap();
+    state(&there, "88.200.1/PART", "88.118.1/S", public).await;
+    assert_eq!(paths(&two, "88.118.1/CHILD").await, ["BOX>PART>S>X>CHILD"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn this_node_goes_on_where_the_other_has_no_way() {
+    let two = Two::start().await;
+    let (here, there) = (two.here.clients(), two.there.clients());
+    let public = Visibility::Public;
+    state(&here, "88.118.1/BOX", "88.200.1/PART", public).await;
+    // Of that prefix neither knows a node but the first, to which it is routed in vain.
+    state(&there, "88.200.1/PART", "88.210.1/LOST", public).await;
+    let (_, summary) = trace(&two.here.anonymous(), up_from("88.118.1/BOX", 1)).await;
+    let failures = summary.failures.iter();
+    let failures: Vec<_> = failures.map(|failure| failure.node.as_str()).collect();
+    assert_eq!(failures, [super::NOWHERE], "told once");
+    // A page token would lose what another node has.
+    let request = v1::TraceRequest {
+        page_size: 2,
+        ..up_from("88.118.1/BOX", 1)
+    };
+    let (rows, summary) = trace(&two.here.anonymous(), request.clone()).await;
+    assert_eq!((rows.len(), summary.next_page_token.as_str()), (2, ""));
+    let request = v1::TraceRequest {
+        page_token: "x".to_owned(),
+        ..request
+    };
+    let refused = two.here.anonymous().links().stream_trace(request).await;
+    assert!(refused.is_err());
+}

@@ -88,8 +88,6 @@ pub struct FarRow {
 pub struct FarEnd {
     /// Why it ended before it had found everything.
     pub truncated: Option<Limit>,
-    /// Whether it has a row at the largest depth that it was asked for.
-    pub is_depth_cut: bool,
     /// Its rows behind which yet another node has more that the caller may not see.
     pub more_rows: Vec<u32>,
     /// Branches that it could not follow itself; rows count that node's rows.
@@ -190,7 +188,8 @@ impl Node {
         let mut ended = Walk::new((self, caller), (query, onward), give).run()?;
         let is_alone = ended.end.row_count == 1 && ended.end.truncated.is_none();
         if is_alone || !query.further.is_empty() {
-            ended.quiet = self.quiet_since(began);
+            let left = query.until.saturating_sub(self.elapsed());
+            ended.quiet = self.quiet_since(began).min(left);
         }
         Ok(ended)
     }

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::limits::{TRACE_BRANCHES_MAX, TRACE_ROWS_MAX, TRACE_STARTS_MAX};
+use crate::model::limits::{TRACE_BRANCHES_MAX, TRACE_DEPTH_MAX, TRACE_ROWS_MAX, TRACE_STARTS_MAX};
 use crate::model::{Caller, Identifier, Key, Reason, Refusal};
 use crate::node::Node;
 use crate::node::trace::onward::{
@@ -52,6 +52,8 @@ pub(super) struct Walk<'a> {
     row_count: u32,
     /// What each branch begins at, by depth and node.
     branches: BTreeMap<(u16, Option<Arc<str>>), Starts>,
+    /// The rows of nodes that this node told of, and of those that placeholders stand for.
+    places: HashMap<u32, u32>,
     /// The links that were told, if all are.
     links: HashSet<Told>,
     /// Rows that said of themselves that there is more behind them.
@@ -61,31 +63,29 @@ pub(super) struct Walk<'a> {
     ended: OnwardEnd,
     /// Whether whoever takes the rows wants no more.
     is_over: bool,
+    /// Whether it may go on at other nodes.
+    goes_on: bool,
+    /// Whether it came from here, and so nothing but its starts is looked at.
+    is_back: bool,
 }
 
 /// Rows of one source on their way, and the numbers that they got here.
 struct Joining<'b> {
     branch: Option<&'b Branch>,
-    /// The rows at which the branch begins.
-    starts: HashSet<u32>,
     /// Rows that there were before.
     began: u32,
     numbers: Vec<u32>,
     /// So many were asked for.
     rows_max: u32,
-    /// Whether they did not begin with the rows at which the branch begins, or were more.
+    /// Whether they did not begin with the rows at which the branch begins, were more, or
+    /// named what is no identifier here.
     is_odd: bool,
 }
 
-/// The number of what was told before by this node, and is not again.
-const KNOWN: u32 = u32::MAX;
-
 impl<'b> Joining<'b> {
-    fn new(branch: Option<&'b Branch>, rows_max: u32, began: u32) -> Self {
-        let starts = branch.map(|branch| branch.starts.iter().map(|(_, row)| *row));
+    const fn new(branch: Option<&'b Branch>, rows_max: u32, began: u32) -> Self {
         Self {
             branch,
-            starts: starts.into_iter().flatten().collect(),
             began,
             numbers: Vec::new(),
             rows_max,
@@ -104,7 +104,6 @@ impl<'b> Joining<'b> {
             return row;
         };
         let number = self.numbers.get(place as usize).copied();
-        let number = number.filter(|number| *number != KNOWN);
         let first = self.branch.and_then(|branch| branch.starts.first());
         let first = first.map(|(_, row)| *row);
         number.or(first).unwrap_or_default()
@@ -114,17 +113,6 @@ impl<'b> Joining<'b> {
     fn next_start(&self) -> Option<u32> {
         let start = self.branch?.starts.get(self.numbers.len());
         start.map(|(_, row)| *row)
-    }
-
-    /// Whether a row is behind one that was expanded here before: if it has no name, or
-    /// has a row, then it was told then.
-    fn is_behind_known(&self, row: &OnwardRow) -> bool {
-        let is_here = row.node.is_none() && self.branch.is_some();
-        let parent = self.numbers.get(row.row.parent as usize);
-        let is_before = |parent: &u32| {
-            *parent == KNOWN || *parent < self.began && !self.starts.contains(parent)
-        };
-        is_here && parent.is_some_and(is_before)
     }
 }
 
@@ -143,11 +131,14 @@ impl<'a> Walk<'a> {
             seen: HashMap::new(),
             row_count: query.skip,
             branches: BTreeMap::new(),
+            places: HashMap::new(),
             links: HashSet::new(),
             have_more: HashSet::new(),
             more_rows: BTreeSet::new(),
             ended: OnwardEnd::default(),
             is_over: false,
+            goes_on: node.goes_on(onward),
+            is_back: onward.via.contains(&node.inner.name),
         }
     }
 
@@ -157,8 +148,8 @@ impl<'a> Walk<'a> {
     /// As [`Node::trace`].
     pub(super) fn run(mut self) -> Result<OnwardEnd, Refusal> {
         let query = self.query;
-        if self.onward.via.contains(&self.node.inner.name) {
-            // The trace came from here: who asked knows what is here.
+        if self.is_back {
+            // Who asked knows what is here, and what more there is.
             let alone = TraceQuery {
                 depth_max: 1,
                 rows_max: query.start_count(),
@@ -253,8 +244,6 @@ impl<'a> Walk<'a> {
         let mut take =
             |rows: Vec<TraceRow>| self.join(&mut joining, rows.into_iter().map(OnwardRow::of_here));
         let end = node.trace(caller, query, &mut take)?;
-        self.ended.end.depth = self.ended.end.depth.max(end.depth);
-        self.ended.end.is_depth_cut |= end.is_depth_cut;
         self.ended.end.truncated = self.ended.end.truncated.or(end.truncated);
         if branch.is_none() {
             self.ended.end.next = end.next;
@@ -306,7 +295,17 @@ impl<'a> Walk<'a> {
                 let refusal = Refusal::new(Reason::OtherNodeFailed).value(node);
                 self.failed(branch, refusal.limit("its rows are not as asked for"));
             }
-            Ok(end) => self.ended_there(end, &joining),
+            Ok(end) => {
+                // Where another node could not follow, this one has.
+                let starts: HashSet<u32> = branch.starts.iter().map(|(_, row)| *row).collect();
+                let is_followed = |failure: &Failure| {
+                    *failure.node == **node
+                        && starts.contains(&failure.row)
+                        && failure.further_rows.iter().all(|row| starts.contains(row))
+                };
+                self.ended.failures.retain(|failure| !is_followed(failure));
+                self.ended_there(end, &joining);
+            }
             Err(refusal) => self.failed(branch, refusal),
         }
     }
@@ -315,7 +314,6 @@ impl<'a> Walk<'a> {
     fn ended_there(&mut self, end: FarEnd, joining: &Joining<'_>) {
         let more_rows = end.more_rows.iter().map(|row| joining.number(*row));
         self.more_rows.extend(more_rows);
-        self.ended.end.is_depth_cut |= end.is_depth_cut;
         self.ended.end.truncated = self.ended.end.truncated.or(end.truncated);
         for failure in end.failures {
             let further = failure.further_rows.iter();
@@ -339,7 +337,14 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Tells of a failure, unless it is told already or this node goes on there itself.
     fn fail(&mut self, failure: Failure) {
+        let identifier = Identifier::parse(&failure.identifier);
+        let is_here = identifier.is_ok_and(|known| self.node.is_homed(known.prefix()));
+        let is_told = |told: &Failure| told.row == failure.row && told.node == failure.node;
+        if is_here || self.ended.failures.iter().any(is_told) {
+            return;
+        }
         match self.ended.failures.len() < FAILURES_MAX {
             true => self.ended.failures.push(failure),
             false => self.ended.end.truncated = Some(Limit::Hops),
@@ -371,14 +376,12 @@ impl<'a> Walk<'a> {
             }
             if let Some(start) = start {
                 joining.numbers.push(start);
+                if let Some(place) = row.row.place {
+                    self.places.entry(place).or_insert(start);
+                }
                 if row.row.more {
                     self.more_rows.insert(start);
                 }
-                continue;
-            }
-            let is_behind_known = joining.is_behind_known(&row);
-            if is_behind_known && row.row.identifier.is_none() {
-                joining.numbers.push(KNOWN);
                 continue;
             }
             match (joining.branch, row.row.depth) {
@@ -391,18 +394,18 @@ impl<'a> Walk<'a> {
             }
             let identifier = row.row.identifier.as_deref().map(Identifier::parse);
             let Ok(identifier) = identifier.transpose() else {
-                // What is no identifier here has no place in an answer of this node.
-                joining.numbers.push(row.row.parent);
-                continue;
+                (joining.is_odd, ends) = (true, true);
+                break;
             };
-            row.row.again = false;
+            row.row.more &= !self.is_back;
             let is_wanted = self.rows_left() > 0;
             row.of = self.row_count;
-            if let Some(identifier) = identifier {
-                self.meet(identifier, &mut row, is_wanted);
-            }
+            let is_told = match identifier {
+                Some(identifier) => self.meet(&identifier, &mut row, (joining.began, is_wanted)),
+                None => self.meet_hidden(&mut row),
+            };
             joining.numbers.push(row.of);
-            if is_behind_known && row.row.again || !self.is_to_be_given(&mut row) {
+            if is_told {
                 continue;
             }
             if !is_wanted {
@@ -412,6 +415,10 @@ impl<'a> Walk<'a> {
             }
             if !row.row.again {
                 self.ended.end.depth = self.ended.end.depth.max(row.row.depth);
+                self.ended.end.is_depth_cut |= row.row.depth == self.depth_most();
+            }
+            if let Some(place) = row.row.place {
+                self.places.entry(place).or_insert(row.of);
             }
             if row.row.more {
                 self.have_more.insert(self.row_count);
@@ -428,65 +435,93 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Whether a row tells something new.
-    fn is_to_be_given(&mut self, row: &mut OnwardRow) -> bool {
-        let again = row.row.again;
-        if again && std::mem::take(&mut row.row.more) {
-            self.more_rows.insert(row.of);
+    /// The depth of rows that are not looked behind.
+    const fn depth_most(&self) -> u16 {
+        match self.query.depth_max {
+            0 => TRACE_DEPTH_MAX,
+            depth => depth,
         }
-        // Each start has a row, were it twice the same.
-        if row.row.depth == 0 {
-            return true;
-        }
-        let is_new = self.query.all_links
-            && self.links.insert(Told {
-                rows: (row.row.parent, row.of),
-                node: row.node.clone(),
-                terms: row.row.terms,
-                far: row.far.clone(),
-            });
-        is_new || !again
+    }
+
+    /// Whether a placeholder, or what it stands for, was told by this node.
+    fn meet_hidden(&self, row: &mut OnwardRow) -> bool {
+        row.row.again = false;
+        let place = row.row.place.filter(|_| row.node.is_none());
+        let known = place.and_then(|place| self.places.get(&place));
+        row.of = known.copied().unwrap_or(row.of);
+        known.is_some()
     }
 
     /// Finds out whether the identifier of a row has one already, and goes on behind it
     /// where it was not met before, or nearer to the start than before and so farther
-    /// from the largest depth.
-    fn meet(&mut self, identifier: Identifier, row: &mut OnwardRow, is_wanted: bool) {
+    /// from the largest depth. Whether all that the row tells was told.
+    fn meet(
+        &mut self,
+        identifier: &Identifier,
+        row: &mut OnwardRow,
+        (began, is_wanted): (u32, bool),
+    ) -> bool {
         let depth = row.row.depth;
         let is_cut = self.query.depth_max > 0;
-        match self.seen.entry(self.node.link_key(&identifier)) {
+        // Two that another node keeps apart are two, whatever this one would fold.
+        let is_first_there = row.node.is_some() && !row.row.again;
+        let mut is_nearer = false;
+        match self.seen.entry(self.node.link_key(identifier)) {
+            Entry::Occupied(known) if is_first_there && known.get().0 >= began => {
+                row.row.again = false;
+            }
             Entry::Occupied(mut known) => {
                 let (of, least) = known.get_mut();
                 (row.of, row.row.again) = (*of, true);
-                if !is_cut || *least <= depth {
-                    return;
-                }
-                *least = depth;
+                is_nearer = is_cut && depth < *least;
+                *least = depth.min(*least);
             }
-            Entry::Vacant(_) if !is_wanted => return,
             Entry::Vacant(place) => {
-                place.insert((row.of, depth));
+                row.row.again = false;
+                if is_wanted {
+                    place.insert((row.of, depth));
+                }
             }
         }
-        self.branch_at(identifier, row);
+        let again = row.row.again;
+        if (is_wanted && !again) || is_nearer {
+            self.branch_at(identifier, row);
+        }
+        if again && std::mem::take(&mut row.row.more) {
+            self.more_rows.insert(row.of);
+        }
+        // Each start has a row, were it twice the same.
+        if depth == 0 || !self.query.all_links {
+            return again && depth > 0;
+        }
+        let is_new = self.links.insert(Told {
+            rows: (row.row.parent, row.of),
+            node: row.node.clone(),
+            terms: row.row.terms,
+            far: row.far.clone(),
+        });
+        // Whoever asked is told too that it is nearer.
+        again && !is_new && !is_nearer
     }
 
     /// Goes on behind a row whose identifier is somewhere else than who told of it. What
     /// another node told of is looked for here too, whether any link here names it or not:
     /// there may be hidden ones.
-    fn branch_at(&mut self, identifier: Identifier, row: &OnwardRow) {
+    fn branch_at(&mut self, identifier: &Identifier, row: &OnwardRow) {
         let others = self.node.inner.other_nodes.get();
-        let node = match &row.node {
-            // That node goes on by itself.
-            Some(_) => None,
-            None if self.node.is_homed(identifier.prefix()) => return,
-            None => match others.and_then(|others| others.of(identifier.prefix())) {
-                Some(node) => Some(node),
-                None => return,
-            },
+        let mut go_on = |node: Option<Arc<str>>| {
+            let branch = self.branches.entry((row.row.depth, node)).or_default();
+            branch.push((identifier.clone(), row.of));
         };
-        let key = (row.row.depth, node);
-        let branch = self.branches.entry(key).or_default();
-        branch.push((identifier, row.of));
+        if row.node.is_some() {
+            go_on(None);
+        }
+        let is_homed = self.node.is_homed(identifier.prefix());
+        let other = others.filter(|_| self.goes_on && !is_homed);
+        let other = other.and_then(|others| others.of(identifier.prefix()));
+        // That node goes on from its own by itself.
+        if let Some(other) = other.filter(|other| row.node.as_ref() != Some(other)) {
+            go_on(Some(other));
+        }
     }
 }
