@@ -77,8 +77,8 @@ pub const TRACE_PATHS_MAX: usize = 100;
 pub const TRACE_GATHERED_MAX: u32 = 250_000;
 /// Identifiers that one trace begins at.
 pub const TRACE_STARTS_MAX: usize = 1_000;
-/// Times that a trace goes on at other nodes, or comes back from there; each time behind
-/// up to [`TRACE_STARTS_MAX`] rows.
+/// Times that a trace goes on at other nodes, each time behind up to [`TRACE_STARTS_MAX`]
+/// rows.
 pub const TRACE_BRANCHES_MAX: usize = 256;
 /// Nodes that a branch of a trace may pass one behind the other.
 pub const TRACE_HOPS_MAX: u16 = 8;
