@@ -5,6 +5,20 @@ use idnode::wire::proto::v1::link::{Behind, Visibility};
 use idnode::wire::proto::v1::{Link, TraceRow};
 
 use super::{Two, linked, state, trace, up_from};
+use crate::support::Clients;
+
+/// States a link that its owner alone sees; `behind` is what others are told of it.
+async fn hide(clients: &Clients, source: &str, target: &str, behind: Behind) {
+    let hidden = linked(source, "made_from", target, Visibility::Owner);
+    let hidden = v1::StateLinkRequest {
+        link: hidden.link.map(|link| Link {
+            behind: behind.into(),
+            ..link
+        }),
+        ..hidden
+    };
+    clients.links().state_link(hidden).await.unwrap();
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn how_a_trace_ends_tells_nothing_of_hidden_links_here() {
@@ -20,20 +34,7 @@ async fn how_a_trace_ends_tells_nothing_of_hidden_links_here() {
         state(&there, &part, &sub, public).await;
     }
     // Of one of the two there is something here that nobody else may see.
-    let hidden = linked(
-        "88.200.1/SUB-B",
-        "made_from",
-        "88.118.1/SECRET",
-        Visibility::Owner,
-    );
-    let hidden = v1::StateLinkRequest {
-        link: hidden.link.map(|link| Link {
-            behind: Behind::Nothing.into(),
-            ..link
-        }),
-        ..hidden
-    };
-    here.links().state_link(hidden).await.unwrap();
+    hide(&here, "88.200.1/SUB-B", "88.118.1/SECRET", Behind::Nothing).await;
     for (name, rows) in [("A", 3), ("B", 3), ("A", 2), ("B", 2)] {
         let request = v1::TraceRequest {
             page_size: rows,
@@ -68,15 +69,7 @@ async fn a_trace_that_comes_back_tells_nothing_twice() {
     ] {
         state(&here, source, target, public).await;
     }
-    let through = linked("88.118.1/A", "made_from", "88.118.1/C", Visibility::Owner);
-    let through = v1::StateLinkRequest {
-        link: through.link.map(|link| Link {
-            behind: Behind::Through.into(),
-            ..link
-        }),
-        ..through
-    };
-    here.links().state_link(through).await.unwrap();
+    hide(&here, "88.118.1/A", "88.118.1/C", Behind::Through).await;
     state(&there, "88.200.1/PART", "88.118.1/X", public).await;
     let told = async |all_links| {
         let request = v1::TraceRequest {
@@ -96,18 +89,6 @@ async fn a_trace_that_comes_back_tells_nothing_twice() {
     let once = ["BOX>A", "BOX>PART", "A>B", "A>", ">D", "PART>X"];
     assert_eq!(told(false).await, once);
     assert_eq!(told(true).await, [&once[..], &["X>A!"]].concat());
-}
-
-/// Hides a link from all but its owner, so that a trace goes on behind it.
-fn through(source: &str, target: &str) -> v1::StateLinkRequest {
-    let hidden = linked(source, "made_from", target, Visibility::Owner);
-    v1::StateLinkRequest {
-        link: hidden.link.map(|link| Link {
-            behind: Behind::Through.into(),
-            ..link
-        }),
-        ..hidden
-    }
 }
 
 /// Paths to an identifier, as the last letters of what they lead over.
@@ -145,8 +126,7 @@ async fn what_is_behind_a_hidden_hop_stays_behind_it() {
     ] {
         state(&here, source, target, public).await;
     }
-    let hidden = through("88.118.1/P", "88.118.1/C");
-    here.links().state_link(hidden).await.unwrap();
+    hide(&here, "88.118.1/P", "88.118.1/C", Behind::Through).await;
     for (source, target) in [
         ("88.200.1/PART", "88.118.1/S"),
         ("88.200.1/PART", "88.200.1/T"),
@@ -177,8 +157,7 @@ async fn a_nearer_way_over_another_node_is_found_behind_what_was_hidden() {
         state(&here, source, target, public).await;
     }
     // So X is first a hop without a name, and its own links are told as of that.
-    let hidden = through("88.118.1/C", "88.118.1/X");
-    here.links().state_link(hidden).await.unwrap();
+    hide(&here, "88.118.1/C", "88.118.1/X", Behind::Through).await;
     state(&there, "88.200.1/PART", "88.118.1/S", public).await;
     assert_eq!(paths(&two, "88.118.1/CHILD").await, ["BOX>PART>S>X>CHILD"]);
 }
