@@ -12,14 +12,20 @@
 #   KEPT_BYTES=268435456  memory that answers may take that are kept (0: none are)
 #   STORED=1        also with no graph in memory (0: not)
 #   WRITES=5000     links a second that are stated beside traces (0: not)
+#   CORES=1         where each server and its client run while they are timed, the last core
+#                   if not given (the first has most interrupts); 0-1: anywhere on two
 #
 # PostgreSQL has covering indexes in both directions, 1 GiB of shared buffers and no
 # just-in-time compiler, which would cost more than it gains here. Its times are
 # those that psql tells: from a prepared query sent to the last row received; idnode's
 # are from the call to the last row read. Both send over loopback or less. PostgreSQL is
-# asked twice: for the numbers of nodes, its least, and for their identifiers, which is
-# what idnode answers (with depths, parents and terms). idnode is asked again, when
-# answers are kept that fit, and anew, when none are.
+# asked in three ways: for the numbers of nodes, its least, for their identifiers, and for
+# identifiers with depths, which are most of what idnode answers (parents and terms too).
+# idnode is asked again, when answers are kept that fit, and anew, when none are.
+#
+# Server and client take turns. On one core a call costs what both do; on two it costs
+# besides what it takes to wake another core, twice, which on a virtual machine is tens of
+# microseconds that change from hour to hour.
 #
 # Needs root for apt-get, if PostgreSQL is not installed. Everything else is left in
 # a temporary folder, which is removed, as are all processes started.
@@ -28,6 +34,10 @@ set -euo pipefail
 NODES=${NODES:-1000000} ROUNDS=${ROUNDS:-3} STORED=${STORED:-1} WRITES=${WRITES:-5000}
 SETS=${SETS:-bom where-used lots lots-window lots-grouped batches pallets hottest}
 GRAPH_BYTES=${GRAPH_BYTES:-1073741824} KEPT_BYTES=${KEPT_BYTES:-268435456}
+CORES=${CORES:-$(($(nproc) - 1))}
+FORMS="numbers named depths"
+ALL_CORES=0-$(($(nproc) - 1))
+WRITE_SETS="bom where-used lots"
 HTTP=18483
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -67,6 +77,9 @@ find_postgres() {
     pg=$(find /usr/lib/postgresql -maxdepth 2 -name bin | sort -V | tail -1)
 }
 
+# on_cores PID: a process, and what it starts from now on.
+on_cores() { taskset -apc "$CORES" "$1" >/dev/null; }
+
 sql() { as_postgres "$pg/psql" -h "$work/socket" -d postgres -XAtq -v ON_ERROR_STOP=1 "$@"; }
 
 start_postgres() {
@@ -101,13 +114,14 @@ END
 
 since() { awk -v from="$1" -v to="$EPOCHREALTIME" 'BEGIN { printf "%.1f", to - from }'; }
 
-# closure SET: what PostgreSQL is asked for one start, $1.
+# closure SET [depths]: what PostgreSQL is asked for one start, $1.
 closure() {
-    local near=input far=output when=
+    local near=input far=output when= depth= first= next=
     case $1 in bom | pallets) near=output far=input ;; esac
     [ "$1" != lots-window ] || when=" AND e.day < 500"
-    printf 'WITH RECURSIVE c(node) AS (SELECT $1::int UNION SELECT e.%s FROM c JOIN edges e ON e.%s = c.node%s)' \
-        "$far" "$near" "$when"
+    [ -z "${2:-}" ] || depth=", depth" first=", 0" next=", c.depth + 1"
+    printf 'WITH RECURSIVE c(node%s) AS (SELECT $1::int%s UNION SELECT e.%s%s FROM c JOIN edges e ON e.%s = c.node%s)' \
+        "$depth" "$first" "$far" "$next" "$near" "$when"
 }
 
 select_of() {
@@ -130,20 +144,33 @@ digests() {
     } | sql
 }
 
-# time_postgres SET [named]: milliseconds of each question, a line each.
+# time_postgres SET FORM: milliseconds of each question, a line each. FORM: numbers, named,
+# or depths. What is grouped has but one.
 time_postgres() {
-    local select
+    local select depths=
     select=$(select_of "$1")
+    if [ "$1" != lots-grouped ]; then
+        case $2 in
+            named) select="SELECT identifier FROM c JOIN nodes USING (node)" ;;
+            depths)
+                depths=depths
+                select="SELECT identifier, depth FROM (SELECT node, min(depth) AS depth FROM c GROUP BY node) d JOIN nodes USING (node)"
+                ;;
+        esac
+    fi
     {
-        if [ "${2:-}" = named ]; then
-            # By the index, row by row: it does not know how few there are.
-            echo "SET enable_hashjoin = off; SET enable_mergejoin = off;"
-            [ "$1" = lots-grouped ] || select="SELECT identifier FROM c JOIN nodes USING (node)"
-        fi
-        echo "PREPARE q(int) AS $(closure "$1") $select;"
+        # By the index, row by row: it does not know how few there are.
+        [ "$2" = numbers ] || echo "SET enable_hashjoin = off; SET enable_mergejoin = off;"
+        echo "PREPARE q(int) AS $(closure "$1" $depths) $select;"
         printf '\\o /dev/null\n\\timing on\n'
         sed 's/.*/EXECUTE q(&);/' "$work/chain/$1.starts"
-    } | sql | awk '/^Time:/ { print $2 }'
+    } | on_its_cores sql | awk '/^Time:/ { print $2 }'
+}
+
+# Runs a command where it is timed.
+on_its_cores() {
+    on_cores "$BASHPID"
+    "$@"
 }
 
 # Of milliseconds, a line each: p50 and p99 in microseconds, and questions a second.
@@ -198,7 +225,7 @@ counts() { idnode -o json link check --counts-only | field "$1"; }
 
 # time_node SET SIDE: one round. Adds to the files of the side.
 time_node() {
-    idnode -o json bench chain-trace --nodes "$NODES" --set "$1" --pid "$pid" >"$work/report" ||
+    (on_its_cores idnode -o json bench chain-trace --nodes "$NODES" --set "$1" --pid "$pid") >"$work/report" ||
         fail "$1: $(cat "$work/report")"
     local name
     for name in p50_us p99_us per_second first_p50_us first_max_us cpu_us_per_request rows_p50 rows_max max_us; do
@@ -206,24 +233,37 @@ time_node() {
     done
 }
 
+# time_alone SIDE: the sets that are asked beside writes, with nothing beside and on any core.
+time_alone() {
+    local CORES=$ALL_CORES round set
+    on_cores "$pid"
+    for round in $(seq "$ROUNDS"); do
+        for set in $WRITE_SETS; do time_node "$set" "alone-$1"; done
+    done
+}
+
 of() { median <"$work/$1"; }
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.1f", a / b }'; }
 
 table() {
-    local side=$1 set p50 p99 rate named50 named99 named
-    printf '\n| %s | rows p50 / most | PostgreSQL, numbers p50 / p99 ms | identifiers | idnode p50 / p99 ms | first row p50 ms | idnode CPU µs | rate: times PostgreSQL, numbers | identifiers |\n|---|---|---|---|---|---|---|---|---|\n' "$2"
+    local side=$1 set form p50 p99 rate
+    printf '\n| %s | rows p50 / most | PostgreSQL, numbers p50 / p99 ms | identifiers | with depths | idnode p50 / p99 ms | first row p50 ms | idnode CPU µs | rate: times PostgreSQL, numbers | identifiers | with depths |\n|---|---|---|---|---|---|---|---|---|---|---|\n' "$2"
     for set in $SETS; do
-        read -r p50 p99 rate <"$work/pg.$set"
-        read -r named50 named99 named <"$work/pg-named.$set"
-        printf '| %s | %s / %s | %s / %s | %s / %s | %s / %s | %s | %s | %s | %s |\n' "$set" \
-            "$(of "$side.$set.rows_p50")" "$(of "$side.$set.rows_max")" \
-            "$(ratio "$p50" 1000.0)" "$(ratio "$p99" 1000.0)" \
-            "$(ratio "$named50" 1000.0)" "$(ratio "$named99" 1000.0)" \
+        printf '| %s | %s / %s |' "$set" "$(of "$side.$set.rows_p50")" "$(of "$side.$set.rows_max")"
+        for form in $FORMS; do
+            read -r p50 p99 rate <"$work/pg.$set.$form"
+            printf ' %s / %s |' "$(ratio "$p50" 1000.0)" "$(ratio "$p99" 1000.0)"
+        done
+        printf ' %s / %s | %s | %s |' \
             "$(awk -v v="$(of "$side.$set.p50_us")" 'BEGIN { printf "%.3f", v / 1000 }')" \
             "$(awk -v v="$(of "$side.$set.p99_us")" 'BEGIN { printf "%.3f", v / 1000 }')" \
             "$(awk -v v="$(of "$side.$set.first_p50_us")" 'BEGIN { printf "%.3f", v / 1000 }')" \
-            "$(of "$side.$set.cpu_us_per_request")" "$(ratio "$(of "$side.$set.per_second")" "$rate")" \
-            "$(ratio "$(of "$side.$set.per_second")" "$named")"
+            "$(of "$side.$set.cpu_us_per_request")"
+        for form in $FORMS; do
+            read -r p50 p99 rate <"$work/pg.$set.$form"
+            printf ' %s |' "$(ratio "$(of "$side.$set.per_second")" "$rate")"
+        done
+        printf '\n'
     done
 }
 
@@ -267,11 +307,12 @@ for set in $SETS; do
     done
     say "$set: $(wc -l <"$work/pg.digests") starts, all equal"
 done
+on_cores "$(head -1 "$work/pg/postmaster.pid")"
+on_cores "$pid"
 for round in $(seq "$ROUNDS"); do
     for set in $SETS; do
         say "round $round: $set"
-        time_postgres "$set" >>"$work/times.$set"
-        time_postgres "$set" named >>"$work/named.$set"
+        for form in $FORMS; do time_postgres "$set" "$form" >>"$work/times.$set.$form"; done
         # What was kept of this set may have given way to others; an answer is kept the
         # second time.
         for time in first again; do
@@ -282,12 +323,14 @@ for round in $(seq "$ROUNDS"); do
 done
 stop_node
 start_node "$GRAPH_BYTES" 0
+on_cores "$pid"
 for round in $(seq "$ROUNDS"); do
     for set in $SETS; do time_node "$set" memory; done
 done
+# What is beside writes has all cores, and is compared with what had them too.
+[ "$WRITES" = 0 ] || time_alone walked
 for set in $SETS; do
-    percentiles <"$work/times.$set" >"$work/pg.$set"
-    percentiles <"$work/named.$set" >"$work/pg-named.$set"
+    for form in $FORMS; do percentiles <"$work/times.$set.$form" >"$work/pg.$set.$form"; done
 done
 table memory "graph in memory, $NODES identifiers, each trace walked"
 table kept "asked again and again, answers kept up to $KEPT_BYTES bytes"
@@ -296,11 +339,14 @@ if [ "$WRITES" -gt 0 ]; then
     first=0
     stop_node
     start_node "$GRAPH_BYTES" "$KEPT_BYTES"
-    for set in bom bom where-used where-used lots lots; do
-        idnode bench chain-trace --nodes "$NODES" --set "$set" >/dev/null
+    for time in first again; do
+        for set in $WRITE_SETS; do
+            idnode bench chain-trace --nodes "$NODES" --set "$set" >/dev/null
+        done
     done
+    time_alone kept
     say "traces beside $WRITES links a second"
-    for set in bom where-used lots; do
+    for set in $WRITE_SETS; do
         idnode -o json bench chain-links --nodes "$NODES" --first "$first" \
             --per-second "$WRITES" --seconds 15 >"$work/written" &
         writer=$!
@@ -312,12 +358,14 @@ if [ "$WRITES" -gt 0 ]; then
         done
         wait "$writer" || fail "$(cat "$work/written")"
         first=$((first + 20 * WRITES))
-        printf '\n%s beside %.0f links a second: p50 %.3f ms, p99 %.3f ms, %s times the p99 without when each is walked, %s times when kept; %s of %s traces missed an acknowledged link.\n' \
+        printf '\n%s beside %.0f links a second: p50 %.3f ms, p99 %.3f ms; without p99 %.3f ms when each is walked, %.3f ms when kept: %s and %s times; %s of %s traces missed an acknowledged link.\n' \
             "$set" "$(field per_second <"$work/written")" \
             "$(awk -v v="$(of "writes.$set.p50_us")" 'BEGIN { print v / 1000 }')" \
             "$(awk -v v="$(of "writes.$set.p99_us")" 'BEGIN { print v / 1000 }')" \
-            "$(ratio "$(of "writes.$set.p99_us")" "$(of "memory.$set.p99_us")")" \
-            "$(ratio "$(of "writes.$set.p99_us")" "$(of "kept.$set.p99_us")")" \
+            "$(awk -v v="$(of "alone-walked.$set.p99_us")" 'BEGIN { print v / 1000 }')" \
+            "$(awk -v v="$(of "alone-kept.$set.p99_us")" 'BEGIN { print v / 1000 }')" \
+            "$(ratio "$(of "writes.$set.p99_us")" "$(of "alone-walked.$set.p99_us")")" \
+            "$(ratio "$(of "writes.$set.p99_us")" "$(of "alone-kept.$set.p99_us")")" \
             "$(field missed <"$work/written")" "$(field looked <"$work/written")"
     done
 fi
@@ -326,6 +374,7 @@ if [ "$STORED" != 0 ]; then
     say "without the graph in memory"
     stop_node
     start_node 0 0
+    on_cores "$pid"
     for round in $(seq "$ROUNDS"); do
         for set in $SETS; do time_node "$set" stored; done
     done

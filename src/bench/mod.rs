@@ -5,6 +5,7 @@
 //! line. Its DNS messages are its own, so that what it verifies is not verified by
 //! the code that made it; of a Handle answer it looks at the bytes that it needs.
 
+mod call;
 mod chain;
 mod clock;
 mod echo;

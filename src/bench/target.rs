@@ -18,10 +18,10 @@ use crate::wire::proto::v1::registry_client::RegistryClient;
 use crate::wire::proto::v1::resolution_client::ResolutionClient;
 
 /// Bytes in flight on one stream, so that bulk work fills a fast line.
-const STREAM_WINDOW_BYTES: u32 = 8 << 20;
+pub(super) const STREAM_WINDOW_BYTES: u32 = 8 << 20;
 /// Bytes of one frame: as many as the node writes at once. By default an answer comes in
 /// pieces of 16 KiB, each of which is written and read by itself (RFC 9113 section 4.2).
-const FRAME_BYTES_MAX: u32 = 64 << 10;
+pub(super) const FRAME_BYTES_MAX: u32 = 64 << 10;
 /// Bytes of one answer; a batch of records is the largest.
 pub(super) const ANSWER_BYTES_MAX: usize = 64 << 20;
 /// How long to try to connect.
@@ -33,6 +33,7 @@ const PREFIXES_AT_ONCE: usize = 64;
 /// is the node.
 #[derive(Clone, Debug)]
 pub struct Target {
+    server: String,
     channels: Vec<Channel>,
     bearer: Option<MetadataValue<Ascii>>,
 }
@@ -63,7 +64,21 @@ impl Target {
         for _ in 0..connections.max(1) {
             channels.push(endpoint.connect().await.map_err(unreachable)?);
         }
-        Ok(Self { channels, bearer })
+        Ok(Self {
+            server: server.to_owned(),
+            channels,
+            bearer,
+        })
+    }
+
+    /// Its URL.
+    pub(super) fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// What is shown with every call.
+    pub(super) fn bearer(&self) -> Option<&[u8]> {
+        self.bearer.as_ref().map(MetadataValue::as_bytes)
     }
 
     /// The connections.

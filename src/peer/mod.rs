@@ -196,6 +196,7 @@ fn message(ask: &OnwardAsk<'_>) -> v1::TraceRequest {
         skip: _,
         rows_max,
         until: _,
+        form: _,
     } = &ask.query;
     let direction = match direction {
         TraceDirection::Up => v1::TraceDirection::Up,

@@ -22,7 +22,7 @@ use crate::trace::delta::Delta;
 use crate::trace::edge::{Change, Direction, Edge, Node, TermsId};
 use crate::trace::layers::{Layers, Pace, Progress, merged};
 use crate::trace::loader::Loader;
-use crate::trace::names::Names;
+use crate::trace::names::{Called, Names};
 use crate::trace::recent::Recent;
 use crate::trace::source::{Hop, Judge, Lens, Source, Verdict};
 use crate::trace::walk::Row;
@@ -143,14 +143,14 @@ impl Graph {
         Reader { graph: self }
     }
 
-    /// Calls `each` with every row, and prefix and suffix of its node: `None` where it
-    /// has no node, or that has no name. The graph is locked meanwhile.
+    /// Calls `each` with every row, and what its node is called: `None` where it has no
+    /// node, or that has no name. The graph is locked meanwhile.
     ///
     /// # Errors
     /// [`Gone`]: it is not in memory.
     pub fn names<F>(&self, rows: &[Row], each: F) -> Result<(), Gone>
     where
-        F: FnMut(&Row, Option<(&str, &str)>),
+        F: FnMut(&Row, Option<Called<'_>>),
     {
         let state = self.read()?;
         state.names.each(rows, |row| row.node, each);

@@ -27,6 +27,7 @@ pub use crate::trace::cycle::{Cycles, cycles};
 pub use crate::trace::edge::{Change, Direction, Edge, Node, TermsId, Times, When, Window};
 pub use crate::trace::graph::{Gone, Graph, Reader};
 pub use crate::trace::loader::Loader;
+pub use crate::trace::names::Called;
 pub use crate::trace::path::{Path, Paths, Search, Step, paths};
 pub use crate::trace::source::{Hop, Judge, Lens, Source, Verdict};
 pub use crate::trace::walk::{Ask, Limit, Row, Summary, Walk, Walks};

@@ -1,7 +1,7 @@
 //! What nodes are called: interned prefixes, and suffixes one behind the other.
 //!
 //! Everything stands in blocks, so that growing copies nothing and leaves little
-//! unused: 8 bytes for a node, and 2 beside its suffix.
+//! unused: 8 bytes for a node, and one beside its suffix, two from 64 bytes on.
 
 use std::collections::HashMap;
 use std::hint::black_box;
@@ -13,6 +13,12 @@ use crate::trace::edge::Node;
 const BLOCK_NODES: usize = 4_096;
 /// Bytes of a block of text: as many as 16 bits count.
 const BLOCK_BYTES: usize = 1 << 16;
+/// Of an octet of a length: the bits of the length, and whether another octet follows.
+const LENGTH_BITS: u8 = 0x3f;
+const MORE_LENGTH: u8 = 0x40;
+/// Octets of a length at most.
+const LENGTH_BYTES_MAX: usize = 3;
+const SUFFIX_BYTES_MAX: usize = BLOCK_BYTES - LENGTH_BYTES_MAX;
 /// The prefix of a node that has no name.
 const NO_PREFIX: u32 = u32::MAX;
 /// Names that are looked up at once.
@@ -29,11 +35,23 @@ pub(super) struct Names {
     prefix_bytes: usize,
     nodes: Vec<Option<Box<[Name]>>>,
     blocks: usize,
-    text: Vec<Vec<u8>>,
+    text: Vec<String>,
+}
+
+/// What a node is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Called<'a> {
+    /// Its prefix.
+    pub prefix: &'a str,
+    /// The number of its prefix in the graph.
+    pub prefix_number: u32,
+    /// Its suffix.
+    pub suffix: &'a str,
 }
 
 /// Which prefix, and where the suffix is: its block above 16 bits of place, where
-/// its length stands before it.
+/// its length stands before it: six bits an octet, the low ones first, and a seventh that
+/// says whether there is another. So a block is text.
 #[derive(Clone, Copy, Debug)]
 struct Name {
     prefix: u32,
@@ -68,7 +86,8 @@ impl Names {
     /// The prefix and the suffix of `node`.
     #[cfg(test)]
     pub(super) fn of(&self, node: Node) -> Option<(&str, &str)> {
-        self.text(self.name(node)?)
+        let called = self.text(self.name(node)?)?;
+        Some((called.prefix, called.suffix))
     }
 
     /// Calls `each` with every item and what the node of it is called. Several names
@@ -77,7 +96,7 @@ impl Names {
         &self,
         items: &[T],
         node_of: impl Fn(&T) -> Option<Node>,
-        mut each: impl FnMut(&T, Option<(&str, &str)>),
+        mut each: impl FnMut(&T, Option<Called<'_>>),
     ) {
         for items in items.chunks(AT_ONCE) {
             let mut names = [None; AT_ONCE];
@@ -86,6 +105,7 @@ impl Names {
             }
             let first = |name: &Name| {
                 let text = self.text.get((name.suffix >> 16) as usize)?;
+                let text = text.as_bytes();
                 text.get((name.suffix & 0xffff) as usize).copied()
             };
             let touched = names.iter().flatten().filter_map(first);
@@ -96,13 +116,25 @@ impl Names {
         }
     }
 
-    fn text(&self, name: Name) -> Option<(&str, &str)> {
+    fn text(&self, name: Name) -> Option<Called<'_>> {
         let prefix = self.prefixes.get(name.prefix as usize)?;
         let text = self.text.get((name.suffix >> 16) as usize)?;
-        let rest = text.get((name.suffix & 0xffff) as usize..)?;
-        let (length, rest) = rest.split_first_chunk()?;
-        let suffix = rest.get(..usize::from(u16::from_le_bytes(*length)))?;
-        Some((prefix, std::str::from_utf8(suffix).ok()?))
+        let mut from = (name.suffix & 0xffff) as usize;
+        let (mut length, mut shift) = (0_usize, 0);
+        loop {
+            let octet = *text.as_bytes().get(from)?;
+            from += 1;
+            length |= usize::from(octet & LENGTH_BITS) << shift;
+            if octet & MORE_LENGTH == 0 {
+                break;
+            }
+            shift += LENGTH_BITS.count_ones();
+        }
+        Some(Called {
+            prefix,
+            prefix_number: name.prefix,
+            suffix: text.get(from..from + length)?,
+        })
     }
 
     /// The number of the prefix of `node`.
@@ -119,7 +151,7 @@ impl Names {
     pub(super) fn bytes(&self) -> usize {
         let list = self.nodes.capacity() * size_of::<Option<Box<[Name]>>>();
         let nodes = self.blocks * BLOCK_NODES * size_of::<Name>();
-        let text = self.text.len() * (BLOCK_BYTES + size_of::<Vec<u8>>());
+        let text = self.text.len() * (BLOCK_BYTES + size_of::<String>());
         list + nodes + text + self.prefix_bytes + self.prefixes.len() * PREFIX_BYTES
     }
 
@@ -142,20 +174,27 @@ impl Names {
     }
 
     fn keep(&mut self, suffix: &str) -> Option<u32> {
-        let length = u16::try_from(suffix.len()).ok()?;
-        let needed = suffix.len() + size_of::<u16>();
-        if needed > BLOCK_BYTES {
+        if suffix.len() > SUFFIX_BYTES_MAX {
             return None;
         }
-        let is_full = |block: &Vec<u8>| block.len() + needed > BLOCK_BYTES;
+        let is_full = |block: &String| block.len() + LENGTH_BYTES_MAX + suffix.len() > BLOCK_BYTES;
         if self.text.last().is_none_or(is_full) {
-            self.text.push(Vec::with_capacity(BLOCK_BYTES));
+            self.text.push(String::with_capacity(BLOCK_BYTES));
         }
         let block = u16::try_from(self.text.len() - 1).ok()?;
         let text = self.text.last_mut()?;
         let at = u16::try_from(text.len()).ok()?;
-        text.extend(length.to_le_bytes());
-        text.extend(suffix.bytes());
+        let mut length = suffix.len();
+        loop {
+            let low = u8::try_from(length & usize::from(LENGTH_BITS)).ok()?;
+            length >>= LENGTH_BITS.count_ones();
+            let more = if length > 0 { MORE_LENGTH } else { 0 };
+            text.push(char::from(low | more));
+            if length == 0 {
+                break;
+            }
+        }
+        text.push_str(suffix);
         Some(u32::from(block) << 16 | u32::from(at))
     }
 }
@@ -187,12 +226,28 @@ mod tests {
     #[test]
     fn takes_long_suffixes_as_far_as_a_block_goes() {
         let mut names = Names::default();
-        let longest = "x".repeat(BLOCK_BYTES - 2);
+        let longest = "x".repeat(SUFFIX_BYTES_MAX);
         names.set(Node(u32::MAX), "1", &longest).unwrap();
         names.set(Node(0), "1", "").unwrap();
         assert_eq!(names.of(Node(u32::MAX)), Some(("1", longest.as_str())));
         assert_eq!(names.of(Node(0)), Some(("1", "")));
         assert_eq!(names.set(Node(1), "1", &format!("{longest}x")), None);
         assert_eq!(names.of(Node(1)), None);
+    }
+
+    #[test]
+    fn suffixes_of_every_length_come_back() {
+        let mut names = Names::default();
+        let suffix = |length: u32| "é1".repeat(length as usize / 3 + 1);
+        let lengths = (0..300).chain((3_500..70_000).step_by(2_221)).zip(0..);
+        for (length, node) in lengths.clone() {
+            names.set(Node(node), "1", &suffix(length));
+        }
+        for (length, node) in lengths {
+            let suffix = suffix(length);
+            let fits = suffix.len() <= SUFFIX_BYTES_MAX;
+            let expected = fits.then_some(("1", suffix.as_str()));
+            assert_eq!(names.of(Node(node)), expected, "{length}");
+        }
     }
 }

@@ -8,23 +8,23 @@ use std::time::Duration;
 use aws_lc_rs::digest;
 use data_encoding::HEXLOWER;
 use serde::Serialize;
-use tonic::client::Grpc;
-use tonic::codegen::http::uri::PathAndQuery;
+use tonic::Status;
 use tonic::transport::Channel;
-use tonic::{Status, Streaming};
 
-use crate::bench::chain::rows::Rows;
-use crate::bench::chain::{DAY_SECS, FIRST_DAY_SECS, QuerySet, WINDOW_DAY, file, micros};
+use crate::bench::call::Caller;
+use crate::bench::chain::{DAY_SECS, FIRST_DAY_SECS, QuerySet, WINDOW_DAY, file, micros, rows};
 use crate::bench::clock;
 use crate::bench::error::Error;
 use crate::bench::histogram::Tally;
 use crate::bench::process::Watch;
 use crate::bench::report::{Report, float};
-use crate::bench::target::{ANSWER_BYTES_MAX, Target, links};
+use crate::bench::target::{Target, links};
 use crate::demo::ChainGraph;
+use crate::wire::proto::v1;
 use crate::wire::proto::v1::links_client::LinksClient;
-use crate::wire::proto::{Codec, v1};
 
+/// The method of traces as streams.
+const STREAM_TRACE: &str = "/idnode.v1.Links/StreamTrace";
 /// Groups of one answer.
 const GROUPS: i32 = 10_000;
 
@@ -67,15 +67,6 @@ struct Answer {
     first: Duration,
 }
 
-impl Answer {
-    fn add(&mut self, mut nodes: Vec<u32>) {
-        match self.nodes.is_empty() {
-            true => self.nodes = nodes,
-            false => self.nodes.append(&mut nodes),
-        }
-    }
-}
-
 /// Asks every question of a set.
 ///
 /// # Errors
@@ -87,7 +78,7 @@ pub async fn trace_chain(target: &Target, asked: &Asked) -> Result<TraceReport, 
     };
     let mut client = Client {
         links: links(channel),
-        grpc: Grpc::new(channel.clone()).max_decoding_message_size(ANSWER_BYTES_MAX),
+        calls: Caller::connect(target).await?,
     };
     let mut out = match &asked.digests {
         Some(path) => {
@@ -148,6 +139,7 @@ fn request(graph: &ChainGraph, set: QuerySet, start: u32) -> v1::TraceRequest {
     v1::TraceRequest {
         start: format!("{prefix}/{suffix}"),
         direction: direction.into(),
+        as_columns: true,
         valid_until: (set == QuerySet::LotsWindow).then_some(prost_types::Timestamp {
             seconds: until,
             nanos: 0,
@@ -164,54 +156,30 @@ async fn ask(
 ) -> Result<Answer, Error> {
     match set {
         QuerySet::LotsGrouped => ask_groups(client, target, request).await,
-        _ => ask_stream(client, target, request).await,
+        _ => ask_stream(client, request).await,
     }
 }
 
-/// A connection to the node.
+/// Connections to the node.
 struct Client {
     links: LinksClient<Channel>,
     /// For answers that are read in place.
-    grpc: Grpc<Channel>,
-}
-
-impl Client {
-    async fn ready(&mut self) -> Result<(), Error> {
-        let ready = self.grpc.ready().await;
-        ready.map_err(|error| Status::unavailable(error.to_string()).into())
-    }
-
-    async fn stream_trace(
-        &mut self,
-        target: &Target,
-        request: v1::TraceRequest,
-    ) -> Result<Streaming<Rows>, Error> {
-        self.ready().await?;
-        let codec = Codec::<v1::TraceRequest, Rows>::default();
-        let path = PathAndQuery::from_static("/idnode.v1.Links/StreamTrace");
-        let request = target.request(request);
-        let answers = self.grpc.server_streaming(request, path, codec).await?;
-        Ok(answers.into_inner())
-    }
+    calls: Caller,
 }
 
 /// Asks for all of it, in one message or as it is found.
-async fn ask_stream(
-    client: &mut Client,
-    target: &Target,
-    mut request: v1::TraceRequest,
-) -> Result<Answer, Error> {
+async fn ask_stream(client: &mut Client, mut request: v1::TraceRequest) -> Result<Answer, Error> {
     let mut answer = Answer::default();
     let began = clock::now();
     loop {
-        let mut parts = client.stream_trace(target, request.clone()).await?;
+        let mut parts = client.calls.call(STREAM_TRACE, &request).await?;
         request.page_token.clear();
-        while let Some(part) = parts.message().await? {
+        while let Some(part) = parts.next().await? {
             if answer.nodes.is_empty() {
                 answer.first = clock::now().saturating_duration_since(began);
             }
-            answer.add(part.nodes);
-            if let Some(summary) = part.summary {
+            let read = rows::read(&part, &mut answer.nodes);
+            if let Some(summary) = read.ok_or_else(|| Status::internal("no columns of rows"))? {
                 request.page_token = summary.next_page_token;
             }
         }

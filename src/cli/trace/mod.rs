@@ -158,6 +158,7 @@ impl Arguments {
             as_of: as_of?,
             page_size: self.max_rows.unwrap_or(0),
             all_links: self.all_links,
+            as_columns: true,
             ..v1::TraceRequest::default()
         })
     }

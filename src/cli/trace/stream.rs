@@ -9,7 +9,7 @@ use crate::cli::trace::found::Found;
 use crate::cli::trace::rows::RowShape;
 use crate::cli::trace::tree::Look;
 use crate::cli::trace::{dot, end, rows, tree};
-use crate::wire::proto::v1;
+use crate::wire::proto::{ColumnsError, ColumnsReader, v1};
 
 /// Traces and shows what is found.
 ///
@@ -26,14 +26,20 @@ pub(super) async fn run(
     let mut links = client.links();
     let mut answers = client.answer(links.stream_trace(request)).await?;
     let mut found = Found::new(all_links);
+    let mut reader = ColumnsReader::default();
     let mut summary = None;
     begin(output)?;
     while let Some(answer) = client.wait(answers.message()).await? {
         let v1::TraceResponse {
-            rows,
+            mut rows,
             terms,
             summary: last,
+            columns,
         } = answer;
+        for columns in columns {
+            let read = reader.rows(columns);
+            rows.extend(read.map_err(|error| unreadable(&error))?);
+        }
         let first = found.add(rows, terms);
         summary = last.or(summary);
         go_on(&found, first, direction, output)?;
@@ -70,6 +76,10 @@ pub(super) async fn run(
         Form::Csv | Form::Ndjson => end::say(&lines, output),
     }
     end::check(&summary, asked_rows)
+}
+
+fn unreadable(error: &ColumnsError) -> Failure {
+    Failure::new(Exit::Unavailable, format!("the node's answer: {error}"))
 }
 
 /// Shows what comes before the rows.

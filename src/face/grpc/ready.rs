@@ -15,10 +15,14 @@ use tonic::{Code, Response, Status};
 /// "Length-Prefixed-Message").
 const HEAD_BYTES: usize = 5;
 
-/// The octets before a message of so many that is not packed.
-pub(super) fn head(length: usize) -> [u8; HEAD_BYTES] {
-    let [a, b, c, d] = u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes();
-    [0, a, b, c, d]
+/// A message that is not packed, behind its head; it is given in parts.
+pub(super) fn framed(parts: &[Bytes]) -> Bytes {
+    let length = parts.iter().map(Bytes::len).sum::<usize>();
+    let mut octets = Vec::with_capacity(HEAD_BYTES + length);
+    octets.push(0);
+    octets.extend(u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
+    parts.iter().for_each(|part| octets.extend_from_slice(part));
+    octets.into()
 }
 
 /// The message behind its head.
@@ -103,10 +107,9 @@ mod tests {
 
     #[test]
     fn gives_the_message_and_that_it_ended_well() {
-        let framed = Bytes::from([&head(3)[..], b"abc"].concat());
+        let framed = framed(&[Bytes::from_static(b"ab"), Bytes::from_static(b"c")]);
         assert_eq!(framed, b"\0\0\0\0\x03abc".as_slice());
         assert_eq!(message(&framed), b"abc".as_slice());
-        assert_eq!(head(0x0102_0304), [0, 1, 2, 3, 4]);
         let mut response = response((), framed.clone());
         let ready = response.extensions_mut().remove::<Ready>().unwrap();
         let mut body = ready.into_body();

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::face::grpc::shared::Shared;
+use crate::face::grpc::trace_part::{COLUMNS, ROWS};
 use crate::face::grpc::{link_convert, name, page, status};
 use crate::model::limits::{TRACE_DEPTH_MAX, TRACE_HOPS_MAX, TRACE_STARTS_MAX};
 use crate::model::{Caller, Identifier, LinkKind, Reason, Refusal, Terms, Timestamp};
@@ -63,6 +64,7 @@ impl Asked {
             via,
             all_links,
             further_starts,
+            as_columns,
         } = request;
         let rows = match u32::try_from(page_size) {
             Ok(0) => rows_default,
@@ -73,6 +75,8 @@ impl Asked {
                     .value(page_size));
             }
         };
+        let onward = onward_input(onward_hops_max, onward_keys, via)?;
+        let goes_on = shared.node.goes_on(&onward);
         let query = TraceQuery {
             start: link_convert::identifier(&start, "start")?,
             further: further_input(&further_starts)?,
@@ -87,6 +91,11 @@ impl Asked {
             skip: 0,
             rows_max: rows,
             until,
+            form: if as_columns && !goes_on {
+                COLUMNS
+            } else {
+                ROWS
+            },
         };
         if let (Some(from), Some(until)) = (query.valid_from, query.valid_until)
             && until <= from
@@ -96,10 +105,9 @@ impl Asked {
                 .value(until)
                 .limit(format!("later than valid_from, {from}")));
         }
-        let onward = onward_input(onward_hops_max, onward_keys, via)?;
         Ok(Self {
             same: same(shared, &query),
-            has_pages: query.further.is_empty() && !shared.node.goes_on(&onward),
+            has_pages: query.further.is_empty() && !goes_on,
             query,
             page_token,
             onward,

@@ -10,11 +10,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::face::grpc::convert::signed;
 use crate::face::grpc::link_convert;
+use crate::face::grpc::ready;
 use crate::face::grpc::records::ANSWER_BYTES;
 use crate::face::grpc::trace_convert::{limit, terms_message};
 use crate::node::{FarTerms, FoundRow, Node, OnwardRow, TraceEnd, TraceTaker};
 use crate::wire::proto::{Encoded, RowParts, TraceWriter, v1};
 
+/// Forms of an answer: rows as messages, or in columns.
+pub(super) const ROWS: u8 = 0;
+pub(super) const COLUMNS: u8 = 1;
 /// Terms of other nodes have numbers from here on.
 const FAR_TERMS: u32 = 1 << 31;
 
@@ -39,10 +43,14 @@ pub(super) struct Part {
 }
 
 impl Part {
-    pub(super) fn new(node: &Node) -> Self {
+    /// An empty one, whose rows are told in a form.
+    pub(super) fn new(node: &Node, form: u8) -> Self {
         Self {
             node: node.clone(),
-            answer: TraceWriter::default(),
+            answer: match form {
+                COLUMNS => TraceWriter::in_columns(),
+                _ => TraceWriter::default(),
+            },
             rows: 0,
             row_count: 0,
             depth: 0,
@@ -64,6 +72,7 @@ impl Part {
         }
         self.put(&RowParts {
             name: row.name,
+            prefix_number: row.prefix_number,
             depth: row.depth.into(),
             parent: row.parent,
             terms: row.terms.map_or(0, |number| number.saturating_add(1)),
@@ -99,6 +108,7 @@ impl Part {
         });
         self.put(&RowParts {
             name,
+            prefix_number: None,
             depth: row.depth.into(),
             parent: row.parent,
             terms,
@@ -123,6 +133,11 @@ impl Part {
         self.taken_bytes + self.answer.len()
     }
 
+    /// Bytes of the part so far.
+    pub(super) const fn bytes(&self) -> usize {
+        self.answer.len()
+    }
+
     /// Whether no more fits into an answer.
     pub(super) const fn is_full(&self) -> bool {
         self.answer.len() >= ANSWER_BYTES
@@ -141,11 +156,11 @@ impl Part {
         part
     }
 
-    /// All parts as one message, if that is no larger than a part may be.
-    pub(super) fn whole(&self) -> Option<Vec<u8>> {
+    /// All parts as one message behind its head, if that is no larger than a part may be.
+    pub(super) fn whole(&self) -> Option<Bytes> {
+        let parts = self.all.as_ref()?;
         // Messages behind one another are one message.
-        let whole = self.all.as_ref()?.concat();
-        (whole.len() <= ANSWER_BYTES).then_some(whole)
+        (self.taken_bytes <= ANSWER_BYTES).then(|| ready::framed(parts))
     }
 
     /// The last part, with how all of it ended.
@@ -203,9 +218,10 @@ pub(super) struct Page {
 }
 
 impl Page {
-    /// An empty one; `gone` is cancelled once nobody waits for it.
-    pub(super) fn new(node: &Node, gone: CancellationToken) -> Self {
-        let part = Part::new(node);
+    /// An empty one, whose rows are told in a form; `gone` is cancelled once nobody waits
+    /// for it.
+    pub(super) fn new(node: &Node, form: u8, gone: CancellationToken) -> Self {
+        let part = Part::new(node, form);
         Self { part, gone }
     }
 }

@@ -19,8 +19,9 @@ use crate::node::{Found, FoundRow, Node, OnwardEnd, OnwardRow, TraceQuery, Trace
 use crate::wire::proto::Encoded;
 use crate::wire::proto::v1::{TraceRequest, TraceResponse};
 
-/// Rows of one part of a stream.
-const PART_ROWS: usize = 1_000;
+/// Bytes of one part of a stream, about: it fits into a frame of those clients that take
+/// larger ones than they must.
+const PART_BYTES: usize = 48 << 10;
 /// Bytes that are held back at most until a trace is done.
 const HELD_BYTES_MAX: usize = 16 << 20;
 /// A part is sent after that time, however few rows it has.
@@ -41,7 +42,8 @@ pub(super) async fn stream(
     let mut asked = Asked::new(shared, request, WHOLE, until)?;
     asked.go_on(&caller)?;
     let node = &shared.node;
-    let (mut page, mut tracing) = (Page::new(node, CancellationToken::new()), None);
+    let gone = CancellationToken::new();
+    let (mut page, mut tracing) = (Page::new(node, asked.query.form, gone), None);
     let mut ended = None;
     // To look several starts up may wait for a disk.
     if !node.goes_on(&asked.onward) && asked.query.further.is_empty() {
@@ -70,8 +72,7 @@ pub(super) async fn stream(
     {
         let whole = giving.last_part(&asked, OnwardEnd::of(progress));
         if let Some(tracing) = tracing {
-            let octets = whole.octets();
-            tracing.keep(&progress.end, [&ready::head(octets.len()), octets]);
+            tracing.keep(&progress.end, || giving.part.whole());
         }
         rest(progress.quiet).await;
         giving.outgoing.send_first(whole)?;
@@ -166,8 +167,8 @@ impl Giving {
         self.count()?;
         let how = end.end;
         let last = self.last_part(asked, end);
-        if let (Some(tracing), Some(whole)) = (tracing, self.part.whole()) {
-            tracing.keep(&how, [&ready::head(whole.len()), &whole]);
+        if let Some(tracing) = tracing {
+            tracing.keep(&how, || self.part.whole());
         }
         self.outgoing.send(last)
     }
@@ -199,7 +200,7 @@ impl Giving {
     }
 
     fn part_at_limit(&mut self) {
-        if self.part.rows >= PART_ROWS || self.part.is_full() {
+        if self.part.bytes() >= PART_BYTES {
             self.full.push(self.part.take());
         }
     }

@@ -138,7 +138,7 @@ pub(super) async fn trace(
         Found::New(tracing) => tracing,
     };
     shared.metrics.traced(false);
-    let mut page = Page::new(&shared.node, gone);
+    let mut page = Page::new(&shared.node, asked.query.form, gone);
     let progress = begin(&shared.node, &mut tracing, &mut page)?;
     let is_done = |progress: &TraceProgress| !progress.rests || page.part.is_full();
     let progress = match progress.filter(is_done) {
@@ -160,8 +160,7 @@ pub(super) async fn trace(
     let end = page_end(&asked, &part, progress.end);
     let summary = part.summary(&end, asked.token(&caller, &end));
     let message = part.end(&summary);
-    let octets = message.octets();
-    tracing.keep(&end, [&ready::head(octets.len()), octets]);
+    tracing.keep(&end, || part.whole());
     Ok(Response::new(message))
 }
 

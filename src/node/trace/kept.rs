@@ -48,6 +48,7 @@ pub(super) struct Question {
     lens: Lens,
     depth_max: u16,
     all_links: bool,
+    form: u8,
     reader: Arc<LinkReader>,
 }
 
@@ -59,6 +60,7 @@ impl Question {
             lens: asked.lens,
             depth_max: asked.depth_max,
             all_links: query.all_links,
+            form: query.form,
             reader: Arc::clone(reader),
         }
     }
@@ -183,23 +185,25 @@ impl KeptTraces {
     }
 
     /// Keeps an answer of so many rows to what `walk` has found to its end, if it is not
-    /// the first time.
+    /// the first time. `octets` is asked for it then, and may have none.
     pub(super) fn keep(
         &self,
         question: Question,
         before: Before,
         walk: &Walk,
-        (row_count, octets): (u32, [&[u8]; 2]),
+        (row_count, octets): (u32, impl FnOnce() -> Option<Bytes>),
     ) {
-        let bytes = octets.iter().map(|piece| piece.len()).sum::<usize>();
-        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-        let was_asked = self.lately.was_asked(self.hasher.hash_one(&question));
-        if !was_asked || bytes > self.answer_bytes_max {
+        if !self.lately.was_asked(self.hasher.hash_one(&question)) {
             return;
         }
+        let bytes = |octets: &Bytes| u64::try_from(octets.len()).unwrap_or(u64::MAX);
+        let fits = |octets: &Bytes| bytes(octets) <= self.answer_bytes_max;
+        let Some(octets) = octets().filter(fits) else {
+            return;
+        };
         let kept = KeptTrace {
             row_count,
-            octets: Bytes::from(octets.concat()),
+            octets,
             nodes: walk.expanded(question.depth_max),
             changes: AtomicU64::new(before.changes),
             entry_changes: before.entry_changes,

@@ -69,6 +69,8 @@ pub struct TraceQuery {
     pub rows_max: u32,
     /// The time of [`Node::elapsed`] at which it ends.
     pub until: Duration,
+    /// Which of its forms the face's answer has: each is kept for itself.
+    pub form: u8,
 }
 
 /// One identifier that a trace came to, or a placeholder for one.

@@ -5,6 +5,8 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use crate::access::LinkReader;
 use crate::model::limits::{TRACE_LINKS_MAX, TRACE_ROWS_MAX};
 use crate::model::{Caller, Refusal};
@@ -13,7 +15,9 @@ use crate::node::trace::kept::{Before, KeptTrace, Question};
 use crate::node::trace::stored::Stored;
 use crate::node::trace::{Asked, TraceEnd, TraceQuery, TraceRow};
 use crate::node::{Node, told};
-use crate::trace::{Ask, Graph, Hop, Lens, Limit, Node as Number, Row, Source, Summary, Walk};
+use crate::trace::{
+    Ask, Called, Graph, Hop, Lens, Limit, Node as Number, Row, Source, Summary, Walk,
+};
 
 /// A trace that finds nothing but its start is told after a [`round`] number of times
 /// as long: whether there are links that may not be seen, and how many, is not to be told
@@ -29,6 +33,8 @@ pub struct FoundRow<'a> {
     pub depth: u16,
     /// Number of the row that it was reached from.
     pub parent: u32,
+    /// A number that tells its prefix from others within the trace; not all have one.
+    pub prefix_number: Option<u32>,
     /// The number of the terms of the link that it was reached by; `None` of the
     /// start and of a placeholder.
     pub terms: Option<u32>,
@@ -177,9 +183,9 @@ impl Tracing {
     }
 
     /// Keeps a face's answer to all of it, if that ends with all rows there are, and tells
-    /// more than the start. What came from the stored lists is not kept. The answer comes
-    /// in two pieces, and is kept as one.
-    pub fn keep(self, end: &TraceEnd, octets: [&[u8]; 2]) {
+    /// more than the start. What came from the stored lists is not kept. `octets` is asked
+    /// for the answer only if it will be, unless that is too large.
+    pub fn keep(self, end: &TraceEnd, octets: impl FnOnce() -> Option<Bytes>) {
         let is_whole = end.truncated.is_none() && self.query.skip == 0 && end.row_count > 1;
         if !is_whole || self.lacks_name || !self.query.further.is_empty() {
             return;
@@ -294,7 +300,9 @@ impl Node {
         own: &[(&str, &str)],
         each: &mut dyn FnMut(FoundRow<'_>),
     ) {
-        let mut one = |row: &Row, name: Option<(&str, &str)>| match (row.depth, row.node, name) {
+        let one = |row: &Row, name: Option<(&str, &str)>, each: &mut dyn FnMut(FoundRow<'_>)| match (
+            row.depth, row.node, name,
+        ) {
             (0, ..) => each(found(row, own.get(row.parent as usize).copied())),
             (_, None, _) | (_, _, Some(_)) => each(found(row, name)),
             (_, Some(node), None) => {
@@ -307,10 +315,17 @@ impl Node {
                 ));
             }
         };
-        if let Some(graph) = graph
-            && graph.names(rows, &mut one).is_ok()
-        {
-            return;
+        if let Some(graph) = graph {
+            let named = |row: &Row, called: Option<Called<'_>>| match called {
+                Some(called) if row.depth > 0 => each(FoundRow {
+                    prefix_number: Some(called.prefix_number),
+                    ..found(row, Some((called.prefix, called.suffix)))
+                }),
+                _ => one(row, None, each),
+            };
+            if graph.names(rows, named).is_ok() {
+                return;
+            }
         }
         let is_named = |row: &Row| row.depth > 0 && row.node.is_some();
         let nodes = rows.iter().filter(|row| is_named(row));
@@ -322,15 +337,15 @@ impl Node {
         let told = self.inner.store.each_name(&numbers, &mut |name| {
             for row in rest.by_ref() {
                 match is_named(row) {
-                    true => return one(row, name.split_once('/')),
-                    false => one(row, None),
+                    true => return one(row, name.split_once('/'), each),
+                    false => one(row, None, each),
                 }
             }
         });
         if let Err(error) = told {
             let _refusal = crate::node::told(&error);
         }
-        rest.for_each(|row| one(row, None));
+        rest.for_each(|row| one(row, None, each));
     }
 
     /// Rows with names, as [`Node::name_rows`] has them, to be kept.
@@ -370,6 +385,7 @@ impl<'a> FoundRow<'a> {
     ) -> Self {
         Self {
             name,
+            prefix_number: None,
             depth,
             parent,
             terms,
@@ -398,6 +414,7 @@ impl<'a> FoundRow<'a> {
 fn found<'a>(row: &Row, name: Option<(&'a str, &'a str)>) -> FoundRow<'a> {
     FoundRow {
         name,
+        prefix_number: None,
         depth: row.depth,
         parent: row.parent,
         terms: row.node.and(row.terms).map(|terms| terms.0),

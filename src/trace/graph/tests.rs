@@ -258,7 +258,7 @@ fn a_loaded_graph_takes_at_most_24_bytes_an_edge_and_32_a_node() {
         .names(&rows, |row, name| {
             named.push((
                 row.node,
-                name.map(|(prefix, suffix)| format!("{prefix}/{suffix}")),
+                name.map(|called| format!("{}/{}", called.prefix, called.suffix)),
             ));
         })
         .unwrap();

@@ -2,6 +2,7 @@
 //! are read and written.
 
 mod codec;
+mod columns;
 mod fields;
 mod import;
 mod many;
@@ -9,6 +10,7 @@ mod results;
 mod trace;
 
 pub use codec::{Codec, Encoded, Whole, Write};
+pub use columns::{ColumnsError, ColumnsReader};
 pub use fields::{Content, Fields};
 pub use import::{ImportRecords, PlainRecord, PlainValue, Sent};
 pub use many::ResolveMany;

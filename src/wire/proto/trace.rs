@@ -3,6 +3,7 @@
 
 use prost::encoding::{encoded_len_varint, message};
 
+use crate::wire::proto::columns::ColumnsWriter;
 use crate::wire::proto::{Encoded, v1};
 
 /// Fields of `TraceResponse`.
@@ -15,6 +16,9 @@ const SUMMARY: u32 = 3;
 pub struct RowParts<'a> {
     /// Prefix and suffix of the identifier, between which a slash goes.
     pub name: Option<(&'a str, &'a str)>,
+    /// A number that all rows with its prefix have, and none with another; none if there
+    /// is no such number. Of use in columns.
+    pub prefix_number: Option<u32>,
     /// `TraceRow.depth`.
     pub depth: u32,
     /// `TraceRow.parent`.
@@ -33,21 +37,44 @@ pub struct RowParts<'a> {
 #[derive(Debug, Default)]
 pub struct TraceWriter {
     octets: Vec<u8>,
+    /// If rows are told so.
+    columns: Option<ColumnsWriter>,
 }
 
 impl TraceWriter {
-    /// Octets so far.
+    /// One that tells rows as `TraceColumns`.
+    pub fn in_columns() -> Self {
+        Self {
+            octets: Vec::new(),
+            columns: Some(ColumnsWriter::default()),
+        }
+    }
+
+    /// Octets so far; of columns without the heads of their fields.
     pub const fn len(&self) -> usize {
-        self.octets.len()
+        let columns = match &self.columns {
+            Some(columns) => columns.len(),
+            None => 0,
+        };
+        self.octets.len() + columns
     }
 
     /// Whether nothing was written yet.
     pub const fn is_empty(&self) -> bool {
-        self.octets.is_empty()
+        self.len() == 0
     }
 
     /// Writes a row behind those before.
+    #[inline]
     pub fn row(&mut self, row: &RowParts<'_>) {
+        match &mut self.columns {
+            Some(columns) => columns.row(row),
+            None => self.message(row),
+        }
+    }
+
+    /// Writes a row as a message.
+    fn message(&mut self, row: &RowParts<'_>) {
         let name = row
             .name
             .map_or(0, |(prefix, suffix)| prefix.len() + 1 + suffix.len());
@@ -91,12 +118,15 @@ impl TraceWriter {
 
     /// What was written since the last time.
     pub fn take(&mut self) -> Encoded<v1::TraceResponse> {
+        if let Some(columns) = &mut self.columns {
+            columns.flush(&mut self.octets);
+        }
         Encoded::new(std::mem::take(&mut self.octets))
     }
 }
 
 /// Octets of a number at most.
-const MOST: usize = 10;
+pub(super) const MOST: usize = 10;
 /// Octets for which there is room at first: some hundred rows.
 const ROOM: usize = 1 << 14;
 /// Wire types of a number and of what has a length, in the key of a field below 16.
@@ -105,7 +135,7 @@ const LENGTH: u8 = 2;
 
 /// Begins a field of `length` octets.
 #[inline]
-fn begin(out: &mut Vec<u8>, field: u8, length: usize) {
+pub(super) fn begin(out: &mut Vec<u8>, field: u8, length: usize) {
     out.push(field << 3 | LENGTH);
     varint(out, wide(length));
 }
@@ -120,7 +150,7 @@ fn number(out: &mut Vec<u8>, field: u8, number: u32) {
 
 /// Seven bits at a time, the low ones first.
 #[inline]
-fn varint(out: &mut Vec<u8>, mut number: u64) {
+pub(super) fn varint(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         out.push(u8::try_from(number & 0x7f).unwrap_or_default() | 0x80);
         number >>= 7;
@@ -153,7 +183,7 @@ mod tests {
     use prost::Message;
 
     use super::*;
-    use crate::wire::proto::Write;
+    use crate::wire::proto::{ColumnsReader, Write};
 
     fn row_strategy() -> impl Strategy<Value = v1::TraceRow> {
         let identifier = prop_oneof![1 => Just(String::new()), 4 => "[0-9.]{1,20}/.{0,200}"];
@@ -172,6 +202,19 @@ mod tests {
         )
     }
 
+    fn parts(row: &v1::TraceRow) -> RowParts<'_> {
+        RowParts {
+            name: row.identifier.split_once('/'),
+            prefix_number: None,
+            depth: row.depth,
+            parent: row.parent,
+            terms: row.terms,
+            more: row.more,
+            node: &row.node,
+            again: row.again,
+        }
+    }
+
     proptest! {
         #[test]
         fn is_read_as_it_was_meant(
@@ -183,15 +226,7 @@ mod tests {
             let summary = v1::TraceSummary { depth: 7, ..v1::TraceSummary::default() };
             let mut writer = TraceWriter::default();
             for row in &rows {
-                writer.row(&RowParts {
-                    name: row.identifier.split_once('/'),
-                    depth: row.depth,
-                    parent: row.parent,
-                    terms: row.terms,
-                    more: row.more,
-                    node: &row.node,
-                    again: row.again,
-                });
+                writer.row(&parts(row));
                 writer.terms(&terms);
             }
             writer.summary(&summary);
@@ -200,6 +235,7 @@ mod tests {
                 rows,
                 terms: vec![terms; count],
                 summary: Some(summary),
+                columns: Vec::new(),
             };
             let length = writer.len();
             let mut octets = Vec::new();
@@ -207,6 +243,37 @@ mod tests {
             prop_assert_eq!((length, writer.is_empty()), (octets.len(), true));
             prop_assert_eq!(octets.len(), expected.encoded_len());
             prop_assert_eq!(v1::TraceResponse::decode(octets.as_slice()), Ok(expected));
+        }
+
+        #[test]
+        fn columns_are_read_as_the_rows_that_they_tell(
+            rows in vec(row_strategy(), 0..9),
+            parts_of in 1..5_usize,
+        ) {
+            let mut writer = TraceWriter::in_columns();
+            let mut reader = ColumnsReader::default();
+            // As a client reads one part after the other, or all of them as one message.
+            let (mut read, mut whole) = (Vec::new(), Vec::new());
+            for some in rows.chunks(parts_of) {
+                some.iter().for_each(|row| writer.row(&parts(row)));
+                let length = writer.len();
+                let part = writer.take();
+                prop_assert!(writer.is_empty() && part.octets().len() >= length);
+                whole.extend_from_slice(part.octets());
+                let part = v1::TraceResponse::decode(part.octets().clone()).unwrap();
+                prop_assert_eq!((part.rows.len(), part.columns.len()), (0, 1));
+                for columns in part.columns {
+                    read.extend(reader.rows(columns).unwrap());
+                }
+            }
+            let mut expected = rows;
+            // Rows of other nodes are told as messages.
+            expected.iter_mut().for_each(|row| row.node.clear());
+            prop_assert_eq!(&read, &expected);
+            let whole = v1::TraceResponse::decode(whole.as_slice()).unwrap();
+            let mut reader = ColumnsReader::default();
+            let all = whole.columns.into_iter().map(|columns| reader.rows(columns).unwrap());
+            prop_assert_eq!(all.flatten().collect::<Vec<_>>(), expected);
         }
     }
 }

@@ -2,6 +2,8 @@
 //! firms and by whoever shows no key.
 
 mod batch;
+mod chain;
+mod columns;
 mod inspect;
 mod life;
 mod sight;

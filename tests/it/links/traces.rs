@@ -183,7 +183,7 @@ async fn shows_links_as_they_stood() {
 }
 
 /// A lot in thousands of parts, each in a box of ten.
-async fn fan_out(town: &Town, count: usize) {
+pub(super) async fn fan_out(town: &Town, count: usize) {
     let (b, a) = (town.of("b"), town.of("a"));
     let parts = (0..count).map(|part| link(&format!("b/P{part:05} made_from c/LOT")));
     let boxes = (0..count).map(|part| {
@@ -236,7 +236,7 @@ async fn pages(clients: &Clients, request: &TraceRequest, size: i32) -> Vec<v1::
     }
 }
 
-async fn streamed(clients: &Clients, request: TraceRequest) -> Vec<v1::TraceResponse> {
+pub(super) async fn streamed(clients: &Clients, request: TraceRequest) -> Vec<v1::TraceResponse> {
     let stream = clients.links().stream_trace(request).await;
     let mut stream = stream.unwrap().into_inner();
     let mut parts = Vec::new();

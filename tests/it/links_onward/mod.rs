@@ -251,3 +251,27 @@ async fn another_node_may_have_much_to_tell() {
     assert_eq!((summary.failures.len(), summary.truncated), (0, 0));
     assert!(rows[2..].iter().all(|row| row.node == THERE));
 }
+
+/// Columns are of one node's rows: a trace that may go on has none.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_goes_on_comes_as_rows() {
+    let two = Two::start().await;
+    let (here, there) = (two.here.clients(), two.there.clients());
+    state(&here, "88.118.1/BOX", "88.200.1/PART", Visibility::Public).await;
+    state(&there, "88.200.1/PART", "88.200.1/SUB", Visibility::Public).await;
+    let anyone = two.here.anonymous();
+    let in_columns = |hops_max| v1::TraceRequest {
+        as_columns: true,
+        ..up_from("88.118.1/BOX", hops_max)
+    };
+    let (rows, _) = trace(&anyone, in_columns(4)).await;
+    let identifiers: Vec<_> = rows.iter().map(|row| row.identifier.as_str()).collect();
+    assert_eq!(
+        identifiers,
+        ["88.118.1/BOX", "88.200.1/PART", "88.200.1/SUB"]
+    );
+    let alone = anyone.links().stream_trace(in_columns(0)).await.unwrap();
+    let part = alone.into_inner().message().await.unwrap().unwrap();
+    assert_eq!(part.rows, []);
+    assert_eq!(part.columns[0].prefixes, ["88.118.1", "88.200.1"]);
+}

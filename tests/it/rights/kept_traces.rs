@@ -52,7 +52,7 @@ fn ask(node: &Node, caller: &Caller, query: &TraceQuery) -> (String, bool) {
         Found::New(mut tracing) => {
             let mut writing = Writing::default();
             let progress = tracing.go(query.until, &mut writing).expect("traces");
-            tracing.keep(&progress.end, [writing.0.as_bytes(), b""]);
+            tracing.keep(&progress.end, || Some(writing.0.clone().into()));
             (writing.0, false)
         }
     }
@@ -219,7 +219,7 @@ fn what_is_not_the_whole_is_not_kept() {
             assert!(!ask(node, &caller, &alone).1);
         }
         let tracing = node.begin_trace(&caller, &whole).expect("begins");
-        tracing.keep(&TraceEnd::default(), [b"nothing was walked", b""]);
+        tracing.keep(&TraceEnd::default(), || Some("nothing was walked".into()));
         assert_eq!(
             ask(node, &caller, &whole),
             (walked(node, &caller, &whole), true)

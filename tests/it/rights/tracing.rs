@@ -389,6 +389,7 @@ pub(super) fn query(question: &Question, began: u64) -> TraceQuery {
         skip: 0,
         rows_max: 1000,
         until: Duration::MAX,
+        form: 0,
     }
 }
 
