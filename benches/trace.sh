@@ -20,8 +20,11 @@
 # those that psql tells: from a prepared query sent to the last row received; idnode's
 # are from the call to the last row read. Both send over loopback or less. PostgreSQL is
 # asked in three ways: for the numbers of nodes, its least, for their identifiers, and for
-# identifiers with depths, which are most of what idnode answers (parents and terms too).
-# idnode is asked again, when answers are kept that fit, and anew, when none are.
+# identifiers with depths, which are most of what idnode answers (parents and terms too); a
+# recursive query with depths expands a node once for each depth that it has. idnode's client
+# reads the numbers out of the identifiers' suffixes, where they lie, and passes over the rest;
+# psql copies each field. idnode is asked again, when answers are kept that fit, and anew, when
+# none are.
 #
 # Server and client take turns. On one core a call costs what both do; on two it costs
 # besides what it takes to wake another core, twice, which on a virtual machine is tens of
@@ -34,9 +37,9 @@ set -euo pipefail
 NODES=${NODES:-1000000} ROUNDS=${ROUNDS:-3} STORED=${STORED:-1} WRITES=${WRITES:-5000}
 SETS=${SETS:-bom where-used lots lots-window lots-grouped batches pallets hottest}
 GRAPH_BYTES=${GRAPH_BYTES:-1073741824} KEPT_BYTES=${KEPT_BYTES:-268435456}
-CORES=${CORES:-$(($(nproc) - 1))}
+CORES=${CORES:-$(taskset -pc $$ | sed 's/.*[:, -]//')}
 FORMS="numbers named depths"
-ALL_CORES=0-$(($(nproc) - 1))
+ALL_CORES=$(taskset -pc $$ | sed 's/.*: //')
 WRITE_SETS="bom where-used lots"
 HTTP=18483
 
@@ -144,20 +147,21 @@ digests() {
     } | sql
 }
 
+# has_form SET FORM: whether PostgreSQL is asked so.
+has_form() { [ "$1" != lots-grouped ] || [ "$2" = numbers ]; }
+
 # time_postgres SET FORM: milliseconds of each question, a line each. FORM: numbers, named,
-# or depths. What is grouped has but one.
+# or depths. What is grouped is asked for in one.
 time_postgres() {
     local select depths=
     select=$(select_of "$1")
-    if [ "$1" != lots-grouped ]; then
-        case $2 in
-            named) select="SELECT identifier FROM c JOIN nodes USING (node)" ;;
-            depths)
-                depths=depths
-                select="SELECT identifier, depth FROM (SELECT node, min(depth) AS depth FROM c GROUP BY node) d JOIN nodes USING (node)"
-                ;;
-        esac
-    fi
+    case $2 in
+        named) select="SELECT identifier FROM c JOIN nodes USING (node)" ;;
+        depths)
+            depths=depths
+            select="SELECT identifier, depth FROM (SELECT node, min(depth) AS depth FROM c GROUP BY node) d JOIN nodes USING (node)"
+            ;;
+    esac
     {
         # By the index, row by row: it does not know how few there are.
         [ "$2" = numbers ] || echo "SET enable_hashjoin = off; SET enable_mergejoin = off;"
@@ -169,7 +173,7 @@ time_postgres() {
 
 # Runs a command where it is timed.
 on_its_cores() {
-    on_cores "$BASHPID"
+    on_cores "$BASHPID" || exit
     "$@"
 }
 
@@ -219,6 +223,14 @@ END
 
 idnode() { IDNODE_SERVER=http://127.0.0.1:$HTTP IDNODE_KEY_FILE=$work/key "$IDNODE" "$@"; }
 
+# How many answers that were kept the node has told.
+kept_hits() {
+    {
+        printf 'GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' >&3
+        cat <&3
+    } 3<>"/dev/tcp/127.0.0.1/$HTTP" | awk '/^idnode_trace_kept_hits_total / { n = $2 } END { print n + 0 }'
+}
+
 # field NAME: of the JSON on the standard input.
 field() { grep -o "\"$1\": *[^,}]*" | head -1 | sed 's/^[^:]*: *//; s/"//g'; }
 counts() { idnode -o json link check --counts-only | field "$1"; }
@@ -251,6 +263,7 @@ table() {
     for set in $SETS; do
         printf '| %s | %s / %s |' "$set" "$(of "$side.$set.rows_p50")" "$(of "$side.$set.rows_max")"
         for form in $FORMS; do
+            if ! has_form "$set" "$form"; then printf ' – |'; continue; fi
             read -r p50 p99 rate <"$work/pg.$set.$form"
             printf ' %s / %s |' "$(ratio "$p50" 1000.0)" "$(ratio "$p99" 1000.0)"
         done
@@ -260,6 +273,7 @@ table() {
             "$(awk -v v="$(of "$side.$set.first_p50_us")" 'BEGIN { printf "%.3f", v / 1000 }')" \
             "$(of "$side.$set.cpu_us_per_request")"
         for form in $FORMS; do
+            if ! has_form "$set" "$form"; then printf ' – |'; continue; fi
             read -r p50 p99 rate <"$work/pg.$set.$form"
             printf ' %s |' "$(ratio "$(of "$side.$set.per_second")" "$rate")"
         done
@@ -299,20 +313,24 @@ printf '\nStart until the graph is in memory, with a stop before: %s s; all of i
 say "comparing what both find"
 for set in $SETS; do
     digests "$set" >"$work/pg.digests"
-    # Anew, and what was kept then.
-    for time in first again; do
+    # Anew, anew to be kept, and what was kept then.
+    for time in first again kept; do
+        hits=$(kept_hits)
         idnode bench chain-trace --nodes "$NODES" --set "$set" --digests "$work/node.digests" >/dev/null
         cmp -s "$work/pg.digests" "$work/node.digests" ||
             fail "$set, $time, differs: $(diff "$work/pg.digests" "$work/node.digests" | head -4)"
     done
-    say "$set: $(wc -l <"$work/pg.digests") starts, all equal"
+    say "$set: $(wc -l <"$work/pg.digests") starts, all equal; $(($(kept_hits) - hits)) of the last were kept"
 done
+[ "$KEPT_BYTES" = 0 ] || [ "$(kept_hits)" -gt 0 ] || fail "no answer was kept"
 on_cores "$(head -1 "$work/pg/postmaster.pid")"
 on_cores "$pid"
 for round in $(seq "$ROUNDS"); do
     for set in $SETS; do
         say "round $round: $set"
-        for form in $FORMS; do time_postgres "$set" "$form" >>"$work/times.$set.$form"; done
+        for form in $FORMS; do
+            ! has_form "$set" "$form" || time_postgres "$set" "$form" >>"$work/times.$set.$form"
+        done
         # What was kept of this set may have given way to others; an answer is kept the
         # second time.
         for time in first again; do
@@ -330,7 +348,9 @@ done
 # What is beside writes has all cores, and is compared with what had them too.
 [ "$WRITES" = 0 ] || time_alone walked
 for set in $SETS; do
-    for form in $FORMS; do percentiles <"$work/times.$set.$form" >"$work/pg.$set.$form"; done
+    for form in $FORMS; do
+        ! has_form "$set" "$form" || percentiles <"$work/times.$set.$form" >"$work/pg.$set.$form"
+    done
 done
 table memory "graph in memory, $NODES identifiers, each trace walked"
 table kept "asked again and again, answers kept up to $KEPT_BYTES bytes"

@@ -10,10 +10,12 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tonic::Status;
 use tonic::codegen::http::header::{AUTHORIZATION, CONTENT_TYPE, TE};
-use tonic::codegen::http::{HeaderValue, Request, Uri};
+use tonic::codegen::http::{HeaderValue, Request, StatusCode, Uri};
 
 use crate::bench::error::Error;
-use crate::bench::target::{ANSWER_BYTES_MAX, FRAME_BYTES_MAX, STREAM_WINDOW_BYTES, Target};
+use crate::bench::target::{
+    ANSWER_BYTES_MAX, CONNECT_TIMEOUT, FRAME_BYTES_MAX, STREAM_WINDOW_BYTES, Target,
+};
 
 /// Octets before a message: whether it is packed, and its length (gRPC over HTTP/2,
 /// "Length-Prefixed-Message").
@@ -46,16 +48,19 @@ impl Caller {
         let authority = server.authority().ok_or_else(invalid)?;
         let port = authority.port_u16().unwrap_or(80);
         let host = authority.host().trim_matches(['[', ']']);
-        let stream = TcpStream::connect((host, port)).await.map_err(broken)?;
-        stream.set_nodelay(true).map_err(broken)?;
-        let (send, connection) = h2::client::Builder::new()
-            .initial_window_size(STREAM_WINDOW_BYTES)
-            .initial_connection_window_size(STREAM_WINDOW_BYTES)
-            .max_frame_size(FRAME_BYTES_MAX)
-            .enable_push(false)
-            .handshake(stream)
-            .await
-            .map_err(broken)?;
+        let connecting = async {
+            let stream = TcpStream::connect((host, port)).await.map_err(broken)?;
+            stream.set_nodelay(true).map_err(broken)?;
+            let mut builder = h2::client::Builder::new();
+            builder
+                .initial_window_size(STREAM_WINDOW_BYTES)
+                .initial_connection_window_size(STREAM_WINDOW_BYTES)
+                .max_frame_size(FRAME_BYTES_MAX)
+                .enable_push(false);
+            builder.handshake(stream).await.map_err(broken)
+        };
+        let connected = tokio::time::timeout(CONNECT_TIMEOUT, connecting).await;
+        let (send, connection) = connected.map_err(broken)??;
         let bearer = target.bearer().map(HeaderValue::from_bytes).transpose();
         let bearer = bearer.map_err(broken)?;
         let mut at_work = JoinSet::new();
@@ -106,6 +111,7 @@ impl Caller {
         // What is refused at once has no body.
         match Status::from_header_map(&head.headers) {
             Some(status) if status.code() != tonic::Code::Ok => Err(status.into()),
+            _ if head.status != StatusCode::OK => Err(broken(head.status)),
             _ => Ok(Messages {
                 body,
                 held: Bytes::new(),

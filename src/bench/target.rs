@@ -25,7 +25,7 @@ pub(super) const FRAME_BYTES_MAX: u32 = 64 << 10;
 /// Bytes of one answer; a batch of records is the largest.
 pub(super) const ANSWER_BYTES_MAX: usize = 64 << 20;
 /// How long to try to connect.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Prefixes that are registered at once.
 const PREFIXES_AT_ONCE: usize = 64;
 

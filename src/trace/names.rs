@@ -1,7 +1,8 @@
 //! What nodes are called: interned prefixes, and suffixes one behind the other.
 //!
 //! Everything stands in blocks, so that growing copies nothing and leaves little
-//! unused: 8 bytes for a node, and one beside its suffix, two from 64 bytes on.
+//! unused: 8 bytes for a node, and one beside its suffix, two from 64 bytes on and three
+//! from 4,096 on.
 
 use std::collections::HashMap;
 use std::hint::black_box;

@@ -7,6 +7,7 @@ use prost::Message;
 use crate::wire::proto::{Content, Fields, v1};
 
 /// Fields of `TraceResponse`.
+const ROWS: u32 = 1;
 const SUMMARY: u32 = 3;
 const COLUMNS: u32 = 4;
 /// Fields of `TraceColumns`.
@@ -16,7 +17,7 @@ const SUFFIX_BYTES: u32 = 4;
 
 /// Takes the nodes of a `TraceResponse`, whose rows are columns: the numbers that the
 /// suffixes of their identifiers are. Gives the summary, if it has one; `None` of what is
-/// no such answer.
+/// no such answer: of rows as messages too, which an older node tells.
 pub(super) fn read(answer: &[u8], nodes: &mut Vec<u32>) -> Option<Option<v1::TraceSummary>> {
     let mut summary = None;
     for field in Fields::of(answer) {
@@ -25,6 +26,7 @@ pub(super) fn read(answer: &[u8], nodes: &mut Vec<u32>) -> Option<Option<v1::Tra
                 summary = Some(v1::TraceSummary::decode(octets).ok()?);
             }
             (COLUMNS, Content::Octets(octets)) => columns(octets, nodes)?,
+            (ROWS, _) => return None,
             _ => {}
         }
     }
@@ -62,13 +64,13 @@ fn varint(octets: &mut &[u8]) -> Option<u32> {
     if first & 0x80 == 0 {
         return Some(first.into());
     }
-    let (mut number, mut shift) = (u32::from(first & 0x7f), 7);
+    let (mut number, mut shift) = (u64::from(first & 0x7f), 7_u32);
     loop {
         let (octet, behind) = octets.split_first()?;
         *octets = behind;
-        number |= u32::from(octet & 0x7f).checked_shl(shift)?;
+        number |= u64::from(octet & 0x7f).checked_shl(shift)?;
         if octet & 0x80 == 0 {
-            return Some(number);
+            return u32::try_from(number).ok();
         }
         shift += 7;
     }
@@ -169,5 +171,14 @@ mod tests {
             assert_eq!(read_all(&answer(vec![spoilt])), None);
         }
         assert_eq!(read(b"\x22\x07abc", &mut Vec::new()), None);
+        let mut as_messages = answer(Vec::new());
+        as_messages.rows.push(v1::TraceRow::default());
+        assert_eq!(read_all(&as_messages), None);
+        assert_eq!(varint(&mut [0xff; 9].as_slice()), None);
+        assert_eq!(varint(&mut b"\xff\xff\xff\xff\x1f".as_slice()), None);
+        assert_eq!(
+            varint(&mut b"\xff\xff\xff\xff\x0f".as_slice()),
+            Some(u32::MAX)
+        );
     }
 }

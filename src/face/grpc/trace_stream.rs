@@ -5,14 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 use tonic::Response;
 
 use crate::face::grpc::outgoing::{Answers, End, Outgoing};
 use crate::face::grpc::ready;
 use crate::face::grpc::shared::{Shared, TRACE_STREAMS_MAX};
 use crate::face::grpc::trace_convert::{Asked, failures, requests, until};
-use crate::face::grpc::trace_part::{Page, Part};
+use crate::face::grpc::trace_part::Part;
 use crate::face::grpc::traces::{WHOLE, begin, kept_message, rest};
 use crate::model::{Caller, Reason, Refusal};
 use crate::node::{Found, FoundRow, Node, OnwardEnd, OnwardRow, TraceQuery, TraceTaker, Tracing};
@@ -42,8 +41,7 @@ pub(super) async fn stream(
     let mut asked = Asked::new(shared, request, WHOLE, until)?;
     asked.go_on(&caller)?;
     let node = &shared.node;
-    let gone = CancellationToken::new();
-    let (mut page, mut tracing) = (Page::new(node, asked.query.form, gone), None);
+    let (mut beginning, mut tracing) = (Beginning::new(node, &asked.query), None);
     let mut ended = None;
     // To look several starts up may wait for a disk.
     if !node.goes_on(&asked.onward) && asked.query.further.is_empty() {
@@ -60,19 +58,21 @@ pub(super) async fn stream(
             Found::Kept(_) => Box::new(node.begin_trace(&caller, &asked.query)?),
             Found::New(tracing) => tracing,
         };
-        let progress = begin(node, &mut begun, &mut page)?;
+        let progress = begin(node, &mut begun, &mut beginning)?;
         ended = progress.filter(|progress| !progress.rests);
         tracing = Some(begun);
     }
     shared.metrics.traced(false);
     let (outgoing, answers) = Outgoing::new(shared, caller, deadline);
-    let mut giving = Giving::new(node, outgoing, page.part, &asked.query);
+    let mut giving = Giving::new(node, outgoing, beginning, &asked.query);
     if let Some(progress) = ended
+        && giving.full.is_empty()
         && may_have(node, giving.outgoing.caller(), giving.part.row_count)
     {
         let whole = giving.last_part(&asked, OnwardEnd::of(progress));
         if let Some(tracing) = tracing {
-            tracing.keep(&progress.end, || giving.part.whole());
+            let part = &giving.part;
+            tracing.keep(&progress.end, (part.all_bytes(), || part.whole()));
         }
         rest(progress.quiet).await;
         giving.outgoing.send_first(whole)?;
@@ -93,6 +93,38 @@ pub(super) async fn stream(
 fn may_have(node: &Node, caller: &Caller, row_count: u32) -> bool {
     let count = requests(row_count.into()).max(1);
     node.admit_items(caller, count).is_ok()
+}
+
+/// What a trace finds where the call is read. It loses no row: what one part does not hold
+/// is another.
+struct Beginning {
+    part: Part,
+    full: Vec<Encoded<TraceResponse>>,
+}
+
+impl Beginning {
+    fn new(node: &Node, query: &TraceQuery) -> Self {
+        Self {
+            part: Part::new(node, query.form),
+            full: Vec::new(),
+        }
+    }
+}
+
+impl TraceTaker for Beginning {
+    fn row(&mut self, row: FoundRow<'_>) {
+        self.part.add(&row);
+        if self.part.is_full() {
+            self.full.push(self.part.take());
+        }
+    }
+
+    fn pause(&mut self) -> ControlFlow<()> {
+        match self.full.is_empty() {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(()),
+        }
+    }
 }
 
 /// A trace whose rows are given as they are found.
@@ -117,7 +149,7 @@ impl Giving {
     fn new(
         node: &Node,
         outgoing: Outgoing<Encoded<TraceResponse>>,
-        part: Part,
+        Beginning { part, full }: Beginning,
         query: &TraceQuery,
     ) -> Self {
         Self {
@@ -125,7 +157,7 @@ impl Giving {
             is_held: !query.further.is_empty(),
             outgoing,
             part,
-            full: Vec::new(),
+            full,
             counted: 1,
             sent: None,
             broken: None,
@@ -168,7 +200,7 @@ impl Giving {
         let how = end.end;
         let last = self.last_part(asked, end);
         if let Some(tracing) = tracing {
-            tracing.keep(&how, || self.part.whole());
+            tracing.keep(&how, (self.part.all_bytes(), || self.part.whole()));
         }
         self.outgoing.send(last)
     }

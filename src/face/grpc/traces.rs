@@ -160,7 +160,7 @@ pub(super) async fn trace(
     let end = page_end(&asked, &part, progress.end);
     let summary = part.summary(&end, asked.token(&caller, &end));
     let message = part.end(&summary);
-    tracing.keep(&end, || part.whole());
+    tracing.keep(&end, (part.all_bytes(), || part.whole()));
     Ok(Response::new(message))
 }
 

@@ -185,20 +185,21 @@ impl KeptTraces {
     }
 
     /// Keeps an answer of so many rows to what `walk` has found to its end, if it is not
-    /// the first time. `octets` is asked for it then, and may have none.
+    /// the first time. `octets` is asked for it then, which is about `length` long, and may
+    /// have none.
     pub(super) fn keep(
         &self,
         question: Question,
         before: Before,
         walk: &Walk,
-        (row_count, octets): (u32, impl FnOnce() -> Option<Bytes>),
+        (row_count, length, octets): (u32, usize, impl FnOnce() -> Option<Bytes>),
     ) {
-        if !self.lately.was_asked(self.hasher.hash_one(&question)) {
+        let was_asked = self.lately.was_asked(self.hasher.hash_one(&question));
+        let length = u64::try_from(length).unwrap_or(u64::MAX);
+        if !was_asked || length > self.answer_bytes_max {
             return;
         }
-        let bytes = |octets: &Bytes| u64::try_from(octets.len()).unwrap_or(u64::MAX);
-        let fits = |octets: &Bytes| bytes(octets) <= self.answer_bytes_max;
-        let Some(octets) = octets().filter(fits) else {
+        let Some(octets) = octets() else {
             return;
         };
         let kept = KeptTrace {

@@ -184,15 +184,20 @@ impl Tracing {
 
     /// Keeps a face's answer to all of it, if that ends with all rows there are, and tells
     /// more than the start. What came from the stored lists is not kept. `octets` is asked
-    /// for the answer only if it will be, unless that is too large.
-    pub fn keep(self, end: &TraceEnd, octets: impl FnOnce() -> Option<Bytes>) {
+    /// for the answer, of about `length`, only if it will be.
+    pub fn keep(self, end: &TraceEnd, (length, octets): (usize, impl FnOnce() -> Option<Bytes>)) {
         let is_whole = end.truncated.is_none() && self.query.skip == 0 && end.row_count > 1;
         if !is_whole || self.lacks_name || !self.query.further.is_empty() {
             return;
         }
         if let (Some(kept), Some(before)) = (self.node.inner.graph.kept(), self.before) {
             let question = Question::new(&self.query, &self.asked, &self.reader);
-            kept.keep(question, before, &self.walk, (end.row_count, octets));
+            kept.keep(
+                question,
+                before,
+                &self.walk,
+                (end.row_count, length, octets),
+            );
         }
     }
 

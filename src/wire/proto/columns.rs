@@ -22,6 +22,9 @@ const MORE: u8 = 8;
 const AGAIN: u8 = 9;
 /// Rows for which there is room at first.
 const ROOM_ROWS: usize = 1_000;
+/// Octets of a prefix at most, as the model has it: rows that name a longer one would take
+/// any amount of memory to read.
+const PREFIX_BYTES_MAX: usize = 64;
 /// Prefixes for which there is room.
 const ROOM_PREFIXES: usize = 200;
 /// Octets of a suffix for which there is room.
@@ -192,6 +195,14 @@ pub enum ColumnsError {
         /// What `depths` has.
         rows: usize,
     },
+    /// More prefixes than rows, or a longer one than there are.
+    #[error("{prefixes} prefixes for {rows} rows, of at most {PREFIX_BYTES_MAX} octets each")]
+    Prefixes {
+        /// How many there are.
+        prefixes: usize,
+        /// How many rows.
+        rows: usize,
+    },
     /// A number for which there is no prefix.
     #[error("no prefix has the number {0}")]
     Prefix(u32),
@@ -207,7 +218,7 @@ impl ColumnsReader {
     /// The rows of `columns`.
     ///
     /// # Errors
-    /// [`ColumnsError`]; nothing of them counts then.
+    /// [`ColumnsError`]; what comes behind them cannot be read then.
     pub fn rows(&mut self, columns: v1::TraceColumns) -> Result<Vec<v1::TraceRow>, ColumnsError> {
         let v1::TraceColumns {
             prefixes,
@@ -234,6 +245,11 @@ impl ColumnsReader {
                     rows,
                 });
             }
+        }
+        let is_long = |prefix: &String| prefix.len() > PREFIX_BYTES_MAX;
+        if prefixes.len() > rows || prefixes.iter().any(is_long) {
+            let prefixes = prefixes.len();
+            return Err(ColumnsError::Prefixes { prefixes, rows });
         }
         self.prefixes.extend(prefixes);
         let mut left = suffixes.as_str();
@@ -327,7 +343,7 @@ mod tests {
     #[test]
     fn refuses_columns_that_are_no_rows() {
         type Spoil = fn(&mut v1::TraceColumns);
-        let spoilt: [(Spoil, &str); 9] = [
+        let spoilt: [(Spoil, &str); 11] = [
             (
                 |columns| columns.prefix_numbers.truncate(2),
                 "prefix_numbers has 2",
@@ -356,6 +372,14 @@ mod tests {
                 "do not divide suffixes, of 5",
             ),
             (|columns| columns.again[0] = 3, "no row has the place 3"),
+            (
+                |columns| columns.prefixes.resize(4, "88.4".to_owned()),
+                "4 prefixes for 3 rows",
+            ),
+            (
+                |columns| columns.prefixes[0] = "8".repeat(65),
+                "of at most 64 octets",
+            ),
         ];
         for (spoil, expected) in spoilt {
             let mut columns = columns();

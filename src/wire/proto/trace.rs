@@ -16,8 +16,8 @@ const SUMMARY: u32 = 3;
 pub struct RowParts<'a> {
     /// Prefix and suffix of the identifier, between which a slash goes.
     pub name: Option<(&'a str, &'a str)>,
-    /// A number that all rows with its prefix have, and none with another; none if there
-    /// is no such number. Of use in columns.
+    /// A number that no row with another prefix has; not all rows need one. Prefixes are
+    /// found by it in columns.
     pub prefix_number: Option<u32>,
     /// `TraceRow.depth`.
     pub depth: u32,
@@ -186,7 +186,11 @@ mod tests {
     use crate::wire::proto::{ColumnsReader, Write};
 
     fn row_strategy() -> impl Strategy<Value = v1::TraceRow> {
-        let identifier = prop_oneof![1 => Just(String::new()), 4 => "[0-9.]{1,20}/.{0,200}"];
+        let identifier = prop_oneof![
+            1 => Just(String::new()),
+            2 => "[0-9.]{1,8}/.{0,200}",
+            3 => "[12]/.{0,20}",
+        ];
         let number = || prop_oneof![Just(0_u32), 0..300_u32, any::<u32>()];
         let rest = (number(), number(), number(), any::<[bool; 2]>(), ".{0,9}");
         (identifier, rest).prop_map(
@@ -202,10 +206,20 @@ mod tests {
         )
     }
 
+    /// Some have a number for their prefix, and some not.
     fn parts(row: &v1::TraceRow) -> RowParts<'_> {
+        let name = row.identifier.split_once('/');
+        let number = |prefix: &str| {
+            let octets = prefix.bytes().map(u32::from);
+            octets.fold(0_u32, |number, octet| {
+                number.wrapping_mul(12).wrapping_add(octet - 45)
+            })
+        };
         RowParts {
-            name: row.identifier.split_once('/'),
-            prefix_number: None,
+            name,
+            prefix_number: name
+                .map(|(prefix, _)| number(prefix))
+                .filter(|_| !row.depth.is_multiple_of(3)),
             depth: row.depth,
             parent: row.parent,
             terms: row.terms,

@@ -3,9 +3,9 @@
 use idnode::wire::proto::ColumnsReader;
 use idnode::wire::proto::v1::{self, TraceRequest, TraceRow, link::Behind, link::Visibility};
 
-use super::traces::{fan_out, streamed};
+use super::traces::{fan_out, in_memory, kept_hits, streamed};
 use super::{Town, down, link, seen_by, state, state_all, trace, up};
-use crate::support::{Clients, wait_until};
+use crate::support::Clients;
 
 fn in_columns(request: &TraceRequest) -> TraceRequest {
     TraceRequest {
@@ -62,14 +62,17 @@ async fn pages(clients: &Clients, request: &TraceRequest, size: i32) -> Vec<Trac
 }
 
 async fn agree_on_many(town: &Town) {
-    fan_out(town, 3_000).await;
+    fan_out(town, 5_000).await;
     let nobody = town.node.anonymous();
     let request = TraceRequest {
         page_size: 10_000,
         ..down("c/LOT")
     };
+    // More than a part holds.
+    let parts = streamed(&nobody, in_columns(&request)).await;
+    assert!(parts.len() > 1, "{}", parts.len());
     let expected = trace(&nobody, request.clone()).await.unwrap();
-    assert_eq!(expected.rows.len(), 1 + 3_000 + 300);
+    assert_eq!(expected.rows.len(), 1 + 5_000 + 500);
     for _ in 0..3 {
         let [answer, stream] = both(&nobody, &request).await;
         assert_eq!(answer, expected);
@@ -80,7 +83,9 @@ async fn agree_on_many(town: &Town) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn are_the_same_rows_over_the_graph_in_memory() {
-    agree_on_many(&Town::new().await).await;
+    let town = Town::new().await;
+    in_memory(&town.node).await;
+    agree_on_many(&town).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -111,12 +116,7 @@ async fn tell_all_that_rows_tell_whether_kept_or_not() {
     }
     let open = link("b/SECRET.PART1 made_from c/ORE-矿");
     state(&town.of("b"), open).await.unwrap();
-    let in_memory = async || {
-        let check = v1::CheckLinksRequest { counts_only: true };
-        let check = town.node.clients().links().check_links(check).await;
-        check.unwrap().into_inner().in_memory
-    };
-    wait_until("the graph", in_memory).await;
+    in_memory(&town.node).await;
     let nobody = town.node.anonymous();
     for all_links in [false, true] {
         let request = TraceRequest {
@@ -128,6 +128,7 @@ async fn tell_all_that_rows_tell_whether_kept_or_not() {
         assert!(is_told(|row| row.more) && is_told(|row| row.identifier.is_empty()));
         assert!(is_told(|row| row.identifier.ends_with("/ORE-矿")));
         assert_eq!(is_told(|row| row.again), all_links);
+        let before = kept_hits(&town.node).await;
         for _ in 0..4 {
             let answers = both(&nobody, &request).await;
             assert_eq!(answers, [expected.clone(), expected.clone()]);
@@ -135,6 +136,9 @@ async fn tell_all_that_rows_tell_whether_kept_or_not() {
             let alone = std::slice::from_ref(&expected);
             assert_eq!(streamed(&nobody, request.clone()).await, alone);
         }
+        // Of four times four in two forms all but the first two of columns, and that of rows
+        // which made it the second.
+        assert!(kept_hits(&town.node).await - before >= 13);
         // Who sees more has an answer of their own.
         let own = trace(&town.of("b"), in_columns(&request)).await.unwrap();
         let own = unpacked(own, &mut ColumnsReader::default());

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::grpc::assert_refused;
 use crate::support::http::metrics;
-use crate::support::{Clients, reason, tool, wait_until};
+use crate::support::{Clients, TestNode, reason, tool, wait_until};
 
 /// A shop's box of two parts, which share a lot; and one that the lot also went into.
 const GRAPH: [&str; 7] = [
@@ -246,6 +246,27 @@ pub(super) async fn streamed(clients: &Clients, request: TraceRequest) -> Vec<v1
     parts
 }
 
+/// How many answers that were kept were told, by other nodes of this process too.
+pub(super) async fn kept_hits(node: &TestNode) -> u64 {
+    let metrics = metrics(node.http).await;
+    let hits = |line: &str| {
+        line.strip_prefix("idnode_trace_kept_hits_total ")?
+            .parse()
+            .ok()
+    };
+    metrics.lines().find_map(hits).unwrap_or(0)
+}
+
+/// Waits until the graph is in memory.
+pub(super) async fn in_memory(node: &TestNode) {
+    let is_there = async || {
+        let check = v1::CheckLinksRequest { counts_only: true };
+        let check = node.clients().links().check_links(check).await;
+        check.unwrap().into_inner().in_memory
+    };
+    wait_until("the graph", is_there).await;
+}
+
 /// An answer that was kept is the one that was found, whether it goes out as it is or
 /// packed, in one message or as a stream.
 #[tokio::test(flavor = "multi_thread")]
@@ -253,21 +274,8 @@ async fn kept_answers_are_as_they_were_found() {
     let town = Town::new().await;
     state_all(&town, &GRAPH).await;
     let nobody = town.node.anonymous();
-    let kept = async || {
-        let metrics = metrics(town.node.http).await;
-        let hits = |line: &str| {
-            line.strip_prefix("idnode_trace_kept_hits_total ")?
-                .parse()
-                .ok()
-        };
-        metrics.lines().find_map(hits).unwrap_or(0_u64)
-    };
-    let in_memory = async || {
-        let check = v1::CheckLinksRequest { counts_only: true };
-        let check = town.node.clients().links().check_links(check).await;
-        check.unwrap().into_inner().in_memory
-    };
-    wait_until("the graph", in_memory).await;
+    let kept = async || kept_hits(&town.node).await;
+    in_memory(&town.node).await;
     for request in [up("a/BOX"), down("c/LOT")] {
         let found = trace(&nobody, request.clone()).await.unwrap();
         assert!(found.rows.len() > 3);

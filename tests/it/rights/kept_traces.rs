@@ -52,7 +52,8 @@ fn ask(node: &Node, caller: &Caller, query: &TraceQuery) -> (String, bool) {
         Found::New(mut tracing) => {
             let mut writing = Writing::default();
             let progress = tracing.go(query.until, &mut writing).expect("traces");
-            tracing.keep(&progress.end, || Some(writing.0.clone().into()));
+            let octets = || Some(writing.0.clone().into());
+            tracing.keep(&progress.end, (writing.0.len(), octets));
             (writing.0, false)
         }
     }
@@ -219,7 +220,8 @@ fn what_is_not_the_whole_is_not_kept() {
             assert!(!ask(node, &caller, &alone).1);
         }
         let tracing = node.begin_trace(&caller, &whole).expect("begins");
-        tracing.keep(&TraceEnd::default(), || Some("nothing was walked".into()));
+        let octets = || Some("nothing was walked".into());
+        tracing.keep(&TraceEnd::default(), (18, octets));
         assert_eq!(
             ask(node, &caller, &whole),
             (walked(node, &caller, &whole), true)
