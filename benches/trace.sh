@@ -245,14 +245,48 @@ time_node() {
     done
 }
 
-# time_alone SIDE: the sets that are asked beside writes, with nothing beside and on any core.
+# time_alone SIDE SET: a set that is asked beside writes, with nothing beside and on any core.
 time_alone() {
-    local CORES=$ALL_CORES round set
+    local CORES=$ALL_CORES round
     on_cores "$pid"
-    for round in $(seq "$ROUNDS"); do
-        for set in $WRITE_SETS; do time_node "$set" "alone-$1"; done
+    for round in $(seq "$ROUNDS"); do time_node "$2" "alone-$1"; done
+}
+
+# beside_writes SIDE: traces beside links that are stated, and alone before and after: the
+# links make what is found larger. Each has all cores.
+beside_writes() {
+    local side=$1 set name writer
+    for set in $WRITE_SETS; do
+        for name in first again; do
+            idnode bench chain-trace --nodes "$NODES" --set "$set" >/dev/null
+        done
+        time_alone "$side" "$set"
+        idnode -o json bench chain-links --nodes "$NODES" --first "$first" \
+            --per-second "$WRITES" --seconds 15 >"$work/written" &
+        writer=$!
+        sleep 1
+        while kill -0 "$writer" 2>/dev/null; do
+            idnode -o json bench chain-trace --nodes "$NODES" --set "$set" >"$work/report"
+            kill -0 "$writer" 2>/dev/null || break
+            for name in p50_us p99_us; do field "$name" <"$work/report" >>"$work/writes-$side.$set.$name"; done
+        done
+        wait "$writer" || fail "$(cat "$work/written")"
+        first=$((first + 20 * WRITES))
+        # What was kept may have ended with a change.
+        for name in first again; do
+            idnode bench chain-trace --nodes "$NODES" --set "$set" >/dev/null
+        done
+        time_alone "$side" "$set"
+        printf '| %s, %s | %.0f | %.3f / %.3f | %.3f / %.3f | %s | %s of %s |\n' \
+            "$set" "$side" "$(field per_second <"$work/written")" \
+            "$(millis "alone-$side.$set.p50_us")" "$(millis "alone-$side.$set.p99_us")" \
+            "$(millis "writes-$side.$set.p50_us")" "$(millis "writes-$side.$set.p99_us")" \
+            "$(ratio "$(of "writes-$side.$set.p99_us")" "$(of "alone-$side.$set.p99_us")")" \
+            "$(field missed <"$work/written")" "$(field looked <"$work/written")"
     done
 }
+
+millis() { awk -v v="$(of "$1")" 'BEGIN { print v / 1000 }'; }
 
 of() { median <"$work/$1"; }
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.1f", a / b }'; }
@@ -345,8 +379,6 @@ on_cores "$pid"
 for round in $(seq "$ROUNDS"); do
     for set in $SETS; do time_node "$set" memory; done
 done
-# What is beside writes has all cores, and is compared with what had them too.
-[ "$WRITES" = 0 ] || time_alone walked
 for set in $SETS; do
     for form in $FORMS; do
         ! has_form "$set" "$form" || percentiles <"$work/times.$set.$form" >"$work/pg.$set.$form"
@@ -356,37 +388,13 @@ table memory "graph in memory, $NODES identifiers, each trace walked"
 table kept "asked again and again, answers kept up to $KEPT_BYTES bytes"
 
 if [ "$WRITES" -gt 0 ]; then
-    first=0
-    stop_node
-    start_node "$GRAPH_BYTES" "$KEPT_BYTES"
-    for time in first again; do
-        for set in $WRITE_SETS; do
-            idnode bench chain-trace --nodes "$NODES" --set "$set" >/dev/null
-        done
-    done
-    time_alone kept
     say "traces beside $WRITES links a second"
-    for set in $WRITE_SETS; do
-        idnode -o json bench chain-links --nodes "$NODES" --first "$first" \
-            --per-second "$WRITES" --seconds 15 >"$work/written" &
-        writer=$!
-        sleep 1
-        while kill -0 "$writer" 2>/dev/null; do
-            idnode -o json bench chain-trace --nodes "$NODES" --set "$set" >"$work/report"
-            kill -0 "$writer" 2>/dev/null || break
-            for name in p50_us p99_us; do field "$name" <"$work/report" >>"$work/writes.$set.$name"; done
-        done
-        wait "$writer" || fail "$(cat "$work/written")"
-        first=$((first + 20 * WRITES))
-        printf '\n%s beside %.0f links a second: p50 %.3f ms, p99 %.3f ms; without p99 %.3f ms when each is walked, %.3f ms when kept: %s and %s times; %s of %s traces missed an acknowledged link.\n' \
-            "$set" "$(field per_second <"$work/written")" \
-            "$(awk -v v="$(of "writes.$set.p50_us")" 'BEGIN { print v / 1000 }')" \
-            "$(awk -v v="$(of "writes.$set.p99_us")" 'BEGIN { print v / 1000 }')" \
-            "$(awk -v v="$(of "alone-walked.$set.p99_us")" 'BEGIN { print v / 1000 }')" \
-            "$(awk -v v="$(of "alone-kept.$set.p99_us")" 'BEGIN { print v / 1000 }')" \
-            "$(ratio "$(of "writes.$set.p99_us")" "$(of "alone-walked.$set.p99_us")")" \
-            "$(ratio "$(of "writes.$set.p99_us")" "$(of "alone-kept.$set.p99_us")")" \
-            "$(field missed <"$work/written")" "$(field looked <"$work/written")"
+    first=0
+    printf '\n| beside links that are stated | links a second | alone: p50 / p99 ms | beside: p50 / p99 ms | times the p99 | missed an acknowledged link |\n|---|---|---|---|---|---|\n'
+    for side in walked kept; do
+        stop_node
+        case $side in walked) start_node "$GRAPH_BYTES" 0 ;; kept) start_node "$GRAPH_BYTES" "$KEPT_BYTES" ;; esac
+        beside_writes "$side"
     done
 fi
 
@@ -394,6 +402,8 @@ if [ "$STORED" != 0 ]; then
     say "without the graph in memory"
     stop_node
     start_node 0 0
+    # PostgreSQL had read all of it when it was compared.
+    for set in $SETS; do idnode bench chain-trace --nodes "$NODES" --set "$set" >/dev/null; done
     on_cores "$pid"
     for round in $(seq "$ROUNDS"); do
         for set in $SETS; do time_node "$set" stored; done

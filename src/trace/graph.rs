@@ -35,8 +35,8 @@ const CHANGES_HELD_MAX: usize = 256;
 const MERGE_MIN: usize = 1 << 14;
 /// The share of the base's edges that a delta grows to: small enough that most
 /// nodes have nothing in it, large enough that a merge costs each change a few
-/// microseconds.
-const MERGE_SHARE: usize = 128;
+/// microseconds, and that few traces run beside one.
+const MERGE_SHARE: usize = 64;
 /// Edges at most; with more the graph gives up. Places are 32 bits.
 pub(super) const EDGES_MAX: usize = u32::MAX as usize;
 /// Bytes of an edge without an end in the base, and of a node's lists.
