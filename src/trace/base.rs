@@ -11,16 +11,16 @@
 //! Times are kept with the downstream lists only. From upstream they are found by
 //! a search in the input's list, which is short; a bit beside the terms says
 //! whether an end is to be looked for.
+//!
+//! Lists stand in blocks by node. A base that is made of another with changes has
+//! the blocks in common with it that no change is in.
 
-use crate::trace::edge::{Direction, Edge, Node, TermsId, Times};
+use std::sync::Arc;
 
-/// A node at the other end, and 23 bits of terms above one that says whether the
-/// edge has an end: little-endian, without padding.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Packed([u8; 7]);
-
-/// What one edge of a list is found and sorted by.
-pub(super) type Key = (Node, TermsId);
+use crate::trace::block::{
+    BLOCK_NODES, Downstream, Key, Lists, Maker, Packed, Turner, nodes, place,
+};
+use crate::trace::edge::{Direction, Edge, Node, Times};
 
 /// Nodes whose lists are touched ahead at once.
 pub(super) const TOUCHED_MAX: usize = 32;
@@ -28,99 +28,74 @@ pub(super) const TOUCHED_MAX: usize = 32;
 /// Both directions of all edges.
 #[derive(Debug, Default)]
 pub(super) struct Base {
-    down: Lists,
-    up: Lists,
-    /// `from` and `since` of each edge, as in the downstream lists.
-    times: Vec<(u32, u32)>,
-    /// Ends, ascending by place in the downstream lists.
-    ends: Vec<End>,
+    blocks: Vec<Block>,
+    edges: usize,
+    /// Of all blocks.
+    bytes: usize,
 }
 
-/// Lists of one direction, one behind the other.
-#[derive(Debug, Default)]
-struct Lists {
-    /// Where the list of each node begins, and one more.
-    starts: Vec<u32>,
-    packed: Vec<Packed>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct End {
-    place: u32,
-    until: u32,
-    ended: u32,
-}
-
-impl Packed {
-    const fn new(far: Node, terms: TermsId, has_end: bool) -> Self {
-        let [a, b, c, d] = far.0.to_le_bytes();
-        let [e, f, g, _] = (terms.0 << 1 | has_end as u32).to_le_bytes();
-        Self([a, b, c, d, e, f, g])
-    }
-
-    pub(super) const fn far(self) -> Node {
-        let [a, b, c, d, ..] = self.0;
-        Node(u32::from_le_bytes([a, b, c, d]))
-    }
-
-    pub(super) const fn terms(self) -> TermsId {
-        TermsId(self.code() >> 1)
-    }
-
-    pub(super) const fn has_end(self) -> bool {
-        self.code() & 1 == 1
-    }
-
-    pub(super) const fn key(self) -> Key {
-        (self.far(), self.terms())
-    }
-
-    const fn code(self) -> u32 {
-        let [_, _, _, _, e, f, g] = self.0;
-        u32::from_le_bytes([e, f, g, 0])
-    }
+/// The lists of the same nodes.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Block {
+    pub(super) down: Arc<Downstream>,
+    pub(super) up: Arc<Lists>,
 }
 
 impl Base {
+    /// A base of these blocks, the first of which has the first nodes.
+    pub(super) fn new(blocks: Vec<Block>) -> Self {
+        let edges = blocks.iter().map(|block| block.down.lists.edge_count());
+        let bytes = blocks
+            .iter()
+            .map(|block| block.down.bytes() + block.up.bytes() + size_of::<Block>());
+        Self {
+            edges: edges.sum(),
+            bytes: bytes.sum(),
+            blocks,
+        }
+    }
+
+    /// Its blocks, by node.
+    pub(super) fn blocks(&self) -> &[Block] {
+        &self.blocks
+    }
+
     /// Edges there are.
     pub(super) const fn edge_count(&self) -> usize {
-        self.times.len()
+        self.edges
     }
 
     /// One more than the largest node that has an edge.
-    pub(super) const fn node_count(&self) -> usize {
-        self.down.starts.len().saturating_sub(1)
+    pub(super) fn node_count(&self) -> usize {
+        let counts = self.blocks.iter().map(Block::node_count).enumerate();
+        let last = counts.rev().find(|(_, count)| *count > 0);
+        last.map_or(0, |(block, count)| block * BLOCK_NODES + count)
     }
 
-    /// Bytes that it takes, as allocated.
+    /// Bytes that it takes, without what the allocator rounds up.
     pub(super) const fn bytes(&self) -> usize {
-        self.down.bytes()
-            + self.up.bytes()
-            + self.times.capacity() * size_of::<(u32, u32)>()
-            + self.ends.capacity() * size_of::<End>()
+        self.bytes
     }
 
     /// A node's edges, ascending by key.
     pub(super) fn list(&self, direction: Direction, node: Node) -> &[Packed] {
-        match direction {
-            Direction::Down => self.down.of(node),
-            Direction::Up => self.up.of(node),
-        }
+        let (block, place) = place(node);
+        let lists = self.lists(direction, block);
+        lists.map_or(&[], |lists| lists.of(place))
     }
 
     /// Reads where the lists of `nodes` begin and their first edges: none waits for
     /// another, as they would one after the other.
     pub(super) fn touch(&self, direction: Direction, nodes: &[Node]) -> u32 {
-        let lists = match direction {
-            Direction::Down => &self.down,
-            Direction::Up => &self.up,
-        };
-        let mut begins = [0; TOUCHED_MAX];
+        let mut begins = [None; TOUCHED_MAX];
         for (begin, &node) in begins.iter_mut().zip(nodes) {
-            *begin = lists.start(node);
+            let (block, place) = place(node);
+            let lists = self.lists(direction, block);
+            *begin = lists.map(|lists| (lists, lists.start(place)));
         }
-        let code = |begin: &usize| lists.packed.get(*begin).map_or(0, |packed| packed.code());
-        begins.iter().map(code).fold(0, |sum, code| sum ^ code)
+        let first = |(lists, start): &(&Lists, usize)| lists.edge(*start);
+        let codes = begins.iter().flatten().filter_map(first);
+        codes.map(Packed::code).fold(0, |sum, code| sum ^ code)
     }
 
     /// The times of an edge that stands in the list of `near`.
@@ -129,182 +104,101 @@ impl Base {
             Direction::Down => (near, far),
             Direction::Up => (far, near),
         };
-        let before = self
-            .down
-            .of(input)
-            .partition_point(|packed| packed.key() < (output, terms));
-        self.times_at(self.down.start(input) + before)
+        let (block, place) = place(input);
+        let Some(block) = self.blocks.get(block) else {
+            return Times::default();
+        };
+        block.down.times(place, (output, terms))
     }
 
-    /// All edges, ascending by input, output and terms.
-    pub(super) fn edges_of(&self, input: Node) -> impl Iterator<Item = Edge> {
-        let start = self.down.start(input);
-        let list = self.down.of(input).iter().zip(start..);
-        list.map(move |(packed, place)| Edge {
-            input,
-            output: packed.far(),
-            terms: packed.terms(),
-            times: if packed.has_end() {
-                self.times_at(place)
-            } else {
-                self.opening_at(place)
-            },
+    fn lists(&self, direction: Direction, block: usize) -> Option<&Lists> {
+        let block = self.blocks.get(block)?;
+        Some(match direction {
+            Direction::Down => &block.down.lists,
+            Direction::Up => &*block.up,
         })
     }
+}
 
-    fn opening_at(&self, place: usize) -> Times {
-        let (from, since) = self.times.get(place).copied().unwrap_or_default();
-        Times {
-            from,
-            since,
-            ..Times::default()
-        }
-    }
-
-    fn times_at(&self, place: usize) -> Times {
-        let found = self
-            .ends
-            .binary_search_by_key(&place, |end| end.place as usize);
-        let end = found.ok().and_then(|index| self.ends.get(index));
-        Times {
-            until: end.map_or(0, |end| end.until),
-            ended: end.map_or(0, |end| end.ended),
-            ..self.opening_at(place)
-        }
+impl Block {
+    fn node_count(&self) -> usize {
+        self.down.lists.node_count().max(self.up.node_count())
     }
 }
 
-impl Lists {
-    fn start(&self, node: Node) -> usize {
-        self.starts.get(node.0 as usize).copied().unwrap_or(0) as usize
-    }
-
-    fn of(&self, node: Node) -> &[Packed] {
-        let end = (node.0 as usize).checked_add(1);
-        let end = end.and_then(|next| self.starts.get(next));
-        let Some(&end) = end else { return &[] };
-        self.packed
-            .get(self.start(node)..end as usize)
-            .unwrap_or_default()
-    }
-
-    const fn bytes(&self) -> usize {
-        self.starts.capacity() * size_of::<u32>() + self.packed.capacity() * size_of::<Packed>()
-    }
-}
-
-/// Makes a base of edges that come in order.
+/// Makes a base of edges.
 #[derive(Debug)]
 pub(super) struct Builder {
-    base: Base,
-    /// One more than the largest node so far.
-    nodes: usize,
+    down: Vec<Downstream>,
 }
 
 impl Builder {
-    /// A builder with room for so many nodes and edges.
-    pub(super) fn new(nodes: usize, edges: usize) -> Self {
-        let base = Base {
-            down: Lists {
-                starts: Vec::with_capacity(nodes + 1),
-                packed: Vec::with_capacity(edges),
-            },
-            up: Lists::default(),
-            times: Vec::with_capacity(edges),
-            ends: Vec::new(),
-        };
-        Self { base, nodes: 0 }
-    }
-
-    /// Adds an edge that is larger than all before by input, output and terms.
-    pub(super) fn push(&mut self, edge: &Edge) {
-        let Edge {
-            input,
-            output,
-            terms,
-            times,
-        } = *edge;
-        let place = number(self.base.down.packed.len());
-        self.begin_lists(input.0 as usize + 1, place);
-        self.nodes = self.nodes.max(input.0.max(output.0) as usize + 1);
-        let packed = Packed::new(output, terms, times.has_end());
-        self.base.down.packed.push(packed);
-        self.base.times.push((times.from, times.since));
-        if times.has_end() {
-            self.base.ends.push(End {
-                place,
-                until: times.until,
-                ended: times.ended,
-            });
-        }
-    }
-
-    /// The base of what was pushed.
-    pub(super) fn finish(mut self) -> Base {
-        let place = number(self.base.down.packed.len());
-        self.begin_lists(self.nodes + 1, place);
-        let mut base = self.base;
-        base.down.starts.shrink_to_fit();
-        base.down.packed.shrink_to_fit();
-        base.times.shrink_to_fit();
-        base.ends.shrink_to_fit();
-        base.up = turned(&base.down, self.nodes);
-        base
-    }
-
-    fn begin_lists(&mut self, count: usize, place: u32) {
-        let starts = &mut self.base.down.starts;
-        if starts.len() < count {
-            starts.resize(count, place);
-        }
-    }
-}
-
-/// The same edges by their other ends: counted, then placed. Inputs come
-/// ascending, so each list is in order.
-fn turned(down: &Lists, nodes: usize) -> Lists {
-    // Two more than nodes: a list's end is counted one to the right of where its
-    // next free place moves to its end.
-    let mut starts = vec![0u32; nodes + 2];
-    for packed in &down.packed {
-        if let Some(count) = starts.get_mut(packed.far().0 as usize + 2) {
-            *count += 1;
-        }
-    }
-    let mut sum = 0;
-    for start in &mut starts {
-        sum += *start;
-        *start = sum;
-    }
-    let mut placed = vec![Packed::default(); down.packed.len()];
-    for input in 0..number(nodes) {
-        for packed in down.of(Node(input)) {
-            let Some(next) = starts.get_mut(packed.far().0 as usize + 1) else {
-                continue;
-            };
-            if let Some(place) = placed.get_mut(*next as usize) {
-                *place = Packed::new(Node(input), packed.terms(), packed.has_end());
+    /// Takes edges that are sorted by input, output and terms: of those that are equal in
+    /// these the last counts.
+    pub(super) fn new(edges: &[Edge]) -> Self {
+        let block_of = |edge: &Edge| place(edge.input).0;
+        let key = |edge: &Edge| (edge.input, edge.output, edge.terms);
+        let mut maker = Maker::default();
+        let mut down: Vec<Downstream> = Vec::new();
+        for edges in edges.chunk_by(|a, b| block_of(a) == block_of(b)) {
+            maker.reserve(edges.len(), true);
+            for (at, edge) in edges.iter().enumerate() {
+                if edges.get(at + 1).is_none_or(|next| key(next) != key(edge)) {
+                    let (_, place) = place(edge.input);
+                    maker.push(place, (edge.output, edge.terms), &edge.times);
+                }
             }
-            *next += 1;
+            let block = edges.first().map_or(0, block_of);
+            down.resize_with(block, Downstream::default);
+            down.push(maker.downstream());
         }
+        let last = edges.iter().map(|edge| place(edge.output).0).max();
+        let blocks = last.map_or(0, |last| last + 1).max(down.len());
+        down.resize_with(blocks, Downstream::default);
+        Self { down }
     }
-    starts.truncate(nodes + 1);
-    starts.shrink_to_fit();
-    Lists {
-        starts,
-        packed: placed,
+
+    /// The base of them.
+    pub(super) fn finish(self) -> Base {
+        let up = turned(&self.down);
+        let both = self.down.into_iter().zip(up);
+        let blocks = both.map(|(down, up)| Block {
+            down: Arc::new(down),
+            up: Arc::new(up),
+        });
+        Base::new(blocks.collect())
     }
 }
 
-/// Places are 32 bits: the graph gives up before it has more edges
-/// (`graph::EDGES_MAX`).
-fn number(count: usize) -> u32 {
-    u32::try_from(count).unwrap_or(u32::MAX)
+/// The same edges by their other ends. Inputs come ascending, so each list is in
+/// order.
+fn turned(down: &[Downstream]) -> Vec<Lists> {
+    let mut up: Vec<_> = down.iter().map(|_| Turner::default()).collect();
+    for packed in down.iter().flat_map(|block| block.lists.edges()) {
+        let (block, place) = place(packed.far());
+        if let Some(up) = up.get_mut(block) {
+            up.count(place);
+        }
+    }
+    up.iter_mut().for_each(Turner::make_room);
+    for (block, lists) in down.iter().map(|block| &block.lists).enumerate() {
+        for (input, place_of_input) in nodes(block, lists.node_count()) {
+            for packed in lists.of(place_of_input) {
+                let (block, place) = place(packed.far());
+                if let Some(up) = up.get_mut(block) {
+                    let key = (input, packed.terms());
+                    up.put(place, Packed::new(key, packed.has_end()));
+                }
+            }
+        }
+    }
+    up.into_iter().map(Turner::finish).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trace::edge::TermsId;
 
     fn edge(input: u32, output: u32, terms: u32, ended: u32) -> Edge {
         Edge {
@@ -328,21 +222,23 @@ mod tests {
             edge(0, 3, 2, 0),
             edge(2, 0, 0, 9),
             edge(7, 3, 1, 0),
+            edge(7, 4_096, 1, 0),
+            edge(4_095, 3, 1, 0),
+            edge(4_096, 3, 1, 5),
+            edge(9_000, 8_191, 1, 6),
         ];
-        let mut builder = Builder::new(0, 0);
-        for edge in &edges {
-            builder.push(edge);
-        }
-        let base = builder.finish();
-        assert_eq!((base.edge_count(), base.node_count()), (5, 8));
-        let all: Vec<_> = (0..9).flat_map(|node| base.edges_of(Node(node))).collect();
-        assert_eq!(all, edges);
-        for node in (0..9).map(Node) {
+        let base = Builder::new(&edges).finish();
+        assert_eq!((base.edge_count(), base.node_count()), (9, 9_001));
+        for node in (0..9_010).map(Node) {
             for (direction, end) in [(Direction::Up, 1), (Direction::Down, 0)] {
                 let found: Vec<_> = base
                     .list(direction, node)
                     .iter()
-                    .map(|packed| (packed.key(), base.times(direction, node, packed.key())))
+                    .map(|packed| {
+                        let times = base.times(direction, node, packed.key());
+                        assert_eq!(packed.has_end(), times.has_end());
+                        (packed.key(), times)
+                    })
                     .collect();
                 let ends = |edge: &Edge| [edge.input, edge.output];
                 let mut expected: Vec<_> = edges

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use crate::trace::base::Key;
+use crate::trace::block::{BLOCK_NODES, Key};
 use crate::trace::edge::{Direction, Edge, Node, TermsId, Times};
 
 /// An edge of a node's list, or that there is none any more.
@@ -85,13 +85,15 @@ impl Delta {
         }
     }
 
-    /// One more than the largest input.
-    pub(super) fn input_count(&self) -> usize {
-        self.down
-            .lists
-            .keys()
-            .max()
-            .map_or(0, |&node| node as usize + 1)
+    /// The blocks of nodes that have entries, ascending.
+    pub(super) fn blocks(&self, direction: Direction) -> impl Iterator<Item = usize> {
+        let side = match direction {
+            Direction::Down => &self.down,
+            Direction::Up => &self.up,
+        };
+        let blocks = side.touched.chunks(BLOCK_NODES / 64).enumerate();
+        let touched = blocks.filter(|(_, words)| words.iter().any(|word| *word != 0));
+        touched.map(|(block, _)| block)
     }
 
     /// Bytes that it takes, as allocated.
@@ -175,7 +177,11 @@ mod tests {
             .collect();
         assert_eq!(found, [(3, None), (4, Some(4)), (5, Some(3))]);
         assert_eq!(delta.list(Direction::Up, Node(5)).len(), 1);
-        assert_eq!((delta.entry_count(), delta.input_count()), (3, 2));
+        assert_eq!(delta.entry_count(), 3);
+        assert!(delta.blocks(Direction::Up).eq([0]));
+        delta.put(&edge(2 * 4_096, 5));
+        assert!(delta.blocks(Direction::Up).eq([0, 2]));
+        assert!(delta.blocks(Direction::Down).eq([0]));
         assert!(delta.bytes() >= 6 * size_of::<Entry>());
     }
 }

@@ -7,8 +7,8 @@
 //! ```
 //!
 //! A change goes to the delta, whatever the phase. Once the delta has grown to a
-//! share of the base it is frozen, and another thread makes a new base of both
-//! while the next delta takes what comes. No lock is held for longer than
+//! share of the base it is frozen, and another thread makes those blocks of the base
+//! anew that it changes, while the next delta takes what comes. No lock is held for longer than
 //! [`HOPS_HELD_MAX`] edges or [`CHANGES_HELD_MAX`] changes take.
 
 use std::hint::black_box;
@@ -35,7 +35,7 @@ const CHANGES_HELD_MAX: usize = 256;
 const MERGE_MIN: usize = 1 << 14;
 /// The share of the base's edges that a delta grows to: small enough that most
 /// nodes have nothing in it, large enough that a merge costs each change a few
-/// microseconds, and that few traces run beside one.
+/// microseconds at most, and that few traces run beside one.
 const MERGE_SHARE: usize = 64;
 /// Edges at most; with more the graph gives up. Places are 32 bits.
 pub(super) const EDGES_MAX: usize = u32::MAX as usize;
@@ -46,7 +46,8 @@ const NODE_BYTES: usize = 8;
 /// The graph in memory.
 ///
 /// It takes at most 22 bytes for an edge and, with a name of nine characters, 27
-/// for a node, beside the delta; while a merge runs the base is there twice.
+/// for a node, beside the delta; while a merge runs, what it makes anew of the base is
+/// there twice.
 #[derive(Debug)]
 pub struct Graph {
     state: RwLock<State>,
@@ -206,7 +207,7 @@ impl Graph {
         Ok((!has_changed).then(|| recent.count()))
     }
 
-    /// Bytes that it takes, as allocated.
+    /// Bytes that it takes, without what the allocator rounds up.
     pub fn memory_bytes(&self) -> usize {
         self.state.read().bytes()
     }

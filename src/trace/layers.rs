@@ -1,8 +1,10 @@
 //! A node's edges as base and deltas together have them.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
-use crate::trace::base::{Base, Builder, Key, Packed};
+use crate::trace::base::{Base, Block};
+use crate::trace::block::{BLOCK_NODES, Downstream, Key, Lists, Maker, Packed, nodes};
 use crate::trace::delta::{Delta, Entry};
 use crate::trace::edge::{Direction, Edge, Node, Times};
 use crate::trace::source::{Hop, Lens};
@@ -105,7 +107,7 @@ impl Layers<'_> {
             pace.left -= 1;
             pace.after = Some(key);
             let counts = match found {
-                Found::Base { has_end } => {
+                Found::Base { has_end, .. } => {
                     lens.when.is_open() && !has_end
                         || lens
                             .when
@@ -141,38 +143,102 @@ impl Layers<'_> {
             })
         })
     }
+
+    /// How many entries of a block the delta has.
+    fn changes(self, direction: Direction, block: usize) -> usize {
+        let nodes = nodes(block, BLOCK_NODES);
+        let lists = nodes.map(|(node, _)| self.delta.list(direction, node).len());
+        lists.sum()
+    }
+
+    /// Adds the edges of a block to `maker`, which is `old` in the base.
+    fn add_down(self, block: usize, old: &Downstream, maker: &mut Maker) {
+        let changes = self.changes(Direction::Down, block);
+        maker.reserve(old.lists.edge_count() + changes, true);
+        for (node, place) in nodes(block, BLOCK_NODES) {
+            if self.delta.list(Direction::Down, node).is_empty() {
+                maker.copy(place, old);
+                continue;
+            }
+            for (key, found) in Merge::new(self, Direction::Down, node, None) {
+                let times = match found {
+                    Found::Base { index, .. } => Some(old.times_of(place, index)),
+                    Found::Delta(times) => times,
+                };
+                if let Some(times) = times {
+                    maker.push(place, key, &times);
+                }
+            }
+        }
+    }
+
+    /// Adds the edges of a block, which is `old` in the base, the other way round.
+    fn add_up(self, block: usize, old: &Lists, maker: &mut Maker) {
+        let changes = self.changes(Direction::Up, block);
+        maker.reserve(old.edge_count() + changes, false);
+        for (node, place) in nodes(block, BLOCK_NODES) {
+            if self.delta.list(Direction::Up, node).is_empty() {
+                maker.copy_upstream(place, old.of(place));
+                continue;
+            }
+            for (key, found) in Merge::new(self, Direction::Up, node, None) {
+                let has_end = match found {
+                    Found::Base { has_end, .. } => has_end,
+                    Found::Delta(Some(times)) => times.has_end(),
+                    Found::Delta(None) => continue,
+                };
+                maker.push_upstream(place, Packed::new(key, has_end));
+            }
+        }
+    }
 }
 
-/// The base that `base` becomes with what `delta` says.
+/// The base that `base` becomes with what `delta` says. Blocks that it says nothing of
+/// are those of `base`.
 pub(super) fn merged(base: &Base, delta: &Delta) -> Base {
-    let inputs = base.node_count().max(delta.input_count());
-    let mut builder = Builder::new(inputs, base.edge_count() + delta.entry_count());
+    let mut blocks = base.blocks().to_vec();
+    let touched = |direction| delta.blocks(direction).last();
+    let last = touched(Direction::Down).max(touched(Direction::Up));
+    let count = last.map_or(0, |last| last + 1);
+    if blocks.len() < count {
+        blocks.resize(count, Block::default());
+    }
     let layers = Layers {
         base,
         frozen: None,
         delta,
     };
-    for input in (0..inputs).map_while(|node| u32::try_from(node).ok()) {
-        let input = Node(input);
-        if delta.list(Direction::Down, input).is_empty() {
-            base.edges_of(input).for_each(|edge| builder.push(&edge));
-        } else {
-            let edges = layers.edges(Direction::Down, input);
-            edges.for_each(|edge| builder.push(&edge));
+    let mut maker = Maker::default();
+    for index in delta.blocks(Direction::Down) {
+        if let Some(block) = blocks.get_mut(index) {
+            layers.add_down(index, &block.down, &mut maker);
+            block.down = Arc::new(maker.downstream());
         }
     }
-    builder.finish()
+    for index in delta.blocks(Direction::Up) {
+        if let Some(block) = blocks.get_mut(index) {
+            layers.add_up(index, &block.up, &mut maker);
+            block.up = Arc::new(maker.upstream());
+        }
+    }
+    Base::new(blocks)
 }
 
 /// What the uppermost layer that knows an edge says of it.
 enum Found {
-    Base { has_end: bool },
+    Base {
+        has_end: bool,
+        /// Its place in the node's list.
+        index: usize,
+    },
     Delta(Option<Times>),
 }
 
 /// Goes through the lists of one node together.
 struct Merge<'a> {
     base: &'a [Packed],
+    /// Where `base` begins in the node's list.
+    index: usize,
     frozen: &'a [Entry],
     delta: &'a [Entry],
 }
@@ -186,6 +252,7 @@ impl<'a> Merge<'a> {
         });
         Self {
             base: base.get(begin..).unwrap_or_default(),
+            index: begin,
             frozen: behind(frozen, after),
             delta: behind(layers.delta.list(direction, near), after),
         }
@@ -203,8 +270,11 @@ impl Iterator for Merge<'_> {
         let mut found = Found::Delta(None);
         if let Some((packed, rest)) = self.base.split_first().filter(|_| base == Some(key)) {
             self.base = rest;
-            let has_end = packed.has_end();
-            found = Found::Base { has_end };
+            found = Found::Base {
+                has_end: packed.has_end(),
+                index: self.index,
+            };
+            self.index += 1;
         }
         if let Some((entry, rest)) = self.frozen.split_first().filter(|_| frozen == Some(key)) {
             self.frozen = rest;

@@ -70,16 +70,10 @@ impl<'a> Loader<'a> {
         if !self.fits {
             return;
         }
-        let key = |edge: &Edge| (edge.input, edge.output, edge.terms);
         let mut edges = std::mem::take(&mut self.edges);
-        edges.sort_by_key(key);
-        let mut builder = Builder::new(self.nodes, edges.len());
-        let mut ahead = edges.iter().peekable();
-        while let Some(edge) = ahead.next() {
-            if ahead.peek().is_none_or(|next| key(next) != key(edge)) {
-                builder.push(edge);
-            }
-        }
+        // Stable: of those that are equal the later one counts.
+        edges.sort_by_key(|edge| (edge.input, edge.output, edge.terms));
+        let builder = Builder::new(&edges);
         drop(edges);
         self.graph.finish_loading(builder.finish());
     }

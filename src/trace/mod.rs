@@ -10,6 +10,7 @@
 //! once it is durable.
 
 mod base;
+mod block;
 mod cycle;
 mod delta;
 mod edge;

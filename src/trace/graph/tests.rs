@@ -114,6 +114,54 @@ proptest! {
 }
 
 #[test]
+fn a_merge_leaves_blocks_as_they_are_that_nothing_changed_in() {
+    let graph = ready();
+    let first = |block: u32| block * 4_096;
+    let between = |input, output| edge(first(input), first(output));
+    graph.publish(&[(0, 1), (1, 0), (2, 3), (3, 0)].map(|(a, b)| Change::Put(between(a, b))));
+    graph.merge();
+    let before = Arc::clone(&graph.state.read().base);
+    assert_eq!(
+        (before.edge_count(), before.node_count()),
+        (4, 3 * 4_096 + 1)
+    );
+    let kept = || {
+        let base = Arc::clone(&graph.state.read().base);
+        let both = before.blocks().iter().zip(base.blocks());
+        let same = both.map(|(old, new)| {
+            (
+                Arc::ptr_eq(&old.down, &new.down),
+                Arc::ptr_eq(&old.up, &new.up),
+            )
+        });
+        same.collect::<Vec<_>>()
+    };
+    graph.publish(&[Change::Put(between(2, 0))]);
+    graph.merge();
+    let all = (true, true);
+    assert_eq!(kept(), [(true, false), all, (false, true), all]);
+
+    // Blocks that lose their last edge.
+    for output in [0, 3] {
+        graph.publish(&[Change::Remove {
+            input: Node(first(2)),
+            output: Node(first(output)),
+            terms: TermsId(0),
+        }]);
+    }
+    graph.merge();
+    assert_eq!(kept(), [(true, false), all, (false, true), (true, false)]);
+    let base = Arc::clone(&graph.state.read().base);
+    assert_eq!(base.edge_count(), 3);
+    assert!(base.list(Direction::Down, Node(first(2))).is_empty());
+    assert!(base.list(Direction::Up, Node(first(3))).is_empty());
+    let all = |direction| all_edges(&graph, direction).into_keys().collect::<Vec<_>>();
+    let left = [(0, 1), (1, 0), (3, 0)].map(|(a, b)| key(&between(a, b)));
+    assert_eq!(all(Direction::Down), left);
+    assert_eq!(all(Direction::Up), left);
+}
+
+#[test]
 fn goes_on_where_it_let_go_of_the_lock() {
     let count = u32::try_from(3 * HOPS_HELD_MAX).unwrap() + 7;
     let graph = ready();
