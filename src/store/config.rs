@@ -13,7 +13,8 @@ pub struct Config {
     /// The folder that holds backups; `backups` below `data_dir` if empty.
     pub backup_dir: PathBuf,
     /// Bytes of the block cache, shared by all columns. Lists and names that traces
-    /// read from the store are kept in up to a quarter as many beside it.
+    /// read from the store are kept in up to a quarter as many beside it, and numbers of
+    /// identifiers that have links in up to a sixteenth.
     pub cache_bytes: u64,
     /// Bytes of one memtable before it is flushed. All of them together end with the
     /// write-ahead log's bound of 512 MiB.

@@ -73,6 +73,8 @@ const CACHE_ENTRY_BYTES: usize = 4096;
 /// The part of the bytes of the block cache that lists and names of links take beside
 /// it at most.
 const LINKS_SHARE: usize = 4;
+/// The part that numbers of nodes take beside it at most.
+const NUMBERS_SHARE: usize = 16;
 /// Keys that one question about names above identifiers looks at.
 const KEYS_LOOKED_AT_MAX: u32 = 64;
 /// The engine's folder below the data folder.
@@ -97,6 +99,7 @@ pub struct Store {
     terms: RwLock<TermsTable>,
     next_node: AtomicU32,
     pages: links::Pages,
+    numbers: links::Numbers,
     position: AtomicU64,
     trail: RwLock<Arc<Trail>>,
     now_millis: Arc<AtomicU64>,
@@ -145,6 +148,7 @@ impl Store {
             terms: RwLock::default(),
             next_node: AtomicU32::new(0),
             pages: links::Pages::new(cache_bytes / LINKS_SHARE),
+            numbers: links::Numbers::new(cache_bytes / NUMBERS_SHARE),
             position: AtomicU64::new(0),
             trail: RwLock::default(),
             now_millis,

@@ -49,11 +49,12 @@ pub(crate) struct Near {
 /// An edge, and its times or `None` where it is taken away.
 type Entry = ((u32, u32), Option<EdgeTimes>);
 
-/// A change of a list: puts an edge, or takes it away.
-pub(crate) fn change(far: u32, terms: u32, times: Option<EdgeTimes>) -> Vec<u8> {
-    let mut out = vec![VERSION];
-    put_entry(&mut out, &((far, terms), times));
-    out
+/// Adds to a change of a list, which is empty at first: puts an edge, or takes it away.
+pub(crate) fn add(change: &mut Vec<u8>, far: u32, terms: u32, times: Option<EdgeTimes>) {
+    if change.is_empty() {
+        change.push(VERSION);
+    }
+    put_entry(change, &((far, terms), times));
 }
 
 /// Calls `each` with the edges of a list in order, until it breaks.
@@ -209,12 +210,17 @@ mod tests {
         #[test]
         fn a_list_is_what_the_changes_leave(
             changes in vec(((0u32..20, 0u32..3), proptest::option::of(times())), 0..60),
+            at_once in 1usize..5,
             cut in 0usize..60,
         ) {
-            let encoded: Vec<_> = changes
-                .iter()
-                .map(|((far, terms), times)| change(*far, *terms, *times))
-                .collect();
+            let change = |some: &[((u32, u32), Option<EdgeTimes>)]| {
+                let mut change = Vec::new();
+                for ((far, terms), times) in some {
+                    add(&mut change, *far, *terms, *times);
+                }
+                change
+            };
+            let encoded: Vec<_> = changes.chunks(at_once).map(change).collect();
             let slices = encoded.iter().map(Vec::as_slice);
             let mut expected = BTreeMap::new();
             for (edge, times) in &changes {

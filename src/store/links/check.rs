@@ -44,8 +44,8 @@ impl Sum {
 
 impl Store {
     /// Compares links with the edges at both their ends, with the counts of their
-    /// terms, nodes with their names, and what is kept in memory of lists and names with
-    /// the stored ones. What does not agree, if anything. Reads everything of links,
+    /// terms, nodes with their names, and what is kept in memory of lists, names and
+    /// numbers with the stored ones. What does not agree, if anything. Reads everything of links,
     /// once.
     ///
     /// # Errors
@@ -98,9 +98,27 @@ impl Store {
             }
         }
         match self.check_nodes()? {
+            None => {}
+            fault => return Ok(fault),
+        }
+        match self.check_numbers()? {
             None => self.check_pages(),
             fault => Ok(fault),
         }
+    }
+
+    /// The number of a node in memory that is not that on disk, if any.
+    fn check_numbers(&self) -> Result<Option<String>, Error> {
+        for (key, number) in self.numbers.each() {
+            let stored = self.get(Column::Nodes, &key)?;
+            if stored.is_none_or(|stored| *stored != number.to_be_bytes()) {
+                let key = String::from_utf8_lossy(&key);
+                return Ok(Some(format!(
+                    "{key} has number {number} in memory, and another on disk"
+                )));
+            }
+        }
+        Ok(None)
     }
 
     /// What is listed in one direction.

@@ -7,6 +7,7 @@
 //! them.
 
 mod check;
+mod numbers;
 mod pages;
 mod pending;
 mod rows;
@@ -22,6 +23,7 @@ use crate::store::codec_types::EdgeTimes;
 use crate::store::columns::Column;
 use crate::store::{Error, Store, scan};
 
+pub(super) use numbers::Numbers;
 pub(super) use pages::Pages;
 pub(super) use pending::Pending;
 pub use pending::check_room;
@@ -80,10 +82,15 @@ impl Store {
     /// # Errors
     /// As [`Store::record`].
     pub fn node_number(&self, key: &Key) -> Result<Option<u32>, Error> {
-        match self.get(Column::Nodes, key.as_bytes())? {
-            Some(bytes) => node(&bytes).map(Some),
-            None => Ok(None),
+        if let Some(number) = self.numbers.get(key.as_bytes()) {
+            return Ok(Some(number));
         }
+        let Some(bytes) = self.get(Column::Nodes, key.as_bytes())? else {
+            return Ok(None);
+        };
+        let number = node(&bytes)?;
+        self.numbers.keep(key.as_bytes(), number);
+        Ok(Some(number))
     }
 
     /// The identifier of a node as it was first spelled in a link.

@@ -12,6 +12,7 @@ use crate::store::codec_types::EdgeTimes;
 use crate::store::columns::Column;
 use crate::store::links::terms::TermsRow;
 use crate::store::links::{EdgeRow, GraphChange, NODES_MAX, edge_seconds, ends, list_key};
+use crate::store::sorted::Sorted;
 use crate::store::{Error, Store};
 
 /// What a batch holds of links.
@@ -22,6 +23,10 @@ pub(in crate::store) struct Pending {
     /// What the store said of nodes: each is asked for when a link is decided and when it
     /// is put, and many by more links than one.
     stored: RefCell<HashMap<Key, Option<u32>>>,
+    /// Rows of links.
+    rows: Sorted,
+    /// Changes of lists by their keys, as one for each.
+    lists: BTreeMap<[u8; 5], Vec<u8>>,
     terms: BTreeMap<u32, TermsRow>,
     numbers: HashMap<Arc<Terms>, u32>,
     changes: Vec<GraphChange>,
@@ -99,8 +104,9 @@ impl Batch<'_> {
         let target = self.intern(&link.name.target)?;
         let key = link::key(source, target, &link.name);
         let encoded = link::encode(&link)?;
-        let column = self.store.column(Column::Links)?;
-        self.writes.put_cf(column, &key, &encoded);
+        self.links
+            .rows
+            .put(&key, |out| out.extend_from_slice(&encoded));
         let terms = link.terms();
         let (input, output) = ends(&terms, source, target);
         let number = self.intern_terms(terms)?;
@@ -114,13 +120,13 @@ impl Batch<'_> {
                     output,
                     terms: old,
                 };
-                self.change_edge((input, output), old, None)?;
+                self.links.change_edge((input, output), old, None);
                 self.links.changes.push(remove);
             }
         }
         self.count_terms(number, |count| count.saturating_add(1))?;
         let times = times(&link);
-        self.change_edge((input, output), number, Some(times))?;
+        self.links.change_edge((input, output), number, Some(times));
         self.links.changes.push(GraphChange::Put(EdgeRow {
             input,
             output,
@@ -129,20 +135,6 @@ impl Batch<'_> {
         }));
         self.links.links.insert(key, link);
         Ok(encoded)
-    }
-
-    fn change_edge(
-        &mut self,
-        (input, output): (u32, u32),
-        terms: u32,
-        times: Option<EdgeTimes>,
-    ) -> Result<(), Error> {
-        let column = self.store.column(Column::Adjacency)?;
-        let down = adjacency::change(output, terms, times);
-        self.writes.merge_cf(column, list_key(true, input), down);
-        let up = adjacency::change(input, terms, times);
-        self.writes.merge_cf(column, list_key(false, output), up);
-        Ok(())
     }
 
     /// The number of an identifier's node, which becomes one if it is none.
@@ -231,12 +223,26 @@ impl Pending {
             && self.changes.is_empty()
     }
 
-    /// Adds the rows of terms, whose counts are written once.
+    fn change_edge(&mut self, (input, output): (u32, u32), terms: u32, times: Option<EdgeTimes>) {
+        let down = self.lists.entry(list_key(true, input)).or_default();
+        adjacency::add(down, output, terms, times);
+        let up = self.lists.entry(list_key(false, output)).or_default();
+        adjacency::add(up, input, terms, times);
+    }
+
+    /// Adds what is written once for all changes: the rows of links and the changes of
+    /// lists, in the order of their keys, and the rows of terms with their counts.
     pub(in crate::store) fn finish(
-        &self,
+        &mut self,
         store: &Store,
         writes: &mut rocksdb::WriteBatch,
     ) -> Result<(), Error> {
+        let rows = std::mem::take(&mut self.rows);
+        rows.put_into(store.column(Column::Links)?, writes);
+        let column = store.column(Column::Adjacency)?;
+        for (list, changes) in std::mem::take(&mut self.lists) {
+            writes.merge_cf(column, list, changes);
+        }
         let column = store.column(Column::Terms)?;
         for (number, row) in &self.terms {
             let encoded = link::encode_terms(&row.terms, row.count)?;
@@ -255,6 +261,9 @@ impl Pending {
         }
         let added = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
         store.next_node.fetch_add(added, Ordering::AcqRel);
+        for (key, number) in &self.nodes {
+            store.numbers.keep(key.as_bytes(), *number);
+        }
         store.forget_lists(&self.changes);
         self.changes
     }

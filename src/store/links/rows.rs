@@ -213,10 +213,17 @@ mod tests {
     }
 
     fn put(store: &Store, link: Link) {
+        put_all(store, [link].into_iter());
+    }
+
+    /// In one batch.
+    fn put_all(store: &Store, links: impl Iterator<Item = Link>) {
         let mut batch = Batch::new(store);
-        let before = batch.link(&link.name).expect("reads");
-        let put = batch.put_link(before.as_deref(), Arc::new(link));
-        let _row = put.expect("encodes");
+        for link in links {
+            let before = batch.link(&link.name).expect("reads");
+            let put = batch.put_link(before.as_deref(), Arc::new(link));
+            let _row = put.expect("encodes");
+        }
         let _changes = batch.commit().expect("written");
     }
 
@@ -250,14 +257,19 @@ mod tests {
         for pages_bytes in [0, 2 << 10, 1 << 20] {
             let folder = tempfile::tempdir().expect("a folder");
             let store = opened(folder.path(), pages_bytes);
-            for step in 0u32..300 {
-                let (source, target) = (step * step % 7, step * 31 % 97 + 7);
-                let state = match step % 5 {
-                    0 => LinkState::Withdrawn,
-                    1 => LinkState::Disputed,
-                    _ => LinkState::Stated,
-                };
-                put(&store, link(source, target, state));
+            for step in 0u32..100 {
+                // Many in one batch have a list in common, or are the same link.
+                let some = (0..=step % 7).map(|more| {
+                    let at = 3 * step + more;
+                    let (source, target) = (at * at % 7, (at / 2) * 31 % 97 + 7);
+                    let state = match at % 5 {
+                        0 => LinkState::Withdrawn,
+                        1 => LinkState::Disputed,
+                        _ => LinkState::Stated,
+                    };
+                    link(source, target, state)
+                });
+                put_all(&store, some);
                 let count = store.node_count();
                 // In an order of their own, and one of them twice.
                 let nodes: Vec<_> = (0..=count).map(|node| node * 37 % count).collect();
@@ -290,6 +302,19 @@ mod tests {
         store.pages.keep(Kind::Up, 0, changes, Some(b"no list"));
         let fault = store.check_links().expect("reads");
         assert!(fault.is_some_and(|fault| fault.contains("list of links of node 0")));
+    }
+
+    #[test]
+    fn the_check_tells_of_a_kept_number_that_is_not_the_stored_one() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = opened(folder.path(), 1 << 20);
+        put(&store, link(1, 2, LinkState::Stated));
+        let key = b"88.118.7/1";
+        assert_eq!(store.numbers.get(key), Some(0));
+        assert_eq!(store.check_links().expect("reads"), None);
+        store.numbers.keep(key, 1);
+        let fault = store.check_links().expect("reads");
+        assert!(fault.is_some_and(|fault| fault.contains("88.118.7/1 has number 1")));
     }
 
     #[test]
