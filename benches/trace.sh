@@ -315,6 +315,7 @@ table() {
     done
 }
 
+taskset -c "$CORES" true || fail "CORES=$CORES: of cores $ALL_CORES, no process may run there"
 find_postgres
 if [ -z "${IDNODE:-}" ]; then
     say "building idnode"
