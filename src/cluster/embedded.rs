@@ -24,6 +24,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::cluster::Config;
+use crate::cluster::niceness::{WRITING, stand_back};
 use crate::model::{Fault, Reason, Refusal};
 
 /// Entries of a group that another thread writes; smaller ones are written at once.
@@ -146,7 +147,10 @@ impl<E: Send + 'static, R: Send + 'static> Log<E, R> {
         };
         let writer = std::thread::Builder::new()
             .name("idnode-writer".into())
-            .spawn(move || writer.run())?;
+            .spawn(move || {
+                stand_back(WRITING);
+                writer.run();
+            })?;
         let room = Arc::new(Semaphore::new(queue_count_max));
         Ok((
             Self {
@@ -376,6 +380,7 @@ where
             .name("idnode-commit".into())
             .spawn(move || {
                 let _guard = AbortOnPanic;
+                stand_back(WRITING);
                 for (group, replies) in handed {
                     commit(group, replies);
                     // The writer that has ended waits for nothing.
@@ -477,6 +482,34 @@ mod tests {
 
         fn commit(self) -> Vec<u64> {
             self.apply.lock()(self.entries)
+        }
+    }
+
+    #[test]
+    fn whoever_writes_stands_back_behind_readers() {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let told = Arc::clone(&seen);
+        let decider = doing(move |entries: Vec<u64>| {
+            let nice = rustix::process::getpriority_process(None).expect("told");
+            let name = std::thread::current().name().map(str::to_owned);
+            told.lock().push((name, nice));
+            entries
+        });
+        let (log, writer) = Log::start(&Config::default(), |_| 1, decider).expect("starts");
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        runtime.expect("starts").block_on(async {
+            for count in [1, HANDED_MIN as u64] {
+                log.append((0..count).collect()).await.expect("applied");
+            }
+            log.close().await;
+        });
+        writer.join().expect("ends");
+        let seen = seen.lock();
+        for thread in ["idnode-writer", "idnode-commit"] {
+            let is_nice = |(name, nice): &(Option<String>, i32)| {
+                name.as_deref() == Some(thread) && *nice == WRITING
+            };
+            assert!(seen.iter().any(is_nice), "{thread} in {seen:?}");
         }
     }
 

@@ -8,6 +8,8 @@
 
 pub mod config;
 mod embedded;
+mod niceness;
 
 pub use config::Config;
 pub use embedded::{Decide, Error, Group, Log};
+pub use niceness::{BACKGROUND, stand_back};

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
+use crate::cluster::{BACKGROUND, stand_back};
 use crate::model::Identifier;
 use crate::node::Node;
 use crate::node::trace::kept::KeptTraces;
@@ -138,7 +139,10 @@ impl Node {
                 return;
             };
             match keeper.load(&store, graph) {
-                Ok(()) if graph.ready() => graph.keep_merged(),
+                Ok(()) if graph.ready() => {
+                    stand_back(BACKGROUND);
+                    graph.keep_merged();
+                }
                 Ok(()) if keeper.step().is_continue() => {
                     tracing::warn!(bytes_max, "the links do not fit into trace.memory_bytes");
                 }
