@@ -7,10 +7,10 @@ pub(super) const WRITING: i32 = 5;
 /// Of a thread that nobody waits for: a tenth.
 pub const BACKGROUND: i32 = 10;
 
-/// Has the calling thread stand back by so many steps (`nice`, 0 to 19; Linux has them for
-/// each thread). If the system refuses, it stays where it was.
+/// Has the calling thread stand back by so many steps from where the process is (`nice`,
+/// up to 19; Linux has them for each thread). If the system refuses, it stays there.
 pub fn stand_back(steps: i32) {
-    if let Err(error) = rustix::process::setpriority_process(None, steps) {
+    if let Err(error) = rustix::process::nice(steps) {
         tracing::debug!(%error, steps, "a thread stays as nice as it was");
     }
 }
