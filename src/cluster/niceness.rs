@@ -1,8 +1,8 @@
 //! How far threads stand back behind those that answer.
 
 /// Of a thread that decides or writes changes: where a core is wanted, it has a third of
-/// what another thread has there. A write waits for the disk anyway, and what is read is
-/// read in less than a slice of time that the scheduler gives.
+/// what another thread has there. A write waits for the disk anyway, and most of what is
+/// read is read in less than a slice of time that the scheduler gives.
 pub(super) const WRITING: i32 = 5;
 /// Of a thread that nobody waits for: a tenth.
 pub const BACKGROUND: i32 = 10;

@@ -45,8 +45,8 @@ impl Sum {
 impl Store {
     /// Compares links with the edges at both their ends, with the counts of their
     /// terms, nodes with their names, and what is kept in memory of lists, names and
-    /// numbers with the stored ones. What does not agree, if anything. Reads everything of links,
-    /// once.
+    /// numbers with the stored ones. What does not agree, if anything. Reads everything
+    /// of links, once.
     ///
     /// # Errors
     /// [`Error::Engine`], [`Error::Corrupt`], [`Error::Version`].
